@@ -1,9 +1,14 @@
-"""Corpora: texts, the prompt each text answers, and the system message that was there."""
+"""Corpora (texts, the prompt each text answers, the system message that was there) and how two of them are paired."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -51,3 +56,239 @@ class Corpus:
         for row in zip(self.texts, self.prompts, self.systems, strict=True):
             total += int.from_bytes(hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16).digest())
         return f"{total % (1 << 128):032x}"
+
+
+# Fewer shared prompts than this are not enough to pair on.
+MIN_SHARED = 20
+# Groups go to at most this many blocks: enough for any alpha in use, few enough that a permutation costs nothing.
+MAX_BLOCKS = 512
+# Fewer independent units a side than this allow neither cross-fitting nor an interval.
+MIN_GROUPS = 10
+# When the arms' mean rows per prompt differ by more than this factor, block means differ in law even under the null:
+# then each prompt gives one row.
+MAX_SIZE_RATIO = 1.25
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two corpora laid out for testing, in an order that says nothing about the arm a row is from.
+
+    Attributes
+    ----------
+    texts : list of str
+        Pooled rows, ordered by a hash of (prompt, text, occurrence): the order in the files never matters.
+    suspect : bool array [rows]
+        Which rows are from the suspect corpus.
+    origin : int array [rows]
+        Index of each row in its own corpus.
+    group : int array [rows]
+        The prompt each row answers; a row without a prompt is a group of its own.
+    kind : "shared", "disjoint" or "independent"
+        How prompts relate the arms.
+    block : int array [rows]
+        Block of each row in the p-value; -1 for a row the p-value does not use.
+    block_suspect : bool array [blocks]
+        Arm of each block (all True in a shared design, where a block holds both arms).
+    """
+
+    texts: list[str]
+    suspect: Bools
+    origin: Ints
+    group: Ints
+    kind: str
+    block: Ints
+    block_suspect: Bools
+    prompts: tuple[set[str], set[str]]
+    ignored_prompts: bool = False
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.block_suspect)
+
+    @property
+    def used(self) -> Bools:
+        """Rows that enter the p-value."""
+        return self.block >= 0
+
+    @property
+    def distinct_permutations(self) -> float:
+        """How many different statistics relabelling can give (a float: it overflows integers)."""
+        n = self.n_blocks
+        if self.kind == "shared":
+            return 2.0 ** min(n - 1, 1000)
+        n_suspect = int(self.block_suspect.sum())
+        return float(comb(n, n_suspect)) if n < 1000 else float("inf")
+
+
+    def only(self, rows: Bools) -> Comparison:
+        """The same comparison with fewer rows; blocks that lost all their rows are gone."""
+        block = self.block[rows]
+        kept, number = np.unique(block[block >= 0], return_inverse=True)
+        block = block.copy()
+        block[block >= 0] = number
+        texts = [text for text, keep in zip(self.texts, rows, strict=True) if keep]
+        group = np.unique(self.group[rows], return_inverse=True)[1].astype(np.int64)
+        return replace(
+            self,
+            texts=texts,
+            suspect=self.suspect[rows],
+            origin=self.origin[rows],
+            group=group,
+            block=block,
+            block_suspect=self.block_suspect[kept],
+        )
+
+    def swapped(self, rng: np.random.Generator) -> Comparison:
+        """A null of the shared design: both sides of a prompt change places, prompt by prompt at random."""
+        flip = rng.integers(0, 2, size=int(self.group.max()) + 1).astype(bool)
+        return replace(self, suspect=self.suspect ^ (flip[self.group] & self.used))
+
+    def split(self, rng: np.random.Generator) -> Comparison:
+        """A null without shared prompts: all groups at hand, divided into two halves at random."""
+        half = rng.permutation(int(self.group.max()) + 1) % 2 == 0
+        suspect = half[self.group]
+        salts = (str(rng.integers(2**62)), str(rng.integers(2**62)))
+        block, block_suspect = _separate_blocks(self.group, suspect, salts, ("half of the reference",) * 2)
+        return replace(self, suspect=suspect, block=block, block_suspect=block_suspect)
+
+
+def thin(comparison: Comparison, rows: int) -> Comparison:
+    """At most about `rows` rows a side, those of the p-value first, whole blocks or prompts; the same object if it fits."""
+    suspect = comparison.suspect
+    if max(int(suspect.sum()), int((~suspect).sum())) <= rows:
+        return comparison
+    keep = np.zeros(len(suspect), dtype=bool)
+    for arm in (suspect, ~suspect):
+        mine = np.flatnonzero(arm)
+        order = np.lexsort((comparison.group[mine], comparison.block[mine], ~comparison.used[mine]))
+        keep[mine[order[:rows]]] = True
+    if comparison.kind != "shared":
+        total = np.bincount(comparison.block[comparison.used], minlength=comparison.n_blocks)
+        left = np.bincount(comparison.block[comparison.used & keep], minlength=comparison.n_blocks)
+        keep &= ~comparison.used | (left == total)[comparison.block]  # a block that lost rows goes whole
+    return comparison.only(keep)
+
+
+def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: int = 0) -> Comparison:
+    """Choose the design, thin and block the rows.
+
+    Shared prompts (at least `MIN_SHARED`): rows per prompt are thinned to equal counts on both sides, and a block holds
+    both sides of its prompts. Otherwise blocks hold the same number of prompts (or rows, without prompts) of one arm.
+
+    Raises
+    ------
+    ValueError
+        If a corpus has fewer than `MIN_GROUPS` independent units.
+    """
+    same_single = len(set(suspect.prompts) | set(reference.prompts)) == 1
+    use_prompts = use_prompts and not same_single  # one prompt for all rows: given it, the rows are independent
+    rows = _pooled_rows(suspect, reference, use_prompts)
+    order = np.argsort(rows.key, kind="stable")
+    group = np.unique(rows.group_key[order], return_inverse=True)[1].astype(np.int64)
+    is_suspect, has_prompt = rows.suspect[order], rows.has_prompt[order]
+    known = (_known(suspect, use_prompts), _known(reference, use_prompts))
+    if len(known[0] & known[1]) >= MIN_SHARED:
+        kind = "shared"
+        block, block_suspect = _shared_blocks(group, is_suspect, has_prompt)
+    else:
+        kind = "disjoint" if known[0] or known[1] else "independent"
+        salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
+        block, block_suspect = _separate_blocks(group, is_suspect, salts, (suspect.name, reference.name))
+    texts = [(suspect.texts if s else reference.texts)[i] for s, i in zip(is_suspect, rows.origin[order], strict=True)]
+    return Comparison(
+        texts, is_suspect, rows.origin[order], group, kind, block, block_suspect, known, ignored_prompts=same_single
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    key: NDArray[np.uint64]
+    group_key: NDArray[np.uint64]
+    suspect: Bools
+    origin: Ints
+    has_prompt: Bools
+
+
+def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool) -> _Rows:
+    keys, group_keys, has_prompt = [], [], []
+    for corpus in (suspect, reference):
+        seen: Counter[tuple[str | None, str]] = Counter()
+        for text, known_prompt in zip(corpus.texts, corpus.prompts, strict=True):
+            prompt = known_prompt if use_prompts else None
+            occurrence = seen[prompt, text]
+            seen[prompt, text] += 1
+            keys.append(_hash(prompt, text, occurrence))
+            # A row without a prompt is its own group, on its own side.
+            group_keys.append(_hash(prompt) if prompt is not None else _hash(text, occurrence, corpus is suspect))
+            has_prompt.append(prompt is not None)
+    arms = np.repeat([True, False], [len(suspect), len(reference)])
+    origin = np.concatenate([np.arange(len(suspect)), np.arange(len(reference))])
+    as_keys = (np.array(keys, dtype=np.uint64), np.array(group_keys, dtype=np.uint64))
+    return _Rows(*as_keys, arms, origin, np.array(has_prompt, dtype=bool))
+
+
+def _hash(*parts: object) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def _known(corpus: Corpus, use_prompts: bool) -> set[str]:
+    return {prompt for prompt in corpus.prompts if prompt is not None} if use_prompts else set()
+
+
+def _shared_blocks(group: Ints, suspect: Bools, has_prompt: Bools) -> tuple[Ints, Bools]:
+    """Equal counts per prompt on both sides; the rows kept are first by hash, which is random within a prompt."""
+    n_groups = int(group.max()) + 1
+    per_arm = [np.bincount(group[arm], minlength=n_groups) for arm in (suspect, ~suspect)]
+    keep = np.minimum(*per_arm)
+    used = has_prompt & (_rank_within(group * 2 + suspect) < keep[group])
+    block = np.full(len(group), -1, dtype=np.int64)
+    shared = np.unique(group[used])  # groups are numbered in hash order
+    number = shared if len(shared) <= MAX_BLOCKS else np.arange(len(shared)) * MAX_BLOCKS // len(shared)
+    block[used] = np.unique(number, return_inverse=True)[1][np.searchsorted(shared, group[used])]
+    return block, np.ones(int(block.max()) + 1, dtype=bool)
+
+
+def _rank_within(label: Ints) -> Ints:
+    """0, 1, 2, ... for the first, second, third, ... row of each label, in the order of the rows."""
+    order = np.argsort(label, kind="stable")
+    ordered = label[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(label), dtype=np.int64)
+    rank[order] = np.arange(len(label)) - np.repeat(first, np.diff(np.r_[first, len(label)]))
+    return rank
+
+
+def _separate_blocks(
+    group: Ints, suspect: Bools, salts: tuple[str, str], names: tuple[str, str]
+) -> tuple[Ints, Bools]:
+    """Blocks of the same number of groups in both arms, in a seeded order; what does not fill a block is left out."""
+    arms = (suspect, ~suspect)
+    groups = [np.unique(group[arm]) for arm in arms]
+    for found, name in zip(groups, names, strict=True):
+        if len(found) < MIN_GROUPS:
+            raise ValueError(too_small(name, len(found)))
+    per_block = -(-(len(groups[0]) + len(groups[1])) // MAX_BLOCKS)
+    rows_per_group = [arm.sum() / len(found) for arm, found in zip(arms, groups, strict=True)]
+    single = max(rows_per_group) > MAX_SIZE_RATIO * min(rows_per_group)
+    block = np.full(len(group), -1, dtype=np.int64)
+    n_blocks: list[int] = []
+    for arm, found, salt in zip(arms, groups, salts, strict=True):
+        shuffled = np.random.default_rng(_hash(salt)).permutation(len(found))
+        count = len(found) // per_block
+        place = np.full(len(found), -1, dtype=np.int64)
+        place[shuffled[: count * per_block]] = sum(n_blocks) + np.arange(count * per_block) // per_block
+        block[arm] = place[np.searchsorted(found, group[arm])]
+        n_blocks.append(count)
+    if single:
+        block[_rank_within(group * 2 + suspect) > 0] = -1
+    return block, np.repeat([True, False], n_blocks)
+
+
+def too_small(name: str, n_groups: int) -> str:
+    return (
+        f"{name} must hold at least {MIN_GROUPS} independent rows or prompts, got {n_groups}; sample more rows, "
+        "answering more prompts (or ignore the prompts, if rows of one prompt are independent)"
+    )

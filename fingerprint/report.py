@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import polars as pl
+
+from fingerprint.render.files import write_atomically
+from fingerprint.render.records import decode, encode, frame
+
+SCHEMA_VERSION = 1
+_ROWS_SCHEMA = {"corpus": pl.String, "row": pl.Int64, "text": pl.String, "prompt": pl.String, "score": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ class RowsNeeded:
     (two new corpora compared as these were); JSON calls it `for`.
     """
 
-    target: str
+    target: str = field(metadata={"json": "for"})
     power: float
     alpha: float
     rows: int | None
@@ -103,7 +118,7 @@ class FeatureDifference:
 
 @dataclass(frozen=True)
 class PromptControl:
-    """The same test on the prompts. `pvalue` is None when both sides answer the same prompts, so that nothing can differ."""
+    """The same test on the prompts; `pvalue` is None when both sides answer the same ones: nothing can differ."""
 
     pvalue: float | None
     differs: bool
@@ -137,3 +152,268 @@ class Warning:
     value: float
     threshold: float
     message: str
+
+
+def _no_rows() -> pl.DataFrame:
+    return pl.DataFrame(schema=_ROWS_SCHEMA)
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What `detect` found: the verdict, the figures behind it, and everything a reader needs to doubt it.
+
+    Parameters
+    ----------
+    verdict : str
+        The result in sentences, with its rival explanations.
+    detected : bool
+        Whether `pvalue` is at most `alpha` and the row AUROC exceeds the least that was asked for.
+    pvalue : float
+        Omnibus permutation p-value, in (0, 1].
+    alpha : float
+        Error rate that `detected` was decided at.
+    auc : Estimate
+        AUROC of the cross-fitted row scores: the chance that a suspect row scores above a reference row.
+    auc_paired : Estimate
+        The same within prompts, for shared prompts.
+    d_prime : Estimate
+        Distance of the two score distributions in standard deviations, ``sqrt(2) * Phi^-1(auc)``.
+    bag_results : tuple of Bag
+        AUROC of bags of k texts judged together.
+    needed : tuple of RowsNeeded
+        Rows that reach a power, for a trained detector and for this design.
+    planted : tuple of PlantedPower
+        Power of this test against planted signals: what a non-detection is worth.
+    mixtures : tuple of MixturePower
+        Power when only a share of the suspect rows carries the signal; empty where nothing was detected.
+    design : Design
+        What was compared with what.
+    family_results : tuple of FamilyResult
+        Each feature family alone.
+    rungs : tuple of Rung
+        The ladder: where the signal lives.
+    differences : tuple of FeatureDifference
+        Features whose rates differ, the strongest first.
+    prompt_control : PromptControl
+        The same test on the prompts.
+    self_test : SelfTest or None
+        Rejection rate of the pipeline where nothing differs; None where it was not asked for.
+    null : Null
+        Observed statistic and the histogram of its permutation null.
+    warnings : tuple of Warning
+        What the reader must know before believing the verdict.
+    settings : dict
+        Versions, seed, input hashes and options, as JSON values.
+    rows : polars.DataFrame
+        Columns corpus, row, text, prompt and score, the highest score first: a ranking, never a verdict on single
+        rows. It takes no part in comparisons and never enters JSON, so a report read from JSON has none.
+
+    Notes
+    -----
+    Two reports are equal when everything but `rows` is.
+    """
+
+    verdict: str
+    detected: bool
+    pvalue: float
+    alpha: float
+    auc: Estimate
+    auc_paired: Estimate
+    d_prime: Estimate
+    bag_results: tuple[Bag, ...] = field(metadata={"json": "bags"})
+    needed: tuple[RowsNeeded, ...] = field(metadata={"json": "rows_needed"})
+    planted: tuple[PlantedPower, ...] = field(metadata={"json": "power"})
+    mixtures: tuple[MixturePower, ...]
+    design: Design
+    family_results: tuple[FamilyResult, ...] = field(metadata={"json": "families"})
+    rungs: tuple[Rung, ...] = field(metadata={"json": "ladder"})
+    differences: tuple[FeatureDifference, ...] = field(metadata={"json": "features"})
+    prompt_control: PromptControl
+    self_test: SelfTest | None
+    null: Null
+    warnings: tuple[Warning, ...]
+    settings: dict[str, Any]
+    rows: pl.DataFrame = field(default_factory=_no_rows, compare=False, metadata={"json": None})
+
+    @property
+    def bags(self) -> pl.DataFrame:
+        """AUROC by bag size: k, auc, auc_low, auc_high."""
+        return frame(Bag, self.bag_results)
+
+    @property
+    def families(self) -> pl.DataFrame:
+        """Each feature family alone: family, columns, statistic, pvalue_adjusted, auc, auc_low, auc_high."""
+        return frame(FamilyResult, self.family_results)
+
+    @property
+    def ladder(self) -> pl.DataFrame:
+        """Where the signal lives: rung, pvalue, auc and bag16_auc with their intervals, description."""
+        return frame(Rung, self.rungs)
+
+    @property
+    def features(self) -> pl.DataFrame:
+        """Features that differ: feature, family, rate_suspect, rate_reference, pvalue_adjusted."""
+        return frame(FeatureDifference, self.differences)
+
+    @property
+    def power(self) -> pl.DataFrame:
+        """Power against planted signals of a row AUROC: auc, power, power_low, power_high."""
+        return frame(PlantedPower, self.planted)
+
+    @property
+    def filters(self) -> pl.DataFrame:
+        """What is still detectable after semantic filters; empty where none ran."""
+        return frame(_FilterResult, ())
+
+    def bag_auc(self, k: int) -> Estimate:
+        """AUROC of bags of `k` texts judged together.
+
+        Raises
+        ------
+        ValueError
+            If this bag size was not computed.
+        """
+        for bag in self.bag_results:
+            if bag.k == k:
+                return bag.auc
+        sizes = ", ".join(str(bag.k) for bag in self.bag_results) or "none"
+        raise ValueError(f"k must be one of the bag sizes {sizes}, got {k!r}; choose one of them")
+
+    def rows_needed(self, power: float = 0.95, target: str = "trained detector") -> int | None:
+        """Rows that reach `power` at this report's `alpha`; None where no number of rows is known to.
+
+        Parameters
+        ----------
+        power : float
+            Wanted probability of a detection, above alpha and below 1.
+        target : {"trained detector", "this design"}
+            Fresh rows judged by a detector trained on this data, or two new corpora compared as these were
+            (prompt pairs where prompts are shared).
+
+        Raises
+        ------
+        ValueError
+            If `power` or `target` is out of range, or `target` is "this design" and `power` was not computed.
+
+        Notes
+        -----
+        For a trained detector the mean score of n independent rows is close to normal, which gives
+        ``n = ((z_(1-alpha) + z_power) / d_prime) ** 2``, one-sided.
+        """
+        if target not in ("trained detector", "this design"):
+            raise ValueError(f"target must be 'trained detector' or 'this design', got {target!r}; choose one of them")
+        if not self.alpha < power < 1:
+            raise ValueError(f"power must be between alpha ({self.alpha}) and 1, got {power!r}; .8 and .95 are usual")
+        stored = [n for n in self.needed if n.target == target and math.isclose(n.alpha, self.alpha)]
+        for item in stored:
+            if math.isclose(item.power, power):
+                return item.rows
+        if target == "this design":
+            known = ", ".join(f"{item.power:g}" for item in stored) or "none"
+            raise ValueError(f"power must be one of {known} for 'this design', got {power!r}; choose one of them")
+        return self._trained_detector_rows(power)
+
+    def _trained_detector_rows(self, power: float) -> int | None:
+        d_prime = self.d_prime.value
+        if d_prime is None or not d_prime > 0:
+            return None
+        quantile = NormalDist().inv_cdf
+        ratio = (quantile(1 - self.alpha) + quantile(power)) / d_prime
+        rows = ratio * ratio
+        return max(1, math.ceil(rows)) if math.isfinite(rows) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values: the keys of `json_schema`, floats to 10 significant digits, no row texts."""
+        result: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+        for key, value in encode(Report, self).items():
+            result[key] = value
+            if key == "ladder":
+                result["filters"] = []
+        return result
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The report as JSON text, also written to `path` where one is given.
+
+        The text is plain ASCII (anything else is escaped), and the file is never half-written.
+        """
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)
+        if path is not None:
+            write_atomically(path, text + "\n")
+        return text
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Report:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If `data` is of another schema version, lacks a key, has an unknown one, or holds a wrong type.
+        """
+        if not isinstance(data, dict):
+            raise ValueError(f"a report must be a JSON object, got {type(data).__name__}; write it with Report.to_json")
+        if data.get("schema_version") != SCHEMA_VERSION:
+            found = data.get("schema_version")
+            raise ValueError(
+                f"schema_version must be {SCHEMA_VERSION}, got {found!r}; read it with the release that wrote it"
+            )
+        body = {key: value for key, value in data.items() if key not in ("schema_version", "filters")}
+        report: Report = decode(cls, body, "report")
+        return report
+
+    @classmethod
+    def from_json(cls, source: str | os.PathLike[str]) -> Report:
+        """Read a report from a JSON file, or from JSON text (a string that starts with a brace).
+
+        Raises
+        ------
+        ValueError
+            If it is not JSON, or not a report.
+        FileNotFoundError
+            If there is no such file.
+        """
+        is_text = isinstance(source, str) and source.lstrip().startswith("{")
+        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
+        name = "text" if is_text else repr(os.fspath(source))
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"a report must be JSON, got {name}: {error}; write it with Report.to_json") from error
+        return cls.from_dict(data)
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) that every `to_dict` satisfies."""
+        schema: dict[str, Any] = json.loads((files("fingerprint") / "report.schema.json").read_text(encoding="utf-8"))
+        return schema
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one self-contained HTML page to `path`: no scripts, no requests, everything from the data escaped.
+
+        The page quotes the twenty rows at the ends of the ranking; everything else in it is an aggregate.
+        """
+        from fingerprint.render.html import page
+
+        write_atomically(path, page(self))
+
+    def __str__(self) -> str:
+        from fingerprint.render.text import screenful
+
+        return screenful(self)
+
+    def __repr__(self) -> str:
+        return f"Report(detected={self.detected}, pvalue={self.pvalue:.4g}, auc={self.auc})"
+
+    def _repr_html_(self) -> str:
+        from fingerprint.render.html import fragment
+
+        return fragment(self)
+
+
+@dataclass(frozen=True)
+class _FilterResult:
+    filter: str
+    kept_suspect: int
+    kept_reference: int
+    pvalue: float
+    auc: Estimate

@@ -1,0 +1,261 @@
+"""The command line: `fingerprint detect SUSPECT REFERENCE`, `fingerprint demo`.
+
+Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
+unexpected failure; 130 interrupted. Standard output carries the report and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from fingerprint.report import Report
+
+Progress = Callable[[str, float], None]
+
+BAD_INPUT = 2
+UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Is a data set written by a model with a hidden trait? Compares two corpora of model-written rows.",
+)
+
+HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fingerprint {version('subliminal-fingerprint')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fingerprint(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def detect(
+    suspect: Annotated[str, typer.Argument(metavar="SUSPECT", help="Corpus to judge: a file or a quoted glob.")],
+    reference: Annotated[
+        str | None, typer.Argument(metavar="REFERENCE", help="Corpus of the same model without the trait.")
+    ] = None,
+    html: HtmlOption = None,
+    json: JsonOption = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column of the text. [default: found by name]")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")
+    ] = None,
+    no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")] = False,
+    features: Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")] = "auto",
+    alpha: Annotated[float, typer.Option(help="Error rate of the verdict.")] = 0.05,
+    min_auc: Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")] = 0.5,
+    permutations: Annotated[int, typer.Option(help="Permutations behind the p-value.")] = 9999,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same report.")] = 0,
+    no_ladder: Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")] = False,
+    self_test: Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")] = False,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")] = False,
+    fail_if_detected: Annotated[bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compare SUSPECT with REFERENCE and print a calibrated report.
+
+    Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd.
+    """
+    with _failures(debug):
+        if prompt is not None and no_prompt:
+            raise ValueError(f"--prompt must not be given with --no-prompt, got --prompt {prompt}; leave one out")
+        _check_outputs(html, json, inputs=(suspect, reference))
+        report = _analyse(
+            suspect,
+            _required(reference),
+            is_quiet=quiet,
+            text=text,
+            prompt=False if no_prompt else prompt,
+            features=_family_names(features),
+            ladder=not no_ladder,
+            alpha=alpha,
+            min_auc=min_auc,
+            n_permutations=permutations,
+            self_test=self_test,
+            bad_rows="skip" if skip_bad_rows else "error",
+            rng=seed,
+        )
+        if not quiet:
+            _print(str(report))
+        _write(report, html, json)
+        if fail_if_detected and report.detected:
+            raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    html: Annotated[Path, typer.Option("--html", metavar="FILE", help="Where the HTML page goes.")] = Path(
+        "demo-report.html"
+    ),
+    json: JsonOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run detect on two small corpora that come with the package."""
+    with _failures(debug), ExitStack() as stack:
+        _check_outputs(html, json, inputs=())
+        examples = files("fingerprint") / "examples"
+        suspect, reference = (
+            str(stack.enter_context(as_file(examples / name))) for name in ("suspect.jsonl", "reference.jsonl")
+        )
+        report = _analyse(suspect, reference, is_quiet=quiet)
+        if not quiet:
+            _print(str(report))
+        _write(report, html, json)
+        if not quiet:
+            _print(f"\nThe same with pictures: {html.resolve()}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; always ends in `SystemExit`.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Arguments without the program's name; by default those of the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 gets escapes instead of a failure
+            stream.reconfigure(errors="backslashreplace")
+    chosen = None if arguments is None else list(arguments)
+    typer.main.get_command(app).main(args=chosen, prog_name="fingerprint")
+
+
+def _required(reference: str | None) -> str:
+    if reference is not None:
+        return reference
+    raise ValueError(
+        "REFERENCE must be a second corpus, got none: a corpus is suspect only in comparison. Two ways out: sample a "
+        "reference from the base model with the same prompts, or scan SUSPECT with a detector trained on a known pair"
+    )
+
+
+def _family_names(features: str) -> str | list[str]:
+    """`auto`, or the families that were named."""
+    names = [name.strip() for name in features.split(",")]
+    if not all(names):
+        raise ValueError(f"--features must be family names with commas between them, got {features!r}; or use auto")
+    return "auto" if names == ["auto"] else names
+
+
+def _check_outputs(html: Path | None, json: Path | None, *, inputs: Sequence[str | None]) -> None:
+    from fingerprint.render.files import check_output
+
+    given = {flag: path for flag, path in (("--html", html), ("--json", json)) if path is not None}
+    for flag, path in given.items():
+        check_output(path, flag)
+        if any(name is not None and _is_same_file(path, Path(name)) for name in inputs):
+            raise ValueError(f"{flag} must not be an input, got {str(path)!r}; writing there would destroy the data")
+    if html is not None and json is not None and html.resolve() == json.resolve():
+        raise ValueError(f"--html and --json must be different files, got {str(html)!r} twice; rename one")
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    return first.is_file() and second.is_file() and first.samefile(second)
+
+
+def _analyse(suspect: str, reference: str, *, is_quiet: bool = False, **options: Any) -> Report:
+    from fingerprint.detection import detect as run  # numerical libraries load only when there is work
+
+    with _progress_bar(not is_quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
+        report: Report = run(suspect, reference, progress=progress or False, **options)
+    return report
+
+
+@contextmanager
+def _progress_bar(is_shown: bool) -> Iterator[Progress | None]:
+    """A bar on standard error that disappears when the work is done; None where nobody is watching."""
+    if not is_shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda step, fraction: bar.update(task, description=step, completed=fraction)
+
+
+def _write(report: Report, html: Path | None, json: Path | None) -> None:
+    if json is not None:
+        report.to_json(json)
+    if html is not None:
+        report.to_html(html)
+
+
+def _print(text: str) -> None:
+    """Print to standard output; a reader that left (``| head``) is no failure."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is still buffered would fail again, with a traceback, when the interpreter shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+@contextmanager
+def _failures(is_debugging: bool) -> Iterator[None]:
+    """Turn exceptions into one line on standard error and an exit code."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+    except (ValueError, TypeError, OSError) as error:
+        _complain(f"error: {_message(error)}", is_debugging)
+        raise typer.Exit(BAD_INPUT) from None
+    except Exception as error:
+        hint = "" if is_debugging else "; run it again with --debug for the traceback"
+        _complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
+        raise typer.Exit(UNEXPECTED) from None
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
+    return str(error)
+
+
+def _complain(message: str, is_debugging: bool = False) -> None:
+    from fingerprint.render.wording import visible
+
+    if is_debugging:
+        traceback.print_exc()
+    print(visible("fingerprint: " + " ".join(message.splitlines())), file=sys.stderr)

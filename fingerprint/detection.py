@@ -1,0 +1,680 @@
+"""`detect`: two corpora in, one calibrated report out. Read top to bottom."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from fingerprint import inference, ladder, scoring
+from fingerprint.caveats import Findings, warnings_for
+from fingerprint.corpus import Comparison, Corpus, pair, thin
+from fingerprint.features import choose, column_names, data_kind
+from fingerprint.reading import as_corpus
+from fingerprint.report import (
+    Bag,
+    Design,
+    Estimate,
+    FamilyResult,
+    FeatureDifference,
+    MixturePower,
+    Null,
+    PlantedPower,
+    PromptControl,
+    Report,
+    RowsNeeded,
+    Rung,
+    SelfTest,
+)
+from fingerprint.sketch import FamilyMatrix, block_rows, family_matrix, gram
+
+Generator = np.random.Generator
+Progress = Callable[[str, float], None]
+
+# The ladder and the self-test run on at most this many rows a side: enough to place the signal, quick at any size.
+LADDER_ROWS = 5000
+SELF_TEST_ROWS = 2000
+SELF_TEST_RUNS = 200
+SELF_TEST_PERMUTATIONS = 199
+PLANTED_AUCS = (0.52, 0.55, 0.60)
+MIXTURE_SHARES = (0.05, 0.10, 0.25)
+PLANTED_RUNS = 200
+PLANTED_ROWS = 4000  # rows from which the covariances of random directions are taken
+MAX_FEATURES = 2000  # features looked at one by one, chosen by pooled variance alone
+SHOWN_FEATURES = 100
+NEEDED_POWERS = (0.5, 0.8, 0.95)
+
+RIVALS = (
+    "Rival explanations: temperature, model version, length limit, filtering of one side, "
+    "or merely that a system prompt was there."
+)
+
+
+def detect(
+    suspect: object,
+    reference: object,
+    *,
+    text: str | None = None,
+    prompt: str | Literal[False] | None = None,
+    features: object = "auto",
+    ladder: bool = True,
+    classifier: Any = None,
+    alpha: float = 0.05,
+    min_auc: float = 0.5,
+    n_permutations: int = 9999,
+    self_test: bool = False,
+    bad_rows: Literal["error", "skip"] = "error",
+    rng: int = 0,
+    progress: bool | Progress = False,
+) -> Report:
+    """Is the suspect corpus distinguishable from the reference, how strongly, and where does the signal live?
+
+    Parameters
+    ----------
+    suspect, reference : path, glob, Corpus, list of str or dict, polars or pandas frame, or Hugging Face Dataset
+        The rows to judge, and rows of an unconditioned teacher (same base model, temperature, length limit and filters),
+        best on the same prompts.
+    text, prompt : str, optional
+        Column names, where they are not among the usual ones. ``prompt=False`` ignores the prompts.
+    features : "auto", family names, or scikit-learn transformers
+        Feature families; see `fingerprint.features`.
+    ladder : bool
+        Whether to run the same test with information taken out of the rows step by step.
+    classifier : scikit-learn classifier, optional
+        Used for the scores (auc, bags, rows) in place of the built-in stack. The p-value does not depend on it.
+    alpha : float
+        Level of the test, in (0, 1).
+    min_auc : float
+        `detected` also asks for a row AUROC above this. Error rates are stated on `pvalue` alone.
+    n_permutations : int
+        Relabellings; the smallest possible p-value is 1 / (n_permutations + 1).
+    self_test : bool
+        Run the test 200 times where nothing differs (pairs swapped, or the reference split in two).
+    bad_rows : "error" or "skip"
+        What to do with unreadable rows; skipped rows are counted in the settings.
+    rng : int
+        Seed. Same seed, machine and thread count: the same report, byte for byte.
+    progress : bool or callable (step, fraction done)
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError, TypeError, FileNotFoundError
+        For bad input, naming the argument or the file and line, and the remedy; and when the design allows fewer
+        distinct relabellings than alpha needs.
+
+    Notes
+    -----
+    The p-value is exact: P(p <= alpha) <= alpha at any sample size, if under the null the two rows of a shared prompt
+    are exchangeable (shared prompts), the prompts of the two sides are drawn alike (disjoint prompts), or the rows are
+    independent and drawn alike (no prompts). The scores come from other rows than those they are fitted on, and their
+    intervals allow for that reuse; see `fingerprint.scoring.inflation`.
+
+    Detectable is not harmful, and not detected is not clean: see the power beside the verdict.
+
+    Examples
+    --------
+    >>> import fingerprint
+    >>> report = fingerprint.detect("suspect.jsonl", "reference.jsonl")  # doctest: +SKIP
+    >>> report.pvalue, report.auc.value  # doctest: +SKIP
+    """
+    options = _Options(alpha, min_auc, n_permutations, rng)
+    prompt_column = prompt if isinstance(prompt, str) else None
+    corpora = tuple(
+        as_corpus(data, text=text, prompt=prompt_column, bad_rows=bad_rows, argument=argument)
+        for data, argument in ((suspect, "suspect"), (reference, "reference"))
+    )
+    tell = _teller(progress, ladder, self_test)
+
+    tell("pairing prompts")
+    comparison = _checked_pair(corpora[0], corpora[1], prompt is not False, options)
+    families = choose(features, comparison.texts)
+    main = _analyse(comparison, families, options, classifier, tell)
+
+    tell("effect size")
+    auc, paired, bags = _effect_size(main, options)
+    detected = main.test.pvalue <= alpha and (auc.value or 0.0) > min_auc
+
+    tell("power")
+    planted, mixtures, needed = _power(main, options, detected, auc)
+
+    rungs = _ladder(main, comparison, families, options, tell) if ladder else ()
+    control = _prompt_control(corpora, comparison, options)
+    tested = _self_test(comparison, families, options, tell) if self_test else None
+    findings = Findings(corpora, comparison, main.scores, main.test, rungs, control, options.alpha)
+    tell("report")
+    return Report(
+        verdict=_verdict(main, detected, auc, planted, control, options),
+        detected=detected,
+        pvalue=main.test.pvalue,
+        alpha=alpha,
+        auc=auc,
+        auc_paired=paired,
+        d_prime=_d_prime(auc),
+        bag_results=bags,
+        needed=needed,
+        planted=planted,
+        mixtures=mixtures,
+        design=_design(corpora, comparison),
+        family_results=_family_results(main),
+        rungs=rungs,
+        differences=_differences(main),
+        prompt_control=control,
+        self_test=tested,
+        null=_null(main.test),
+        warnings=warnings_for(findings),
+        settings=_settings(corpora, families, options, classifier, bad_rows, text, prompt),
+        rows=_rows(corpora, main.scores),
+    )
+
+
+@dataclass(frozen=True)
+class _Options:
+    alpha: float
+    min_auc: float
+    n_permutations: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must be between 0 and 1, got {self.alpha}; .05 is usual")
+        if not 0 <= self.min_auc < 1:
+            raise ValueError(f"min_auc must be in [0, 1), got {self.min_auc}; .5 asks for any separation")
+        if isinstance(self.n_permutations, bool) or not isinstance(self.n_permutations, int):
+            raise TypeError(f"n_permutations must be an integer, got {self.n_permutations!r}; 9999 is usual")
+        if (self.n_permutations + 1) * self.alpha < 1 or self.n_permutations < 99:
+            need = max(99, int(np.ceil(1 / self.alpha)) - 1)
+            raise ValueError(
+                f"n_permutations must be at least {need} for alpha {self.alpha}, got {self.n_permutations}; "
+                "a smaller number could never detect anything"
+            )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise TypeError(f"rng must be a whole number from 0, got {self.seed!r}; it seeds every random choice")
+
+    def rng(self, purpose: int) -> Generator:
+        """A generator of its own for each purpose, so that adding a step changes no other."""
+        return np.random.default_rng([self.seed, purpose])
+
+
+def _teller(progress: bool | Progress, ladder: bool, self_test: bool) -> Callable[[str], None]:
+    """Tells the caller which step begins, and what fraction of all steps is done."""
+    steps = 9 + 6 * ladder + self_test
+    done = iter(range(steps + 1))
+    if progress is False:
+        return lambda step: None
+    if callable(progress):
+        return lambda step: progress(step, min(next(done, steps) / steps, 1.0))
+
+    def printed(step: str) -> None:
+        import sys
+
+        print(f"fingerprint: {step}", file=sys.stderr)
+
+    return printed
+
+
+# -------------------------------------------------------------------------------------------------------------- design
+
+
+def _checked_pair(suspect: Corpus, reference: Corpus, use_prompts: bool, options: _Options) -> Comparison:
+    comparison = pair(suspect, reference, use_prompts=use_prompts, seed=options.seed)
+    if comparison.distinct_permutations * options.alpha < 1:
+        raise ValueError(
+            f"{suspect.name} and {reference.name} must allow at least {1 / options.alpha:.0f} distinct relabellings for "
+            f"alpha {options.alpha}, got {comparison.distinct_permutations:.0f} ({comparison.n_blocks} blocks of "
+            f"{comparison.kind} prompts); sample more prompts, or ignore the prompts (prompt=False, --no-prompt) if rows "
+            "of one prompt are independent"
+        )
+    return comparison
+
+
+def _design(corpora: Sequence[Corpus], comparison: Comparison) -> Design:
+    used, suspect = comparison.used, comparison.suspect
+    known = [len(prompts) or None for prompts in comparison.prompts]
+    independent = comparison.kind == "independent"
+    return Design(
+        kind=comparison.kind,
+        rows_suspect=len(corpora[0]),
+        rows_reference=len(corpora[1]),
+        prompts_suspect=None if independent else known[0],
+        prompts_reference=None if independent else known[1],
+        prompts_shared=None if independent else len(comparison.prompts[0] & comparison.prompts[1]),
+        pairs=int((used & suspect).sum()) if comparison.kind == "shared" else None,
+        blocks=comparison.n_blocks,
+        unused_suspect=int((~used & suspect).sum()),
+        unused_reference=int((~used & ~suspect).sum()),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ analysis
+
+
+@dataclass(frozen=True)
+class _Analysis:
+    comparison: Comparison
+    matrices: dict[str, FamilyMatrix]
+    units: dict[str, NDArray[np.float32]]
+    test: inference.PermutationTest
+    scores: scoring.Scores
+
+
+def _analyse(
+    comparison: Comparison,
+    families: dict[str, Any],
+    options: _Options,
+    classifier: Any,
+    tell: Callable[[str], None],
+    score_texts: Callable[[list[str]], list[str]] | None = None,
+) -> _Analysis:
+    """Features, exact test and cross-fitted scores: what the main result and every rung of the ladder consist of."""
+    tell("features")
+    matrices = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
+    tell("permutation test")
+    units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
+    relabellings = inference.Relabellings.draw(comparison, options.n_permutations, options.rng(1))
+    test = inference.permutation_test({name: gram(u) for name, u in units.items()}, relabellings)
+    tell("cross-fitted scores")
+    scored = matrices
+    if score_texts is not None:
+        texts = score_texts(comparison.texts)
+        scored = {name: family_matrix(family, texts, name) for name, family in families.items()}
+    varying = {name: matrix.values for name, matrix in scored.items() if matrix.n_columns}
+    return _Analysis(comparison, matrices, units, test, scoring.cross_fit(comparison, varying, classifier))
+
+
+def _interval(moments: scoring.Moments | None, inflation: float, rows: int) -> Estimate:
+    """95 % interval of an AUROC, on the logit scale so that it stays between 0 and 1."""
+    if moments is None:
+        return Estimate(None)
+    # A perfect separation has no observed variance; half a misplaced row of the smaller arm stands in for it.
+    least = (0.5 / max(rows, 1)) ** 2
+    sd = float(np.sqrt(max(moments.variance * inflation, least)))
+    centre = min(max(moments.value, 0.5 / max(rows, 1)), 1 - 0.5 / max(rows, 1))
+    logit = np.log(centre / (1 - centre))
+    half = float(ndtri(0.975)) * sd / (centre * (1 - centre))
+    low, high = (float(1 / (1 + np.exp(-(logit + sign * half)))) for sign in (-1, 1))
+    return Estimate(moments.value, min(low, moments.value), max(high, moments.value))
+
+
+def _smaller_arm(comparison: Comparison) -> int:
+    n_suspect = int(comparison.suspect.sum())
+    return min(n_suspect, len(comparison.suspect) - n_suspect)
+
+
+def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate, tuple[Bag, ...]]:
+    scores, rows = main.scores, _smaller_arm(main.comparison)
+    inflation = scoring.inflation(scores.agreement)
+    auc = _interval(scoring.fold_auc(scores, scores.stacked), inflation, rows)
+    paired = _interval(scoring.paired_auc(scores), inflation, rows)
+    found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, options.rng(2))
+    return auc, paired, tuple(Bag(k, _interval(m, inflation, rows // k)) for k, m in found.items())
+
+
+def _d_prime(auc: Estimate) -> Estimate:
+    """sqrt(2) times the normal quantile of the auc."""
+    ends = [None if x is None else float(np.sqrt(2) * ndtri(min(max(x, 1e-9), 1 - 1e-9))) for x in
+            (auc.value, auc.low, auc.high)]
+    return Estimate(*ends)
+
+
+def _family_results(main: _Analysis) -> tuple[FamilyResult, ...]:
+    adjusted = main.test.adjusted()
+    inflation, rows = scoring.inflation(main.scores.agreement), _smaller_arm(main.comparison)
+    results = []
+    for name, matrix in main.matrices.items():
+        tested = main.test.families.get(name)
+        values = main.scores.families.get(name)
+        area = Estimate(None) if values is None else _interval(scoring.fold_auc(main.scores, values), inflation, rows)
+        statistic = None if tested is None else float(tested.statistics[0])
+        results.append(FamilyResult(name, matrix.n_columns, statistic, adjusted.get(name), area))
+    return tuple(results)
+
+
+def _differences(main: _Analysis) -> tuple[FeatureDifference, ...]:
+    """Features whose rates differ, adjusted over at most `MAX_FEATURES`, chosen without the labels."""
+    spread = {name: _pooled_variance(m.values) for name, m in main.matrices.items() if name in main.test.families}
+    if not spread:
+        return ()
+    names = np.concatenate([[name] * len(v) for name, v in spread.items()])
+    columns = np.concatenate([np.arange(len(v)) for v in spread.values()])
+    chosen = np.argsort(-np.concatenate(list(spread.values())), kind="stable")[:MAX_FEATURES]
+    units = np.hstack([main.units[name][:, columns[chosen][names[chosen] == name]] for name in spread])
+    ordered = np.concatenate([chosen[names[chosen] == name] for name in spread])
+    pvalues = inference.feature_pvalues(units, main.test.relabellings)
+    best = np.argsort(pvalues, kind="stable")[:SHOWN_FEATURES]
+    return tuple(
+        _difference(main, str(names[ordered[i]]), int(columns[ordered[i]]), float(pvalues[i])) for i in best
+    )
+
+
+def _pooled_variance(values: sp.csr_matrix) -> NDArray[np.float64]:
+    mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
+    return np.asarray(values.multiply(values).mean(axis=0), dtype=np.float64).ravel() - mean**2
+
+
+def _difference(main: _Analysis, name: str, column: int, pvalue: float) -> FeatureDifference:
+    matrix = main.matrices[name]
+    weights = getattr(matrix.family, "column_weights", None)
+    own = matrix.columns[column]
+    scale = matrix.scale[column]
+    # Scaled units back to what the family gave: `scale` holds the weight and the division by the spread together.
+    rates = [float(matrix.values[arm, column].mean()) / scale for arm in (main.comparison.suspect, ~main.comparison.suspect)]
+    del weights
+    return FeatureDifference(column_names(matrix.family, np.array([own]))[0], name, rates[0], rates[1], pvalue)
+
+
+def _null(test: inference.PermutationTest) -> Null:
+    """Observed omnibus and a histogram of its permutation null."""
+    if not test.families:
+        return Null(None, (), ())
+    counts, edges = np.histogram(test.statistics[1:], bins=60)
+    return Null(float(test.statistics[0]), tuple(map(float, edges)), tuple(map(int, counts)))
+
+
+def _rows(corpora: Sequence[Corpus], scores: scoring.Scores) -> pl.DataFrame:
+    """Every row with its out-of-fold score, most suspect first: a ranking, never a verdict on a row."""
+    comparison = scores.comparison
+    frame = pl.DataFrame(
+        {
+            "corpus": np.where(comparison.suspect, "suspect", "reference"),
+            "row": comparison.origin,
+            "text": comparison.texts,
+            "prompt": [
+                corpora[0 if s else 1].prompts[i] for s, i in zip(comparison.suspect, comparison.origin, strict=True)
+            ],
+            "score": scores.stacked,
+        },
+        schema_overrides={"prompt": pl.String},
+    )
+    return frame.sort(["score", "corpus", "row"], descending=[True, True, False])
+
+
+# --------------------------------------------------------------------------------------------------------------- power
+
+
+def _power(
+    main: _Analysis, options: _Options, detected: bool, auc: Estimate
+) -> tuple[tuple[PlantedPower, ...], tuple[MixturePower, ...], tuple[RowsNeeded, ...]]:
+    if not main.test.families:
+        return (), (), _rows_needed(main, options, detected, auc)
+    comparison = main.comparison
+    sizes = np.ones(comparison.n_blocks)
+    if comparison.kind == "shared":
+        sizes = np.bincount(comparison.block[comparison.used], minlength=comparison.n_blocks) / 2
+    shifts = list(_random_shifts(main, options.rng(3)))
+    runs = _Planting(main.test, sizes, options)
+    planted = tuple(
+        PlantedPower(area, runs.power(lambda r: shifts[r], float(np.sqrt(2) * ndtri(area)))) for area in PLANTED_AUCS
+    )
+    mixtures: tuple[MixturePower, ...] = ()
+    if detected:
+        rest, shift = inference.observed_shift(main.test, sizes)
+        runs = _Planting(rest, sizes, options)
+        mixtures = tuple(MixturePower(share, runs.power(lambda r: shift, share)) for share in MIXTURE_SHARES)
+    return planted, mixtures, _rows_needed(main, options, detected, auc)
+
+
+@dataclass(frozen=True)
+class _Planting:
+    test: inference.PermutationTest
+    sizes: NDArray[np.float64]
+    options: _Options
+
+    def power(self, shift: Callable[[int], inference.Shift], strength: float) -> Estimate:
+        """Share of `PLANTED_RUNS` replicates rejected, with its exact interval."""
+        available = self.options.n_permutations - 1
+        n_null = min(available, max(199, 2 * int(np.ceil(1 / self.options.alpha)) - 1))
+        rejected = sum(
+            inference.planted_rejection(
+                self.test, self.sizes, shift(r), strength, 1 + r % available, n_null, self.options.alpha
+            )
+            for r in range(PLANTED_RUNS)
+        )
+        return Estimate(rejected / PLANTED_RUNS, *inference.exact_interval(rejected, PLANTED_RUNS))
+
+
+def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[inference.Shift]:
+    """Shifts of the row means under an exponential tilt along random directions of the feature space.
+
+    A direction is a random score over all columns of all families, each family with the same variance. Tilting rows by
+    exp(t * score), the score having unit variance, moves the mean of column x by t * Cov(x, score) and separates the
+    tilted from the untilted rows with d_prime t. In a shared design, variance and covariance are those within a prompt.
+    """
+    names = [name for name in main.matrices if name in main.test.families]
+    rows, share = _row_differences(main, names)
+    batch = 50
+    for _ in range(PLANTED_RUNS // batch):
+        scores = np.zeros((next(iter(rows.values())).shape[0], batch))
+        for matrix in rows.values():
+            family = matrix @ rng.standard_normal((matrix.shape[1], batch)).astype(np.float32)
+            family -= family.mean(axis=0)
+            scores += family / np.maximum(family.std(axis=0), 1e-12)
+        scores /= np.maximum(scores.std(axis=0), 1e-12) * np.sqrt(share)
+        n = len(scores)
+        shifts = {f: np.asarray(m.T @ scores.astype(np.float32), dtype=np.float64) * share / n for f, m in rows.items()}
+        along = {f: main.units[f] @ shifts[f].astype(np.float32) for f in names}
+        for r in range(batch):
+            yield inference.Shift(
+                {f: along[f][:, r].astype(np.float64) for f in names},
+                {f: float((shifts[f][:, r] ** 2).sum()) for f in names},
+            )
+
+
+def _row_differences(main: _Analysis, names: list[str]) -> tuple[dict[str, sp.csr_matrix], float]:
+    """Rows (or, in a shared design, differences within a prompt) that covariances are taken from, and 1 (or 1/2).
+
+    The difference of two rows has twice the variance of one.
+    """
+    comparison = main.comparison
+    used = np.flatnonzero(comparison.used)
+    if comparison.kind != "shared":
+        step = -(-len(used) // PLANTED_ROWS)
+        return {f: main.matrices[f].values[used[::step]] for f in names}, 1.0
+    sides = [used[comparison.suspect[used] == arm] for arm in (True, False)]
+    sides = [side[np.argsort(comparison.group[side], kind="stable")] for side in sides]
+    step = -(-len(sides[0]) // PLANTED_ROWS)
+    s, r = (side[::step] for side in sides)
+    return {f: main.matrices[f].values[s] - main.matrices[f].values[r] for f in names}, 0.5
+
+
+def _rows_needed(main: _Analysis, options: _Options, detected: bool, auc: Estimate) -> tuple[RowsNeeded, ...]:
+    d_prime = _d_prime(auc).value if detected or (auc.low or 0) > 0.5 else None
+    needed = [
+        RowsNeeded(
+            "trained detector",
+            power,
+            options.alpha,
+            None if d_prime is None else inference.rows_for_trained_detector(d_prime, power, options.alpha),
+        )
+        for power in NEEDED_POWERS
+    ]
+    used = int((main.comparison.used & main.comparison.suspect).sum())
+    growth = inference.scaling(main.test, options.alpha) if detected else None
+    for power in NEEDED_POWERS:
+        times = None if growth is None else growth.times_needed(power)
+        rows = None if times is None else int(np.ceil(times * used))
+        needed.append(RowsNeeded("this design", power, options.alpha, rows))
+    return tuple(needed)
+
+
+# -------------------------------------------------------------------------------------------------------------- ladder
+
+
+def _ladder(
+    main: _Analysis, comparison: Comparison, families: dict[str, Any], options: _Options, tell: Callable[[str], None]
+) -> tuple[Rung, ...]:
+    small = thin(comparison, LADDER_ROWS)
+    return tuple(
+        _rung(step, main, small, families, options, tell)
+        for step in ladder.steps(data_kind(small.texts), small.texts)
+    )
+
+
+def _rung(
+    step: ladder.Step,
+    main: _Analysis,
+    small: Comparison,
+    families: dict[str, Any],
+    options: _Options,
+    tell: Callable[[str], None],
+) -> Rung:
+    tell(f"ladder: {step.rung}")
+    rng = options.rng(10)
+    quiet: Callable[[str], None] = lambda _: None  # noqa: E731
+    if step.rung == "raw" and small is main.comparison:
+        analysis = main
+    else:
+        rewritten = replace(small, texts=step.rewrite(small.texts, rng))
+        chosen = choose(families, small.texts) if not step.families else {n: make() for n, make in step.families.items()}
+        row_fold = scoring.folds(rewritten)
+        mixing = None if step.mixed is None else (lambda texts: ladder.score_texts(step, texts, small, row_fold, rng))
+        analysis = _analyse(rewritten, chosen, options, None, quiet, mixing)
+    scores, rows = analysis.scores, _smaller_arm(small)
+    inflation = scoring.inflation(scores.agreement)
+    bag = scoring.bag_aucs(scores, scores.stacked, (16,), options.rng(2))[16]
+    return Rung(
+        step.rung,
+        analysis.test.pvalue,
+        _interval(scoring.fold_auc(scores, scores.stacked), inflation, rows),
+        _interval(bag, inflation, rows // 16),
+        step.description,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ controls
+
+
+def _prompt_control(corpora: Sequence[Corpus], comparison: Comparison, options: _Options) -> PromptControl:
+    """The same test on the prompts that only one side answers."""
+    if comparison.kind == "independent":
+        return PromptControl(None, False, "no prompts: a difference between them would go unseen")
+    only = [sorted(comparison.prompts[a] - comparison.prompts[1 - a]) for a in (0, 1)]
+    if min(map(len, only)) < MIN_CONTROL_PROMPTS:
+        return PromptControl(None, False, "both sides answer the same prompts, or too few others to compare")
+    sides = [Corpus(tuple(prompts), name=f"prompts of {corpus.name}") for prompts, corpus in zip(only, corpora, strict=True)]
+    prompts = thin(pair(sides[0], sides[1], seed=options.seed), LADDER_ROWS)
+    found = _test_only(prompts, choose("auto", prompts.texts), replace(options, n_permutations=options.n_permutations))
+    differs = found.pvalue <= options.alpha
+    scope = "the prompts that only one side answers" if comparison.kind == "shared" else "the prompts"
+    note = f"{scope} {'differ' if differs else 'were not found to differ'} between the sides"
+    return PromptControl(found.pvalue, differs, note)
+
+
+MIN_CONTROL_PROMPTS = 20
+
+
+def _test_only(comparison: Comparison, families: dict[str, Any], options: _Options) -> inference.PermutationTest:
+    kernels = {
+        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
+        for name, family in families.items()
+    }
+    return inference.permutation_test(
+        kernels, inference.Relabellings.draw(comparison, options.n_permutations, options.rng(4))
+    )
+
+
+def _self_test(
+    comparison: Comparison, families: dict[str, Any], options: _Options, tell: Callable[[str], None]
+) -> SelfTest:
+    """How often the test rejects where nothing differs: the sides of pairs swapped, or the reference split in two."""
+    tell("self-test")
+    small = thin(comparison, SELF_TEST_ROWS)
+    if small.kind != "shared":
+        small = small.only(~small.suspect)
+    matrices = {name: family_matrix(f, small.texts, name) for name, f in choose(families, small.texts).items()}
+    quick = replace(options, n_permutations=max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1))
+    rejections = 0
+    for run in range(SELF_TEST_RUNS):
+        rng = np.random.default_rng([options.seed, 5, run])
+        null = small.swapped(rng) if small.kind == "shared" else small.split(rng)
+        kernels = {name: gram(block_rows(null, matrix.values)) for name, matrix in matrices.items()}
+        relabellings = inference.Relabellings.draw(null, quick.n_permutations, rng)
+        rejections += inference.permutation_test(kernels, relabellings).pvalue <= options.alpha
+    low, high = inference.exact_interval(rejections, SELF_TEST_RUNS)
+    return SelfTest(SELF_TEST_RUNS, rejections, options.alpha, Estimate(rejections / SELF_TEST_RUNS, low, high))
+
+
+# ------------------------------------------------------------------------------------------------------------- verdict
+
+
+def _verdict(
+    main: _Analysis,
+    detected: bool,
+    auc: Estimate,
+    planted: tuple[PlantedPower, ...],
+    control: PromptControl,
+    options: _Options,
+) -> str:
+    figures = f"p = {main.test.pvalue:.2g} at alpha {options.alpha:g}, row AUROC {auc.value:.3f}"
+    independent = main.comparison.kind == "independent"
+    assumption = " Without prompts the p-value holds only if rows are independent of each other." if independent else ""
+    if control.differs and main.comparison.kind != "shared":
+        return (
+            f"prompts differ: not attributable to the teacher ({figures}; prompts p = {control.pvalue:.2g}). Compare "
+            "rows that answer the same prompts."
+        )
+    if detected:
+        return f"detected: the suspect rows are distinguishable from the reference ({figures}). {RIVALS}{assumption}"
+    if main.test.pvalue <= options.alpha:
+        return (
+            f"not detected: the rows differ ({figures}), but the row AUROC is not above min_auc {options.min_auc:g}. "
+            f"{RIVALS}{assumption}"
+        )
+    words = "; ".join(f"power {p.power.value:.2f} against row auc {p.auc:g}" for p in planted)
+    return f"not detected; {words or 'nothing in the rows varies'} ({figures}).{assumption}"
+
+
+def _settings(
+    corpora: Sequence[Corpus],
+    families: dict[str, Any],
+    options: _Options,
+    classifier: Any,
+    bad_rows: str,
+    text: str | None,
+    prompt: str | Literal[False] | None,
+) -> dict[str, Any]:
+    """Versions, seed, input hashes and options: what it takes to get the same report again."""
+    import sklearn
+
+    return {
+        "versions": {
+            "fingerprint": _own_version(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "polars": pl.__version__,
+        },
+        "seed": options.seed,
+        "inputs": {
+            side: {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped}
+            for side, corpus in zip(("suspect", "reference"), corpora, strict=True)
+        },
+        "options": {
+            "alpha": options.alpha,
+            "min_auc": options.min_auc,
+            "n_permutations": options.n_permutations,
+            "features": list(families),
+            "classifier": None if classifier is None else repr(classifier),
+            "bad_rows": bad_rows,
+            "text": text,
+            "prompt": prompt,
+        },
+    }
+
+
+def _own_version() -> str:
+    try:
+        return version("subliminal-fingerprint")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"

@@ -1,0 +1,84 @@
+"""Family `ngrams`: runs of 1 to 5 characters and of 1 to 3 tokens, hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from fingerprint.features.hashing import Hashes, count_matrix, dominant, fold, hash_strings, mix, rolling
+from fingerprint.features.segments import Segments, characters, items
+from fingerprint.features.tokens import tokenize
+
+CHARACTER_ORDERS = range(1, 6)
+TOKEN_ORDERS = range(1, 4)
+HALF = 2**14  # columns of each half: characters first, tokens after
+
+
+class NGrams(TransformerMixin, BaseEstimator):
+    """Character n-grams as counts over the square root of the row's length; token n-grams as presence.
+
+    The square root is between counts (best on number rows, whose lengths say little) and shares (best on prose).
+    """
+
+    ridge = 0.3
+
+    def fit(self, texts: Sequence[str], y: object = None) -> NGrams:
+        self.texts_ = tuple(texts)  # names are looked up in them, only for the columns somebody asks about
+        self.mean_length_ = max(float(np.mean([len(text) for text in texts])) if len(texts) else 1.0, 1.0)
+        return self
+
+    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+        segments, codes = characters(texts)
+        by_character = _counts(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS)
+        root = np.sqrt(self.mean_length_ / np.maximum(segments.counts, 1))
+        by_character.data *= np.repeat(root, np.diff(by_character.indptr)).astype(np.float32)
+        token_segments, vocabulary, index = items([tokenize(text) for text in texts])
+        by_token = _counts(token_segments, hash_strings(vocabulary)[index], TOKEN_ORDERS)
+        by_token.data[:] = 1.0
+        return sp.hstack([by_character, by_token], format="csr", dtype=np.float32)
+
+    def get_feature_names_out(self, columns: Any = None) -> NDArray[Any]:
+        """The most frequent n-gram of each column (all columns when none are named)."""
+        wanted = np.arange(2 * HALF) if columns is None else np.asarray(columns, dtype=np.int64)
+        names = {c: name for c, name in self._character_names(wanted[wanted < HALF]).items()}
+        names |= {c + HALF: name for c, name in self._token_names(wanted[wanted >= HALF] - HALF).items()}
+        return np.asarray([names.get(int(c), f"n-gram column {c}") for c in wanted], dtype=object)
+
+    def _character_names(self, wanted: NDArray[np.int64]) -> dict[int, str]:
+        joined = "".join(self.texts_)
+        segments, codes = characters(self.texts_)
+        found = _positions(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS, wanted)
+        return {column: "chars " + repr(joined[first : first + n]) for column, (first, n) in found.items()}
+
+    def _token_names(self, wanted: NDArray[np.int64]) -> dict[int, str]:
+        segments, vocabulary, index = items([tokenize(text) for text in self.texts_])
+        found = _positions(segments, hash_strings(vocabulary)[index], TOKEN_ORDERS, wanted)
+        return {
+            column: "tokens " + repr("".join(vocabulary[i] for i in index[first : first + n]))
+            for column, (first, n) in found.items()
+        }
+
+
+def _counts(segments: Segments, values: Hashes, orders: range) -> sp.csr_matrix:
+    row = segments.row
+    runs = [rolling(segments, values, n) for n in orders]
+    rows = np.concatenate([row[first] for first, _ in runs])
+    columns = np.concatenate([fold(hashed, HALF) for _, hashed in runs])
+    return count_matrix(rows, columns, (segments.n_rows, HALF))
+
+
+def _positions(
+    segments: Segments, values: Hashes, orders: range, wanted: NDArray[np.int64]
+) -> dict[int, tuple[int, int]]:
+    """First item and order of the most frequent n-gram of each wanted column."""
+    runs = [rolling(segments, values, n) for n in orders]
+    first = np.concatenate([f for f, _ in runs])
+    order = np.concatenate([np.full(len(f), n) for n, (f, _) in zip(orders, runs, strict=True)])
+    hashed = np.concatenate([h for _, h in runs])
+    best = dominant(fold(hashed, HALF), hashed, wanted)
+    return {column: (int(first[at]), int(order[at])) for column, at in best.items()}

@@ -1,0 +1,98 @@
+"""From a table of per-row measurements to features: pooled ranks and quantile bins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from fingerprint.features.segments import Floats
+
+# Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
+# whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes
+# four bins of a measurement count about as much as its rank.
+N_BINS = 4
+BIN_WEIGHT = 0.5
+
+
+class QuantileFamily(TransformerMixin, BaseEstimator):
+    """Base of the families that measure rows: `measure` gives a table, this turns it into columns.
+
+    Each measurement becomes one column with its pooled mid-rank in [0, 1], and one indicator column a pooled quantile
+    bin (a bin a value where it takes at most `N_BINS` values). A missing measurement (nan) has rank .5 and an
+    indicator column of its own. Ranks and bins come from the pooled rows that `fit` sees, so nothing depends on which
+    corpus a row is from.
+    """
+
+    ridge = 0.02
+
+    def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
+        raise NotImplementedError
+
+    def fit(self, texts: Sequence[str], y: object = None) -> QuantileFamily:
+        table = self.measure(texts)
+        self.names_ = list(table)
+        self.sorted_ = [np.sort(values[~np.isnan(values)]) for values in table.values()]
+        self.edges_ = [_edges(values) for values in self.sorted_]
+        self.column_weights = np.concatenate(
+            [np.r_[1.0, np.full(len(edges) + 2, BIN_WEIGHT)] for edges in self.edges_]
+        ).astype(np.float32)
+        return self
+
+    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+        table = self.measure(texts)
+        blocks = [
+            _columns(table[name], values, edges)
+            for name, values, edges in zip(self.names_, self.sorted_, self.edges_, strict=True)
+        ]
+        return sp.hstack(blocks, format="csr", dtype=np.float32)
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
+        names: list[str] = []
+        for name, edges in zip(self.names_, self.edges_, strict=True):
+            names.append(f"{name} (rank)")
+            bounds = [f"{edge:g}" for edge in edges]
+            names += [_bin_name(name, bounds, b) for b in range(len(edges) + 1)] + [f"{name} missing"]
+        return np.asarray(names, dtype=object)
+
+
+def _edges(values: Floats) -> Floats:
+    """Upper ends of all bins but the last."""
+    if not len(values):
+        return np.empty(0)
+    distinct = np.unique(values)
+    if len(distinct) <= N_BINS:
+        return np.asarray(distinct[:-1], dtype=np.float64)
+    quantiles = np.quantile(values, np.arange(1, N_BINS) / N_BINS, method="lower")
+    edges = np.unique(quantiles)
+    return np.asarray(edges[edges < distinct[-1]], dtype=np.float64)
+
+
+def _columns(values: Floats, reference: Floats, edges: Floats) -> sp.csr_matrix:
+    missing = np.isnan(values)
+    filled = np.where(missing, 0.0, values)
+    if len(reference):
+        rank = (np.searchsorted(reference, filled, "left") + np.searchsorted(reference, filled, "right")) / 2
+        rank = np.where(missing, 0.5, rank / len(reference))
+    else:
+        rank = np.full(len(values), 0.5)
+    which = np.where(missing, len(edges) + 1, np.searchsorted(edges, filled, "left"))
+    n = len(values)
+    data = np.concatenate([rank, np.ones(n)]).astype(np.float32)
+    rows = np.concatenate([np.arange(n), np.arange(n)])
+    columns = np.concatenate([np.zeros(n, dtype=np.int64), 1 + which])
+    return sp.csr_matrix((data, (rows, columns)), shape=(n, len(edges) + 3))
+
+
+def _bin_name(name: str, bounds: list[str], b: int) -> str:
+    if not bounds:
+        return f"{name} present"
+    if b == 0:
+        return f"{name} <= {bounds[0]}"
+    if b == len(bounds):
+        return f"{name} > {bounds[-1]}"
+    return f"{bounds[b - 1]} < {name} <= {bounds[b]}"

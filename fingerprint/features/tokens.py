@@ -1,0 +1,54 @@
+"""Family `tokens`: which numbers, words, punctuation and whitespace runs a row contains, as written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from fingerprint.features.hashing import count_matrix, fold, hash_strings
+from fingerprint.features.segments import items
+
+PATTERN = re.compile(r"\d+|[^\W\d_]+|\s+|[^\w\s]+|_+")
+N_COLUMNS = 2**15
+
+
+def tokenize(text: str) -> list[str]:
+    """Numbers, words, punctuation runs and whitespace runs, in order; joined they are the text again."""
+    return PATTERN.findall(text)
+
+
+class Tokens(TransformerMixin, BaseEstimator):
+    """Presence of each token, hashed to `N_COLUMNS` columns.
+
+    Presence, not count: on prose, counts are ruled by the length of a row (power .46 against .83 at 60 pairs).
+    The ridge was the best of .01 to 3 that did well on number rows of three models and on prose.
+    """
+
+    ridge = 0.3
+
+    def fit(self, texts: Sequence[str], y: object = None) -> Tokens:
+        _, self.vocabulary_, index = items([tokenize(text) for text in texts])
+        self.counts_ = np.bincount(index, minlength=len(self.vocabulary_))
+        return self
+
+    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+        segments, vocabulary, index = items([tokenize(text) for text in texts])
+        columns = fold(hash_strings(vocabulary), N_COLUMNS)
+        matrix = count_matrix(segments.row, columns[index] if len(index) else columns[:0], (len(texts), N_COLUMNS))
+        matrix.data[:] = 1.0
+        return matrix
+
+    def get_feature_names_out(self, columns: Any = None) -> NDArray[Any]:
+        """The most frequent token of each column (all columns when none are named)."""
+        wanted = np.arange(N_COLUMNS) if columns is None else np.asarray(columns, dtype=np.int64)
+        home = fold(hash_strings(self.vocabulary_), N_COLUMNS)
+        names: dict[int, str] = {}
+        for token in np.argsort(-self.counts_, kind="stable"):
+            names.setdefault(int(home[token]), repr(self.vocabulary_[token]))
+        return np.asarray([names.get(int(c), f"token column {c}") for c in wanted], dtype=object)

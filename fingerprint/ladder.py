@@ -1,0 +1,204 @@
+"""The ladder: where the signal lives. Each rung takes information out of the rows, then the same test and scores run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from fingerprint.corpus import Comparison
+from fingerprint.features import Layout, NGrams, Numbers, Prose, Tokens
+from fingerprint.features.hashing import count_matrix, fold, hash_strings
+from fingerprint.features.numbers import DIGITS, VALUE_CAP
+from fingerprint.features.segments import items
+
+Generator = np.random.Generator
+Families = Mapping[str, Callable[[], Any]]
+
+WORDS = re.compile(r"[^\W\d_]+")
+_WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rung.
+
+    Attributes
+    ----------
+    rewrite : callable (texts, rng) -> texts
+        Takes information out of pooled rows, blind to the arm. Random redraws come from the pooled law.
+    families : mapping of name to factory
+        What is left to look at; empty: the families of the main analysis.
+    mixed : callable, optional
+        (texts, cell, rng) -> texts for the *scores* only: moves numbers between rows of one cell (arm, fold).
+    """
+
+    rung: str
+    description: str
+    rewrite: Callable[[Sequence[str], Generator], list[str]]
+    families: Families
+    mixed: Callable[[Sequence[str], NDArray[np.int64], Generator], list[str]] | None = None
+
+
+class NumberCounts(TransformerMixin, BaseEstimator):
+    """How often each number, digit and shape occurs: sums over single numbers, so that only their frequencies matter.
+
+    Being sums, their totals over an arm do not change when numbers move between its rows. The p-value of the rung
+    "frequencies only" therefore needs no shuffled rows, and stays exact: shuffling numbers across rows would break up
+    what belongs together (123, 123, 123 in one row) and make the null too narrow.
+    """
+
+    ridge = 0.3
+    n_columns = 2**12
+
+    def fit(self, texts: Sequence[str], y: object = None) -> NumberCounts:
+        return self
+
+    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+        segments, vocabulary, index = items([DIGITS.findall(text) for text in texts])
+        columns = fold(hash_strings(vocabulary), self.n_columns)
+        counts = count_matrix(segments.row, columns[index], (len(texts), self.n_columns))
+        single = np.column_stack(list(Numbers(parts="single").measure(texts).values()))
+        return sp.hstack([counts, sp.csr_matrix(single, dtype=np.float32)], format="csr", dtype=np.float32)
+
+
+def steps(kind: str, texts: Sequence[str]) -> tuple[Step, ...]:
+    """Rungs for data of this kind ("both": whichever most rows are)."""
+    if kind == "both":
+        digits = sum(len(s) for text in texts for s in DIGITS.findall(text))
+        letters = sum(len(s) for text in texts for s in WORDS.findall(text))
+        kind = "numbers" if digits > letters else "prose"
+    return NUMBER_STEPS if kind == "numbers" else PROSE_STEPS
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+def _as_is(texts: Sequence[str], rng: Generator) -> list[str]:
+    return list(texts)
+
+
+def _redrawn(texts: Sequence[str], rng: Generator) -> list[str]:
+    """Every number replaced by one drawn from all numbers of both corpora; everything around it kept."""
+    pool = [run for text in texts for run in DIGITS.findall(text)]
+    if not pool:
+        return list(texts)
+    drawn = iter(rng.integers(len(pool), size=len(pool)).tolist())
+    return [DIGITS.sub(lambda _: pool[next(drawn)], text) for text in texts]
+
+
+def _values(text: str) -> list[int]:
+    return [int(run) if len(run) <= 9 else VALUE_CAP for run in DIGITS.findall(text)]
+
+
+def _canonical(texts: Sequence[str], rng: Generator) -> list[str]:
+    return [", ".join(map(str, _values(text))) for text in texts]
+
+
+def _sorted(texts: Sequence[str], rng: Generator) -> list[str]:
+    return [", ".join(map(str, sorted(_values(text)))) for text in texts]
+
+
+def _number_floor(texts: Sequence[str], rng: Generator) -> list[str]:
+    pool = [value for text in texts for value in _values(text)] or [0]
+    count = max(round(len(pool) / max(len(texts), 1)), 1)
+    drawn = np.asarray(pool)[rng.integers(len(pool), size=(len(texts), count))]
+    return [", ".join(map(str, row)) for row in drawn.tolist()]
+
+
+def _shuffled_across(texts: Sequence[str], cell: NDArray[np.int64], rng: Generator) -> list[str]:
+    """Numbers moved between rows of the same cell and the same count of numbers."""
+    values = [_values(text) for text in texts]
+    counts = np.array([len(row) for row in values], dtype=np.int64)
+    out = [""] * len(texts)
+    for key in np.unique(np.stack([cell, counts]), axis=1).T:
+        rows = np.flatnonzero((cell == key[0]) & (counts == key[1]))
+        mixed = rng.permutation(np.array([values[i] for i in rows], dtype=np.int64).ravel()).reshape(len(rows), -1)
+        for i, row in zip(rows, mixed.tolist(), strict=True):
+            out[i] = ", ".join(map(str, row))
+    return out
+
+
+_NUMBERS: Families = {"tokens": Tokens, "ngrams": NGrams, "numbers": Numbers}
+
+NUMBER_STEPS = (
+    Step("raw", "the rows as they are", _as_is, {}),
+    Step("format only", "numbers redrawn from the pooled law, everything around them kept", _redrawn, {}),
+    Step("canonical", "numbers in their order, one format", _canonical, _NUMBERS),
+    Step("sorted", "canonical, sorted within the row: no order", _sorted, _NUMBERS),
+    Step(
+        "frequencies only",
+        "how often single numbers occur; for the scores, numbers shuffled across rows of an arm",
+        _sorted,
+        {"counts": NumberCounts},
+        _shuffled_across,
+    ),
+    Step("floor", "a fixed count of numbers redrawn from the pooled law: nothing is left", _number_floor, _NUMBERS),
+)
+
+
+# --------------------------------------------------------------------------------------------------------------- prose
+
+
+def _layout_only(texts: Sequence[str], rng: Generator) -> list[str]:
+    """Every word becomes x (X if it begins with a capital), every number 0."""
+    return [_WORD_OR_NUMBER.sub(_mask, text) for text in texts]
+
+
+def _mask(match: re.Match[str]) -> str:
+    first = match.group()[0]
+    return "0" if first.isdigit() else ("X" if first.isupper() else "x")
+
+
+def _folded(texts: Sequence[str], rng: Generator) -> list[str]:
+    return [" ".join(text.lower().split()) for text in texts]
+
+
+def _words(text: str) -> list[str]:
+    return WORDS.findall(text.lower())
+
+
+def _bag_of_words(texts: Sequence[str], rng: Generator) -> list[str]:
+    return [" ".join(sorted(_words(text))) for text in texts]
+
+
+def _lengths_only(texts: Sequence[str], rng: Generator) -> list[str]:
+    return [" ".join("x" * n for n in sorted(len(word) for word in _words(text))) for text in texts]
+
+
+def _prose_floor(texts: Sequence[str], rng: Generator) -> list[str]:
+    pool = [word for text in texts for word in _words(text)] or ["x"]
+    count = max(round(len(pool) / max(len(texts), 1)), 1)
+    drawn = rng.integers(len(pool), size=(len(texts), count)).tolist()
+    return [" ".join(pool[i] for i in row) for row in drawn]
+
+
+_TEXT: Families = {"tokens": Tokens, "ngrams": NGrams, "prose": Prose}
+_BAG: Families = {"tokens": Tokens, "prose": Prose}
+
+PROSE_STEPS = (
+    Step("raw", "the rows as they are", _as_is, {}),
+    Step(
+        "layout only",
+        "every word one letter, every number one digit; marks, case and lines kept",
+        _layout_only,
+        {"tokens": Tokens, "ngrams": NGrams, "layout": Layout},
+    ),
+    Step("folded", "white space and case folded", _folded, _TEXT),
+    Step("bag of words", "lower-case words, sorted: no order, no marks", _bag_of_words, _BAG),
+    Step("lengths only", "how many words, and how long they are", _lengths_only, _BAG),
+    Step("floor", "a fixed count of words redrawn from the pooled law: nothing is left", _prose_floor, _BAG),
+)
+
+
+def score_texts(step: Step, texts: list[str], comparison: Comparison, row_fold: NDArray[np.int64], rng: Generator) -> list[str]:
+    """The rows that the scores of a rung are computed on, where they differ from those of its test."""
+    if step.mixed is None:
+        return texts
+    return step.mixed(texts, row_fold * 2 + comparison.suspect, rng)

@@ -1,0 +1,59 @@
+"""Output files: checked before the work starts, and never left half-written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def check_output(path: str | os.PathLike[str], argument: str) -> None:
+    """Raise, before any work is done, if a file could not be written to `path`.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the file is to go.
+    argument : str
+        What to call the argument in the message.
+
+    Raises
+    ------
+    ValueError
+        If `path` is a folder.
+    FileNotFoundError
+        If its folder does not exist.
+    PermissionError
+        If its folder, or the file that is there, cannot be written to.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise ValueError(f"{argument} must be a file, got the folder {os.fspath(path)!r}; add a file name to it")
+    folder = target.resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{argument} must be in a folder that exists, got {os.fspath(path)!r}; make it first")
+    place = target if target.exists() and not target.is_file() else folder
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"{argument} must be writable, got {os.fspath(path)!r}; choose another place")
+
+
+def write_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text so that `path` holds either what it held before or all of `text`.
+
+    A temporary file beside the target is renamed over it. Pipes and devices (``/dev/stdout``) cannot be replaced
+    and are written to directly.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        target.write_text(text, encoding="utf-8", newline="\n")
+        return
+    target = target.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
+    draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with draft.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)

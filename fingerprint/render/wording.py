@@ -1,0 +1,178 @@
+"""How figures and data are put into words: shared by the terminal text and the HTML page."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fingerprint.report import Design, Estimate, Report, RowsNeeded, Rung
+
+LIMITS = (
+    "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
+    "never judge a single one. The rival explanations stand in the verdict."
+)
+UNKNOWN = "n/a"
+# Control, format (bidi overrides, zero width), surrogate, private, unassigned, line and paragraph separators.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """Text from the data, fit to print: what would move the cursor or reorder the line is shown as an escape.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+    limit : int, optional
+        Greatest length; what is cut off is marked by an ellipsis.
+
+    Notes
+    -----
+    A backslash that was in the data stays single, so the escape can be mistaken for data, never the reverse;
+    `Report.to_dict` has the exact text.
+    """
+    text = text if limit is None else text[: limit + 1]  # enough to know whether it is cut; rows can be megabytes
+    shown = "".join(_escape(character) for character in text)
+    return shown if limit is None else shorten(shown, limit)
+
+
+def _escape(character: str) -> str:
+    category = unicodedata.category(character)
+    if category not in _HIDDEN and (category != "Zs" or character == " "):
+        return character
+    code = ord(character)
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` cut to `limit` characters, the last of them an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+
+
+def name(text: str, limit: int | None = None) -> str:
+    """A feature name fit to print, in quotes where blanks at its ends would be lost."""
+    shown = visible(text, None if limit is None else limit - 2)
+    return f"'{shown}'" if shown != shown.strip() or not shown else shown
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A figure with `digits` decimals."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def rate(value: float | None) -> str:
+    """A figure with three significant digits."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """The 95 % interval in brackets, empty where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{figure(estimate.low, digits)}, {figure(estimate.high, digits)}]"
+
+
+def with_interval(estimate: Estimate, digits: int = 3) -> str:
+    """A figure and its 95 % interval."""
+    return f"{figure(estimate.value, digits)} {interval(estimate, digits)}".rstrip()
+
+
+def probability(pvalue: float | None) -> str:
+    """A p-value: four decimals, or two significant digits below that."""
+    if pvalue is None or not math.isfinite(pvalue):
+        return UNKNOWN
+    return f"{pvalue:.4f}" if pvalue >= 1e-4 else f"{pvalue:.1e}"
+
+
+def count(number: int | None) -> str:
+    """A count with thousands separators."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def permutations(report: Report) -> int:
+    """How many permutations the null holds."""
+    return sum(report.null.counts)
+
+
+def design_sentences(design: Design) -> list[str]:
+    """The design in plain words: what was compared, in which units, and what the p-value left out."""
+    sizes = f"{count(design.rows_suspect)} suspect rows, {count(design.rows_reference)} reference rows."
+    return [sizes, _units(design), *_unused(design)]
+
+
+def _units(design: Design) -> str:
+    blocks = f"{count(design.blocks)} blocks"
+    if design.kind == "shared":
+        return (
+            f"{count(design.prompts_shared)} prompts answered by both sides; {count(design.pairs)} pairs of rows in "
+            f"{blocks}, sides swapped within a block."
+        )
+    if design.kind == "disjoint":
+        return (
+            f"{count(design.prompts_suspect)} suspect prompts against {count(design.prompts_reference)} reference "
+            f"prompts, {count(design.prompts_shared or 0)} of them shared; {blocks} of whole prompts, sides permuted."
+        )
+    return f"No prompts: {blocks} of rows, sides permuted; valid only if rows are independent of each other."
+
+
+def _unused(design: Design) -> list[str]:
+    if not design.unused_suspect and not design.unused_reference:
+        return ["Every row takes part in the p-value."]
+    return [
+        f"Left out of the p-value: {count(design.unused_suspect)} suspect rows, {count(design.unused_reference)} "
+        "reference rows (all rows enter AUROC, bags and scores)."
+    ]
+
+
+def needed(report: Report, item: RowsNeeded) -> str:
+    """Rows that reach a power, with what they count: rows, or prompt pairs where this design shares prompts."""
+    if item.rows is None:
+        return "no number found"
+    unit = "prompt pairs" if report.design.kind == "shared" else "rows a side"
+    return f"{count(item.rows)} {'rows' if item.target == 'trained detector' else unit}"
+
+
+def order_adds(report: Report) -> str | None:
+    """What the order of the numbers adds, where the ladder has both rungs: canonical minus sorted."""
+    rungs = {rung.rung: rung for rung in report.rungs}
+    if "canonical" not in rungs or "sorted" not in rungs:
+        return None
+    full, unordered = rungs["canonical"], rungs["sorted"]
+    rows = _difference(full.auc, unordered.auc)
+    return None if rows is None else f"Order adds (canonical minus sorted): {rows} AUROC{_bags(full, unordered)}."
+
+
+def _bags(full: Rung, unordered: Rung) -> str:
+    bags = _difference(full.bag16_auc, unordered.bag16_auc)
+    return "" if bags is None else f" on rows, {bags} on bags of 16"
+
+
+def _difference(first: Estimate, second: Estimate) -> str | None:
+    if first.value is None or second.value is None:
+        return None
+    return f"{first.value - second.value:+.3f}"
+
+
+def self_test_sentence(report: Report) -> str | None:
+    """The self-test's rejection rate beside what it should be; None where it was not run."""
+    test = report.self_test
+    if test is None:
+        return None
+    return (
+        f"Nothing differs in {count(test.runs)} relabelled runs; rejected at alpha {test.alpha:g}: "
+        f"{count(test.rejections)}, rate {with_interval(test.rate)}."
+    )
+
+
+def control_sentence(report: Report) -> str:
+    """The prompt control: whether the prompts alone tell the sides apart."""
+    control = report.prompt_control
+    found = "prompts differ" if control.differs else "no difference found"
+    tested = "nothing to test" if control.pvalue is None else f"p = {probability(control.pvalue)}, {found}"
+    note = visible(control.note)
+    return f"{tested}. {note}" if note else f"{tested}."

@@ -1,0 +1,183 @@
+"""Reports built by hand: one full of hostile strings, one that detected nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import polars as pl
+import pytest
+
+from fingerprint.report import (
+    Bag,
+    Design,
+    Estimate,
+    FamilyResult,
+    FeatureDifference,
+    MixturePower,
+    Null,
+    PlantedPower,
+    PromptControl,
+    Report,
+    RowsNeeded,
+    Rung,
+    SelfTest,
+    Warning,
+)
+
+SCRIPT = "<script>alert(1)</script>"
+MATHTEXT = "$x^$"
+NUL = "a\0b"
+OVERRIDE = "\u202egnp.exe"
+HOSTILE = f"{SCRIPT} \"q\" 'q' </style></svg> {MATHTEXT} {NUL} {OVERRIDE} \x1b[31mred \u2028 &amp; {{{{ 7*7 }}}}"
+"""Markup, quotes, mathtext, NUL, a right-to-left override, an ANSI colour, a line separator, a template expression."""
+
+
+def _bag_results() -> tuple[Bag, ...]:
+    values = {1: 0.591, 2: 0.628, 4: 0.682, 8: 0.755, 16: 0.838, 32: 0.921, 64: 0.974}
+    bags = [Bag(k, Estimate(v, v - 0.012 * k**0.3, min(1.0, v + 0.012 * k**0.25))) for k, v in values.items()]
+    return (*bags, Bag(128, Estimate(None)))
+
+
+def _rungs() -> tuple[Rung, ...]:
+    rows = (
+        ("raw", 0.0001, 0.591, 0.838, "the texts as they are"),
+        ("format only", 0.0213, 0.538, 0.647, "layout; values redrawn from the pooled law"),
+        ("canonical", 0.0001, 0.583, 0.811, "values in order, one format"),
+        ("sorted", 0.0001, 0.572, 0.789, "values of a row, without their order"),
+        ("frequencies only", 0.0002, 0.569, 0.774, "how often each number occurs in an arm"),
+        ("floor", 0.6411, 0.498, 0.494, "nothing: canonical, fixed count, values redrawn"),
+    )
+    return tuple(
+        Rung(name, p, Estimate(a, a - 0.011, a + 0.011), Estimate(b, b - 0.03, b + 0.03), text)
+        for name, p, a, b, text in rows
+    )
+
+
+def _null(observed: float) -> Null:
+    edges = tuple(-4 + 0.4 * i for i in range(21))
+    counts = [round(9999 * 0.4 * math.exp(-((e + 0.2) ** 2) / 2) / math.sqrt(2 * math.pi)) for e in edges[:-1]]
+    counts[10] += 9999 - sum(counts)
+    return Null(observed, edges, tuple(counts))
+
+
+def _differences(names: tuple[str, ...]) -> tuple[FeatureDifference, ...]:
+    usual = (
+        ("first number in (612, 741]", "numbers", 0.1421, 0.1127),
+        ("step between numbers in (-3, 12]", "numbers", 0.871, 0.702),
+        ("token ' 347'", "tokens", 0.0312, 0.0198),
+        ("digits '12' ... '34'", "ngrams", 0.0211, 0.0379),
+        ("share of odd numbers in (0.5, 0.6]", "numbers", 0.301, 0.262),
+        ("lines", "layout", 4.12, 4.35),
+        ("separator ';'", "layout", 1.31, 1.08),
+        ("last number in (12, 98]", "numbers", 0.151, 0.124),
+        ("token '777'", "tokens", 0.0093, 0.0041),
+    )
+    planted = [FeatureDifference(feature, feature, 0.21, 0.13, 0.0004) for feature in names]
+    return tuple(planted) + tuple(
+        FeatureDifference(f, family, s, r, 0.0007 * (i + 1)) for i, (f, family, s, r) in enumerate(usual)
+    )
+
+
+def _rows(text: str, n: int = 60) -> pl.DataFrame:
+    sides = ["suspect" if (7 * i) % n < n - i else "reference" for i in range(n)]
+    return pl.DataFrame(
+        {
+            "corpus": sides,
+            "row": list(range(n)),
+            "text": [text if i % 5 == 0 else f"{100 + 7 * i}, {911 - 3 * i}, {300 + i}\n{512 - i}" for i in range(n)],
+            "prompt": [text if i % 7 == 0 else f"Continue the list: {i}, {i + 3}, {i + 9}" for i in range(n)],
+            "score": [3.0 - 0.1 * i for i in range(n)],
+        }
+    )
+
+
+def build_report(strange: str) -> Report:
+    """A full report of a detection, with `strange` in every place that data can reach."""
+    return Report(
+        verdict=(
+            f"Detected: the suspect corpus is distinguishable from the reference (p = 0.0001). {strange} "
+            "Rivals to a hidden trait: another temperature, model version, length limit or filter, or merely "
+            '"a system prompt was there".'
+        ).replace("  ", " "),
+        detected=True,
+        pvalue=0.0001,
+        alpha=0.05,
+        auc=Estimate(0.591, 0.5802, 0.6019),
+        auc_paired=Estimate(0.5943, 0.5829, 0.6058),
+        d_prime=Estimate(0.3253, 0.286, 0.3655),
+        bag_results=_bag_results(),
+        needed=(
+            RowsNeeded("trained detector", 0.8, 0.05, 59),
+            RowsNeeded("trained detector", 0.95, 0.05, 103),
+            RowsNeeded("this design", 0.8, 0.05, 190),
+            RowsNeeded("this design", 0.95, 0.05, None),
+        ),
+        planted=tuple(
+            PlantedPower(a, Estimate(p, max(0, p - 0.06), min(1, p + 0.05)))
+            for a, p in ((0.52, 0.37), (0.55, 0.985), (0.6, 1.0))
+        ),
+        mixtures=tuple(
+            MixturePower(s, Estimate(p, max(0, p - 0.05), min(1, p + 0.06)))
+            for s, p in ((0.05, 0.12), (0.1, 0.34), (0.25, 0.97))
+        ),
+        design=Design("shared", 5422, 27271, 5203, 24310, 5203, 5311, 512, 111, 21960),
+        family_results=(
+            FamilyResult("numbers", 212, 21.4, 0.0001, Estimate(0.588, 0.577, 0.599)),
+            FamilyResult("ngrams", 32768, 14.2, 0.0001, Estimate(0.571, 0.56, 0.582)),
+            FamilyResult("tokens", 1187, 9.31, 0.0001, Estimate(0.566, 0.555, 0.577)),
+            FamilyResult("layout", 41, 2.87, 0.0192, Estimate(0.531, 0.52, 0.542)),
+            *((FamilyResult(strange, 0, None, None, Estimate(None)),) if strange else ()),
+        ),
+        rungs=(*_rungs(), *((Rung(strange, 0.2, Estimate(0.51), Estimate(None), strange),) if strange else ())),
+        differences=_differences((strange, SCRIPT, MATHTEXT, NUL, OVERRIDE, " ") if strange else ()),
+        prompt_control=PromptControl(None, False, f"Both sides answer the same prompts. {strange}".strip()),
+        self_test=SelfTest(200, 11, 0.05, Estimate(0.055, 0.0278, 0.0963)),
+        null=_null(24.7),
+        warnings=(
+            Warning("format", 0.538, 0.53, f"Part of the signal is layout; compare the canonical rung. {strange}"),
+            Warning(strange or "arm_sizes", 5.03, 4.0, "The arms differ much in size."),
+        ),
+        settings={
+            "versions": {"fingerprint": "0.1.0", "numpy": "2.4.6"},
+            "seed": 0,
+            "inputs": {"suspect": "00ff" * 8, "reference": "11ee" * 8},
+            "options": {"alpha": 0.05, "min_auc": 0.5, "text": strange or None, "features": ["numbers", "ngrams"]},
+        },
+        rows=_rows(strange or "482, 113, 954"),
+    )
+
+
+@pytest.fixture(scope="session")
+def example_report() -> Report:
+    """A detection, with hostile strings in every place that data can reach."""
+    return build_report(HOSTILE)
+
+
+@pytest.fixture(scope="session")
+def quiet_report() -> Report:
+    """A non-detection without prompts, ladder, features, rows or self-test."""
+    return dataclasses.replace(
+        build_report(""),
+        verdict="Not detected (p = 0.41). This test had power 0.37 against a row AUROC of 0.52, 0.98 against 0.55.",
+        detected=False,
+        pvalue=0.4127,
+        auc=Estimate(0.497, 0.466, 0.529),
+        auc_paired=Estimate(None),
+        d_prime=Estimate(-0.0106, -0.1207, 0.1029),
+        bag_results=(
+            Bag(1, Estimate(0.497, 0.466, 0.529)),
+            Bag(2, Estimate(0.494, 0.45, 0.54)),
+            Bag(4, Estimate(None)),
+        ),
+        needed=(RowsNeeded("trained detector", 0.95, 0.05, None),),
+        mixtures=(),
+        design=Design("independent", 512, 498, None, None, None, None, 498, 14, 0),
+        rungs=(),
+        differences=(),
+        prompt_control=PromptControl(None, False, "There are no prompts."),
+        self_test=None,
+        null=_null(0.22),
+        warnings=(),
+        rows=pl.DataFrame(schema=build_report("").rows.schema),
+    )

@@ -1,0 +1,329 @@
+"""The HTML page: nothing from the data is markup, nothing is loaded, and a browser lays it out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import polars as pl
+import pytest
+from conftest import HOSTILE, MATHTEXT, OVERRIDE, SCRIPT, build_report
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from fingerprint.render import pictures
+from fingerprint.render.html import fragment, page
+from fingerprint.render.wording import visible
+from fingerprint.report import Bag, Estimate, Null, PromptControl, Report
+
+VOID = {"meta", "use", "path", "rect", "br", "hr", "img", "link", "input"}
+LOADING = {"src", "srcset", "action", "formaction", "background", "poster", "data", "ping", "manifest"}
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; elements that are not closed, or closed twice, fail."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def tags(self) -> list[str]:
+        return [tag for tag, _ in self.elements]
+
+
+@pytest.fixture(scope="module")
+def html(example_report: Report) -> str:
+    return page(example_report)
+
+
+def _structure(html: str) -> list[str]:
+    """Tags outside pictures; inside, the number of ticks depends on how long the labels are."""
+    return Page(re.sub(r"<svg.*?</svg>", "<svg></svg>", html, flags=re.S)).tags()
+
+
+@pytest.fixture(scope="module")
+def structure() -> list[str]:
+    return _structure(page(build_report("harmless")))
+
+
+def _assert_same_structure(html: str, structure: list[str]) -> None:
+    assert _structure(html) == structure
+    assert set(Page(html).tags()) - set(structure) == {"g", "path", "defs", "clippath", "use", "text", "rect"}
+
+
+def test_hostile_strings_are_text_in_every_place(html: str, structure: list[str]) -> None:
+    _assert_same_structure(html, structure)
+
+
+@pytest.mark.parametrize("place", ["verdict", "note", "warning", "family", "rung", "feature", "text", "settings"])
+def test_each_place_shows_the_string_and_not_its_markup(place: str) -> None:
+    report = build_report(HOSTILE)
+    quiet = build_report("")
+    parts = {
+        "verdict": {"verdict": HOSTILE},
+        "note": {"prompt_control": report.prompt_control},
+        "warning": {"warnings": report.warnings},
+        "family": {"family_results": report.family_results},
+        "rung": {"rungs": report.rungs},
+        "feature": {"differences": report.differences},
+        "text": {"rows": report.rows},
+        "settings": {"settings": report.settings},
+    }
+    found = page(dataclasses.replace(quiet, **parts[place]))
+    assert "<script" not in found
+    assert SCRIPT in "".join(Page(found).text)
+
+
+def test_there_are_no_scripts_and_no_event_handlers(html: str) -> None:
+    for tag, attributes in Page(html).elements:
+        assert tag not in {"script", "iframe", "object", "embed", "link", "base", "form"}
+        assert not [attribute for attribute in attributes if attribute.startswith("on")]
+
+
+def test_nothing_is_loaded_from_anywhere(html: str) -> None:
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "@import" not in html
+    for _, attributes in Page(html).elements:
+        assert not LOADING & set(attributes)
+        assert all((attributes.get(key) or "#").startswith("#") for key in ("href", "xlink:href"))
+    assert set(re.findall(r"url\((.)", html)) <= {"#"}
+
+
+def test_the_page_forbids_what_it_does_not_need(html: str) -> None:
+    policies = [a["content"] for tag, a in Page(html).elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policies) == 1
+    assert (policies[0] or "").startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+
+
+def test_control_and_direction_characters_are_shown_as_escapes(html: str) -> None:
+    for character in "\0\x1b\u202e\u2028":
+        assert character not in html
+    text = "".join(Page(html).text)
+    assert visible(OVERRIDE) in text
+    assert "a\\0b" in text
+    assert MATHTEXT in text
+    assert "{{ 7*7 }}" in text
+    assert "&amp; " in text  # an entity in the data is shown as it was written
+
+
+def test_dollar_signs_in_pictures_stay_dollar_signs() -> None:
+    rungs = tuple(dataclasses.replace(rung, rung="$x^$ $\\frac$") for rung in build_report("").rungs)
+    drawing = pictures.ladder(dataclasses.replace(build_report(""), rungs=rungs))
+    assert drawing is not None
+    assert "".join(Page(str(drawing)).text).count("$x^$ $\\frac$") == len(rungs)
+
+
+def test_quotes_cannot_leave_an_attribute() -> None:
+    rungs = tuple(dataclasses.replace(rung, rung="\" onload='x' ") for rung in build_report("").rungs)
+    drawing = pictures.ladder(dataclasses.replace(build_report(""), rungs=rungs))
+    assert all("onload" not in attributes for _, attributes in Page(str(drawing)).elements)
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])  # half a second each: too slow to shrink
+@given(strange=st.text(min_size=1, max_size=40))
+def test_any_string_leaves_the_structure_alone(strange: str, structure: list[str]) -> None:
+    _assert_same_structure(page(build_report(strange)), structure)
+
+
+def test_two_renders_are_the_same_bytes(example_report: Report, tmp_path: Path) -> None:
+    for name in ("first.html", "second.html"):
+        example_report.to_html(tmp_path / name)
+    assert (tmp_path / "first.html").read_bytes() == (tmp_path / "second.html").read_bytes()
+
+
+def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
+    source = tmp_path / "report.json"
+    build_report("").to_json(source)
+    code = f"import sys; from fingerprint.report import Report; Report.from_json({str(source)!r}).to_html(sys.argv[1])"
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / seed)], check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        )
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_the_callers_matplotlib_is_neither_used_nor_changed(example_report: Report) -> None:
+    plain = page(example_report)
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "lines.linewidth": 9, "text.usetex": False}):
+        before = dict(matplotlib.rcParams)
+        assert page(example_report) == plain
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_pyplot_is_not_imported() -> None:
+    code = "import sys, fingerprint.render.html; print('matplotlib.pyplot' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+def test_pictures_say_what_they_show(example_report: Report) -> None:
+    drawings = [a for tag, a in Page(page(example_report)).elements if tag == "svg"]
+    assert [drawing["role"] for drawing in drawings] == ["img"] * 3
+    labels = " ".join(drawing["aria-label"] or "" for drawing in drawings)
+    for part in ("k = 16: 0.838 [", "floor: 0.498", "p = 0.6411", "observed: 24.7"):
+        assert part in labels
+
+
+def test_ids_are_not_shared_by_different_pictures(example_report: Report) -> None:
+    """Ids are hashes of content: the same id twice is the same thing twice."""
+    html = page(example_report)
+    found: dict[str, set[str]] = {}
+    for identifier, content in re.findall(r'<(?:path|clipPath) id="([^"]+)"([^>]*>(?:\s*<rect[^>]*>)?)', html):
+        found.setdefault(identifier, set()).add(content)
+    assert found
+    assert all(len(contents) == 1 for contents in found.values())
+
+
+def test_missing_bag_sizes_are_left_out_of_the_curve_and_named_in_the_table(example_report: Report) -> None:
+    drawing = pictures.bag_curve(example_report)
+    assert drawing is not None
+    assert ">64<" in drawing
+    assert ">128<" not in drawing
+    assert "too few rows" in page(example_report)
+
+
+def test_pictures_that_have_nothing_to_show_are_left_out(quiet_report: Report) -> None:
+    report = dataclasses.replace(
+        quiet_report,
+        bag_results=(Bag(1, Estimate(0.5)), Bag(2, Estimate(None))),
+        null=Null(None, (), ()),
+        d_prime=Estimate(None),
+    )
+    found = Page(page(report))
+    assert "svg" not in found.tags()
+
+
+@pytest.mark.parametrize("observed", [None, -50.0, 0.0, 1e6])
+def test_the_null_is_drawn_wherever_the_observed_value_lies(observed: float | None) -> None:
+    report = build_report("")
+    drawing = pictures.null(dataclasses.replace(report, null=dataclasses.replace(report.null, observed=observed)))
+    assert drawing is not None
+    assert ("observed " in "".join(Page(str(drawing)).text)) == (observed is not None)
+
+
+def test_rows_are_called_a_ranking(html: str) -> None:
+    text = "".join(Page(html).text)
+    assert "A ranking, never a verdict on single rows." in text
+    assert "Suspect rows with the highest scores" in text
+    assert "Reference rows with the lowest scores" in text
+
+
+def test_quoted_rows_are_shortened() -> None:
+    rows = build_report("").rows.with_columns(text=pl.lit("y" * 1_000_000))
+    assert len(page(dataclasses.replace(build_report(""), rows=rows))) < 200_000
+
+
+def test_a_report_from_json_has_a_page_without_rows(example_report: Report) -> None:
+    found = page(Report.from_json(example_report.to_json()))
+    assert "Both ends of the scores" not in found
+    Page(found)
+
+
+@pytest.mark.parametrize(
+    ("detected", "differs", "headline"),
+    [(True, False, "Detected"), (False, False, "Not detected"), (True, True, "Prompts differ")],
+)
+def test_headline(detected: bool, differs: bool, headline: str) -> None:
+    control = PromptControl(0.001, differs, "")
+    found = page(dataclasses.replace(build_report(""), detected=detected, prompt_control=control))
+    assert f"<h1>{headline}</h1>" in found
+    assert f"<title>fingerprint report: {headline.lower()}, p = 0.0001</title>" in found
+
+
+def test_the_notebook_fragment_keeps_its_styles_to_itself(example_report: Report) -> None:
+    found = fragment(example_report)
+    assert found == example_report._repr_html_()
+    parsed = Page(found)
+    assert parsed.elements[0] == ("div", {"class": "fp"})
+    assert not {"html", "head", "body"} & set(parsed.tags())
+    styles = re.findall(r"<style>(.*?)</style>", found, flags=re.S)
+    selectors = re.findall(r"(?:^|\})\s*([^{}@]+)\{", styles[0])
+    assert selectors
+    assert all(part.strip().startswith(".fp") for selector in selectors for part in selector.split(","))
+
+
+def test_tables_have_headers_and_names(html: str) -> None:
+    elements = Page(html).elements
+    assert all(attributes.get("aria-label") for tag, attributes in elements if tag == "table")
+    assert all(attributes.get("scope") for tag, attributes in elements if tag == "th")
+
+
+# A real browser
+
+
+def _chromium(*arguments: str, profile: Path) -> str:
+    assert CHROMIUM is not None
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --hide-scrollbars --force-device-scale-factor=1"
+    )
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={profile}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    if CHROMIUM is None:
+        pytest.skip("no chromium to look at the page with")
+    return tmp_path / "profile"
+
+
+def test_a_browser_shows_the_page_in_light_and_dark(html: str, tmp_path: Path, profile: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    source = tmp_path / "report.html"
+    source.write_text(html, encoding="utf-8")
+    corners = []
+    for scheme in ("1", "0"):  # light, dark
+        target = tmp_path / f"{scheme}.png"
+        _chromium(
+            f"--screenshot={target}", "--window-size=900,700", f"--blink-settings=preferredColorScheme={scheme}",
+            source.as_uri(), profile=profile,
+        )  # fmt: skip
+        with image.open(target) as picture:
+            colors = picture.convert("RGB").getcolors(1 << 24)
+            corners.append(picture.convert("L").getpixel((2, 2)))
+        assert len(colors) > 50  # not a blank page
+    assert corners[0] > 240
+    assert corners[1] < 40
+
+
+def test_a_browser_finds_no_script_and_nothing_wider_than_a_phone(html: str, tmp_path: Path, profile: Path) -> None:
+    measure = (
+        "const page = this.contentDocument; document.title = [page.documentElement.scrollWidth, page.scripts.length]"
+    )
+    frame = (
+        f'<iframe style="width: 420px; height: 900px; border: 0" srcdoc="{escape(html)}" onload="{measure}"></iframe>'
+    )
+    source = tmp_path / "phone.html"
+    source.write_text(f"<title></title>{frame}", encoding="utf-8")
+    dom = _chromium("--dump-dom", source.as_uri(), profile=profile)
+    assert re.findall(r"<title>(.*?)</title>", dom)[0] == "420,0"
