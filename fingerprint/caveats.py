@@ -66,8 +66,8 @@ def warnings_for(findings: Findings) -> tuple[Warning, ...]:
 def _prompts_differ(f: Findings) -> Iterator[Warning]:
     if f.control.differs and f.control.pvalue is not None:
         what = (
-            "prompts that only one side answers differ; the p-value and auc_paired use shared prompts only, but auc, bags "
-            "and row scores see all rows"
+            "prompts that only one side answers differ; the p-value and auc_paired use shared prompts only, but auc, "
+            "bags and row scores see all rows"
             if f.comparison.kind == "shared"
             else "the prompts of the two sides differ: compare rows that answer the same prompts"
         )
@@ -93,7 +93,7 @@ def _format_explains(f: Findings) -> Iterator[Warning]:
     excess = (raw.auc.value or 0.5) - 0.5
     share = ((layout.auc.value or 0.5) - 0.5) / excess if excess > 0 else 1.0
     if share >= FORMAT_SHARE:
-        message = f"format alone explains this share of the separation (rung '{layout.rung}'): look at the rung below it"
+        message = f"format alone explains this share of the separation (rung '{layout.rung}'): look at the next rungs"
         yield Warning("format_alone", share, FORMAT_SHARE, message)
 
 
@@ -146,7 +146,8 @@ def _size_ratio(f: Findings) -> Iterator[Warning]:
     sizes = sorted(len(corpus) for corpus in f.corpora)
     ratio = sizes[1] / sizes[0]
     if ratio >= SIZE_RATIO:
-        yield Warning("arm_sizes", ratio, SIZE_RATIO, "one side is this many times larger: power is that of the smaller")
+        message = "one side is this many times larger: power is that of the smaller"
+        yield Warning("arm_sizes", ratio, SIZE_RATIO, message)
 
 
 def _duplicates(f: Findings) -> Iterator[Warning]:
@@ -154,7 +155,7 @@ def _duplicates(f: Findings) -> Iterator[Warning]:
         repeated = len(corpus) - len(Counter(corpus.texts))
         share = repeated / len(corpus)
         if share >= DUPLICATE_SHARE:
-            message = f"{side} rows repeat a text of their own side: copies are not new evidence unless the teacher wrote them"
+            message = f"{side} rows repeat texts of their own side: copies made later are not new evidence"
             yield Warning("duplicates", share, DUPLICATE_SHARE, message)
 
 

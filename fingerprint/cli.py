@@ -238,13 +238,23 @@ def _failures(is_debugging: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         _complain("interrupted")
         raise typer.Exit(INTERRUPTED) from None
-    except (ValueError, TypeError, OSError) as error:
-        _complain(f"error: {_message(error)}", is_debugging)
-        raise typer.Exit(BAD_INPUT) from None
     except Exception as error:
+        if _is_bad_input(error):
+            _complain(f"error: {_message(error)}", is_debugging)
+            raise typer.Exit(BAD_INPUT) from None
         hint = "" if is_debugging else "; run it again with --debug for the traceback"
         _complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
         raise typer.Exit(UNEXPECTED) from None
+
+
+def _is_bad_input(error: Exception) -> bool:
+    """Whether the caller can mend it: this package says so with builtin types, other libraries with their own.
+
+    `numpy.linalg.LinAlgError`, for one, is a ValueError, and nothing that the caller did wrong.
+    """
+    return isinstance(error, OSError) or (
+        isinstance(error, (ValueError, TypeError)) and type(error).__module__ == "builtins"
+    )
 
 
 def _message(error: Exception) -> str:

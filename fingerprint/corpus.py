@@ -54,7 +54,8 @@ class Corpus:
         """Hash of the rows, whatever their order: 32 hex digits."""
         total = 0
         for row in zip(self.texts, self.prompts, self.systems, strict=True):
-            total += int.from_bytes(hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16).digest())
+            encoded = repr(row).encode("utf-8", "surrogatepass")
+            total += int.from_bytes(hashlib.blake2b(encoded, digest_size=16).digest(), "big")
         return f"{total % (1 << 128):032x}"
 
 
@@ -156,7 +157,7 @@ class Comparison:
 
 
 def thin(comparison: Comparison, rows: int) -> Comparison:
-    """At most about `rows` rows a side, those of the p-value first, whole blocks or prompts; the same object if it fits."""
+    """At most `rows` rows a side, those of the p-value first, in whole blocks or prompts; itself if it fits."""
     suspect = comparison.suspect
     if max(int(suspect.sum()), int((~suspect).sum())) <= rows:
         return comparison

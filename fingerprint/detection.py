@@ -80,8 +80,8 @@ def detect(
     Parameters
     ----------
     suspect, reference : path, glob, Corpus, list of str or dict, polars or pandas frame, or Hugging Face Dataset
-        The rows to judge, and rows of an unconditioned teacher (same base model, temperature, length limit and filters),
-        best on the same prompts.
+        The rows to judge, and rows of an unconditioned teacher (same base model, temperature, length limit and
+        filters), best on the same prompts.
     text, prompt : str, optional
         Column names, where they are not among the usual ones. ``prompt=False`` ignores the prompts.
     features : "auto", family names, or scikit-learn transformers
@@ -231,10 +231,10 @@ def _checked_pair(suspect: Corpus, reference: Corpus, use_prompts: bool, options
     comparison = pair(suspect, reference, use_prompts=use_prompts, seed=options.seed)
     if comparison.distinct_permutations * options.alpha < 1:
         raise ValueError(
-            f"{suspect.name} and {reference.name} must allow at least {1 / options.alpha:.0f} distinct relabellings for "
-            f"alpha {options.alpha}, got {comparison.distinct_permutations:.0f} ({comparison.n_blocks} blocks of "
-            f"{comparison.kind} prompts); sample more prompts, or ignore the prompts (prompt=False, --no-prompt) if rows "
-            "of one prompt are independent"
+            f"{suspect.name} and {reference.name} must allow at least {1 / options.alpha:.0f} distinct relabellings "
+            f"for alpha {options.alpha}, got {comparison.distinct_permutations:.0f} ({comparison.n_blocks} blocks of "
+            f"{comparison.kind} prompts); sample more prompts, or ignore the prompts (prompt=False, --no-prompt) if "
+            "rows of one prompt are independent"
         )
     return comparison
 
@@ -343,19 +343,23 @@ def _family_results(main: _Analysis) -> tuple[FamilyResult, ...]:
 
 def _differences(main: _Analysis) -> tuple[FeatureDifference, ...]:
     """Features whose rates differ, adjusted over at most `MAX_FEATURES`, chosen without the labels."""
-    spread = {name: _pooled_variance(m.values) for name, m in main.matrices.items() if name in main.test.families}
-    if not spread:
+    tested = [name for name in main.matrices if name in main.test.families]
+    if not tested:
         return ()
-    names = np.concatenate([[name] * len(v) for name, v in spread.items()])
-    columns = np.concatenate([np.arange(len(v)) for v in spread.values()])
-    chosen = np.argsort(-np.concatenate(list(spread.values())), kind="stable")[:MAX_FEATURES]
-    units = np.hstack([main.units[name][:, columns[chosen][names[chosen] == name]] for name in spread])
-    ordered = np.concatenate([chosen[names[chosen] == name] for name in spread])
+    spread = {name: _pooled_variance(main.matrices[name].values) for name in tested}
+    least = np.sort(np.concatenate(list(spread.values())))[-MAX_FEATURES:][0]
+    chosen = {name: np.flatnonzero(spread[name] >= least)[:MAX_FEATURES] for name in tested}
+    units = np.hstack([main.units[name][:, chosen[name]] for name in tested])[:, :MAX_FEATURES]
     pvalues = inference.feature_pvalues(units, main.test.relabellings)
+    ends = np.cumsum([len(chosen[name]) for name in tested])
     best = np.argsort(pvalues, kind="stable")[:SHOWN_FEATURES]
-    return tuple(
-        _difference(main, str(names[ordered[i]]), int(columns[ordered[i]]), float(pvalues[i])) for i in best
-    )
+    found: dict[int, FeatureDifference] = {}
+    for name, end in zip(tested, ends, strict=True):
+        mine = best[(best < end) & (best >= end - len(chosen[name]))]
+        columns = chosen[name][mine - (end - len(chosen[name]))]
+        for place, record in zip(mine, _described(main, name, columns, pvalues[mine]), strict=True):
+            found[int(place)] = record
+    return tuple(found[int(place)] for place in best)
 
 
 def _pooled_variance(values: sp.csr_matrix) -> NDArray[np.float64]:
@@ -363,15 +367,18 @@ def _pooled_variance(values: sp.csr_matrix) -> NDArray[np.float64]:
     return np.asarray(values.multiply(values).mean(axis=0), dtype=np.float64).ravel() - mean**2
 
 
-def _difference(main: _Analysis, name: str, column: int, pvalue: float) -> FeatureDifference:
-    matrix = main.matrices[name]
-    weights = getattr(matrix.family, "column_weights", None)
-    own = matrix.columns[column]
-    scale = matrix.scale[column]
-    # Scaled units back to what the family gave: `scale` holds the weight and the division by the spread together.
-    rates = [float(matrix.values[arm, column].mean()) / scale for arm in (main.comparison.suspect, ~main.comparison.suspect)]
-    del weights
-    return FeatureDifference(column_names(matrix.family, np.array([own]))[0], name, rates[0], rates[1], pvalue)
+def _described(
+    main: _Analysis, name: str, columns: NDArray[np.int64], pvalues: NDArray[np.float64]
+) -> list[FeatureDifference]:
+    """Names of some columns of a family, and their mean values on either side, in the family's own units."""
+    matrix, suspect = main.matrices[name], main.comparison.suspect
+    labels = column_names(matrix.family, matrix.columns[columns])
+    part = matrix.values[:, columns]
+    rates = [np.asarray(part[arm].mean(axis=0)).ravel() / matrix.scale[columns] for arm in (suspect, ~suspect)]
+    return [
+        FeatureDifference(label, name, float(rates[0][i]), float(rates[1][i]), float(pvalues[i]))
+        for i, label in enumerate(labels)
+    ]
 
 
 def _null(test: inference.PermutationTest) -> Null:
@@ -536,9 +543,8 @@ def _rung(
         analysis = main
     else:
         rewritten = replace(small, texts=step.rewrite(small.texts, rng))
-        chosen = choose(families, small.texts) if not step.families else {n: make() for n, make in step.families.items()}
-        row_fold = scoring.folds(rewritten)
-        mixing = None if step.mixed is None else (lambda texts: ladder.score_texts(step, texts, small, row_fold, rng))
+        chosen = {name: make() for name, make in step.families.items()} or choose(families, small.texts)
+        mixing = None if step.mixed is None else _mixing(step.mixed, small, rng)
         analysis = _analyse(rewritten, chosen, options, None, quiet, mixing)
     scores, rows = analysis.scores, _smaller_arm(small)
     inflation = scoring.inflation(scores.agreement)
@@ -552,6 +558,12 @@ def _rung(
     )
 
 
+def _mixing(mixed: ladder.Mixed, small: Comparison, rng: Generator) -> Callable[[list[str]], list[str]]:
+    """Shuffle within arm and fold only: numbers of a training row must not turn up in a test row of the same arm."""
+    cell = scoring.folds(small) * 2 + small.suspect
+    return lambda texts: mixed(texts, cell, rng)
+
+
 # ------------------------------------------------------------------------------------------------------------ controls
 
 
@@ -562,9 +574,9 @@ def _prompt_control(corpora: Sequence[Corpus], comparison: Comparison, options: 
     only = [sorted(comparison.prompts[a] - comparison.prompts[1 - a]) for a in (0, 1)]
     if min(map(len, only)) < MIN_CONTROL_PROMPTS:
         return PromptControl(None, False, "both sides answer the same prompts, or too few others to compare")
-    sides = [Corpus(tuple(prompts), name=f"prompts of {corpus.name}") for prompts, corpus in zip(only, corpora, strict=True)]
+    sides = [Corpus(tuple(prompts), name=f"prompts of {c.name}") for prompts, c in zip(only, corpora, strict=True)]
     prompts = thin(pair(sides[0], sides[1], seed=options.seed), LADDER_ROWS)
-    found = _test_only(prompts, choose("auto", prompts.texts), replace(options, n_permutations=options.n_permutations))
+    found = _test_only(prompts, choose("auto", prompts.texts), options)
     differs = found.pvalue <= options.alpha
     scope = "the prompts that only one side answers" if comparison.kind == "shared" else "the prompts"
     note = f"{scope} {'differ' if differs else 'were not found to differ'} between the sides"

@@ -1,8 +1,8 @@
 """Exact permutation tests on block inner products, their power, and what they need.
 
 A relabelling is a contrast over blocks. Shared design: a sign a block, because under the null the two sides of a
-prompt are exchangeable. Otherwise: 1/G_suspect on the suspect blocks and -1/G_reference on the others, permuted, because
-under the null blocks of the same number of prompts are exchangeable. A family's statistic is the quadratic form
+prompt are exchangeable. Otherwise: 1/G_suspect on the suspect blocks and -1/G_reference on the others, permuted,
+because under the null blocks of the same number of prompts are exchangeable. A family's statistic is the quadratic form
 sum over a != b of c_a c_b K_ab, standardised by its exact mean and standard deviation over all relabellings, which no
 relabelling changes; the omnibus is the sum over families. Its p-value is (1 + #{null >= observed}) / (1 + B): it is
 never 0, and P(p <= alpha) <= alpha under the null at any sample size.
@@ -77,7 +77,7 @@ class Relabellings:
 
 def two_arm_contrast(suspect: NDArray[np.bool_]) -> Floats:
     """1/G on the suspect blocks, -1/G on the reference blocks."""
-    return np.where(suspect, 1.0 / suspect.sum(), -1.0 / (~suspect).sum())
+    return np.asarray(np.where(suspect, 1.0 / suspect.sum(), -1.0 / (~suspect).sum()), dtype=np.float64)
 
 
 def _label_moments(squares: float, row_sums: Floats, c: Floats) -> tuple[float, float]:
@@ -108,6 +108,14 @@ class FamilyTest:
     @cached_property
     def off_diagonal(self) -> Floats:
         return without_diagonal(self.kernel)
+
+    @cached_property
+    def squares(self) -> float:
+        return float((self.off_diagonal**2).sum())
+
+    @cached_property
+    def row_sums(self) -> Floats:
+        return np.asarray(self.off_diagonal.sum(axis=1), dtype=np.float64)
 
 
 def without_diagonal(kernel: Floats) -> Floats:
@@ -238,7 +246,7 @@ def planted_rejection(
     total = np.zeros(len(f))
     for name, family in test.families.items():
         along, square = shift.along[name] * strength, shift.square[name] * strength**2
-        squares, row_sums = _shifted_moments(family.off_diagonal, pattern, along, square)
+        squares, row_sums = _shifted_moments(family, pattern, along, square)
         mean, sd = test.relabellings.moments(squares, row_sums)
         form = family.statistics[chosen] * family.sd + family.mean
         at_pattern, at_along = f @ pattern, f @ along
@@ -248,13 +256,14 @@ def planted_rejection(
     return pvalue(total) <= alpha
 
 
-def _shifted_moments(K: Floats, p: Floats, a: Floats, s: float) -> tuple[float, Floats]:
-    """Sum of squares and row sums, diagonals left out, of K + p a' + a p' + s p p'."""
+def _shifted_moments(family: FamilyTest, p: Floats, a: Floats, s: float) -> tuple[float, Floats]:
+    """Sum of squares and row sums, diagonals left out, of the inner products + p a' + a p' + s p p'."""
+    at_p = family.off_diagonal @ p
     pp, pa, aa = float(p @ p), float(p @ a), float(a @ a)
     added_diagonal = 2 * p * a + s * p**2
     added = 2 * pp * aa + 2 * pa**2 + s**2 * pp**2 + 4 * s * pp * pa - float((added_diagonal**2).sum())
-    squares = float((K**2).sum()) + 2 * (2 * float(p @ K @ a) + s * float(p @ K @ p)) + added
-    row_sums = K.sum(axis=1) + p * a.sum() + a * p.sum() + s * p * p.sum() - added_diagonal
+    squares = family.squares + 2 * (2 * float(at_p @ a) + s * float(at_p @ p)) + added
+    row_sums = family.row_sums + p * a.sum() + a * p.sum() + s * p * p.sum() - added_diagonal
     return squares, row_sums
 
 

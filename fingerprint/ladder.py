@@ -1,4 +1,4 @@
-"""The ladder: where the signal lives. Each rung takes information out of the rows, then the same test and scores run."""
+"""The ladder: where the signal lives. Each rung takes information out of the rows; then the same test and scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from fingerprint.corpus import Comparison
 from fingerprint.features import Layout, NGrams, Numbers, Prose, Tokens
 from fingerprint.features.hashing import count_matrix, fold, hash_strings
 from fingerprint.features.numbers import DIGITS, VALUE_CAP
@@ -20,6 +19,7 @@ from fingerprint.features.segments import items
 
 Generator = np.random.Generator
 Families = Mapping[str, Callable[[], Any]]
+Mixed = Callable[[Sequence[str], NDArray[np.int64], Generator], list[str]]
 
 WORDS = re.compile(r"[^\W\d_]+")
 _WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+")
@@ -43,7 +43,7 @@ class Step:
     description: str
     rewrite: Callable[[Sequence[str], Generator], list[str]]
     families: Families
-    mixed: Callable[[Sequence[str], NDArray[np.int64], Generator], list[str]] | None = None
+    mixed: Mixed | None = None
 
 
 class NumberCounts(TransformerMixin, BaseEstimator):
@@ -196,9 +196,3 @@ PROSE_STEPS = (
     Step("floor", "a fixed count of words redrawn from the pooled law: nothing is left", _prose_floor, _BAG),
 )
 
-
-def score_texts(step: Step, texts: list[str], comparison: Comparison, row_fold: NDArray[np.int64], rng: Generator) -> list[str]:
-    """The rows that the scores of a rung are computed on, where they differ from those of its test."""
-    if step.mixed is None:
-        return texts
-    return step.mixed(texts, row_fold * 2 + comparison.suspect, rng)

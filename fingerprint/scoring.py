@@ -7,7 +7,7 @@ the difference is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from fingerprint.corpus import Comparison
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Matrix = NDArray[np.float32]
 
 N_FOLDS = 5
 # Share of the label's variance that a row is expected to explain (d_prime about .45). It sets the ridge penalty to
@@ -30,7 +30,7 @@ N_FOLDS = 5
 EXPLAINED = 0.05
 # Added to the correlation of the families' scores before it is inverted for the stack.
 STACK_RIDGE = 0.3
-# Families this narrow and dense are solved from their moments, others by conjugate gradients on the rows.
+# Families this narrow and dense are solved from their moments, others from their rows.
 NARROW = 1500
 DENSE = 0.1
 CG_STEPS = 40
@@ -40,7 +40,8 @@ CG_TOLERANCE = 0.01
 def folds(comparison: Comparison) -> Ints:
     """Fold of every row: whole groups, spread evenly in hash order, separately for groups in both arms and in one."""
     n_groups = int(comparison.group.max()) + 1
-    arms = [np.bincount(comparison.group[arm], minlength=n_groups) > 0 for arm in (comparison.suspect, ~comparison.suspect)]
+    sides = (comparison.suspect, ~comparison.suspect)
+    arms = [np.bincount(comparison.group[side], minlength=n_groups) > 0 for side in sides]
     of_group = np.empty(n_groups, dtype=np.int64)
     for members in (arms[0] & arms[1], arms[0] & ~arms[1], ~arms[0] & arms[1]):
         of_group[members] = np.arange(int(members.sum())) % N_FOLDS
@@ -83,46 +84,56 @@ def ridge_scores(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Floa
     return np.asarray(values @ coefficients, dtype=np.float64)
 
 
-def _penalty(total_variance: Floats, weights: Floats) -> Floats:
-    effective_rows = 1.0 / (weights**2).sum(axis=0)
-    return np.maximum(total_variance, 1e-12) / (effective_rows * EXPLAINED)
+def _penalty(total_variance: Any, squared_weights: Any) -> Any:
+    """Ridge penalty: total variance of the columns over (effective rows * `EXPLAINED`)."""
+    return np.maximum(total_variance, 1e-12) * squared_weights / EXPLAINED
 
 
-def _solve_moments(values: sp.csr_matrix, target: Floats, weights: Floats) -> NDArray[np.float32]:
-    """Normal equations from one moment matrix per distinct row weighting: rows of equal weights are added up once."""
+def _solve_moments(values: sp.csr_matrix, target: Floats, weights: Floats) -> Matrix:
+    """Normal equations from the moments of cells: rows of one arm and one set of weights are added up once."""
     dense = np.asarray(values.todense(), dtype=np.float32)
-    patterns, member = np.unique(weights, axis=0, return_inverse=True)
+    cells, member = np.unique(np.column_stack([target, weights]), axis=0, return_inverse=True)
     member = member.ravel()
-    first = np.stack([dense[member == s].sum(axis=0, dtype=np.float64) for s in range(len(patterns))])
-    second = [dense[member == s].T @ dense[member == s] for s in range(len(patterns))]
-    sign = np.array([target[member == s].mean() for s in range(len(patterns))])  # weights differ between the arms
-    solutions = []
-    for pattern in patterns.T:
-        mean = pattern @ first
-        covariance = sum((p * m for p, m in zip(pattern, second, strict=True) if p), np.zeros_like(second[0]))
-        covariance = covariance.astype(np.float64) - np.outer(mean, mean)
-        right = (pattern * sign) @ first
-        counts = np.bincount(member, minlength=len(patterns))
-        effective = 1.0 / (counts * pattern**2).sum()
-        covariance[np.diag_indices_from(covariance)] += max(np.trace(covariance), 1e-12) / (effective * EXPLAINED)
-        solutions.append(cho_solve(cho_factor(covariance, overwrite_a=True), right))
-    return np.stack(solutions, axis=1).astype(np.float32)
+    rows = [dense[member == cell] for cell in range(len(cells))]
+    first = np.stack([block.sum(axis=0, dtype=np.float64) for block in rows])
+    second = [block.T @ block for block in rows]
+    counts = np.array([len(block) for block in rows])
+    right, covariances = [], []
+    for weight in cells[:, 1:].T:
+        mean = weight @ first
+        covariance = np.sum([w * m for w, m in zip(weight, second, strict=True) if w], axis=0, dtype=np.float64)
+        covariance -= np.outer(mean, mean)
+        penalty = _penalty(np.trace(covariance), (counts * weight**2).sum())
+        covariance[np.diag_indices_from(covariance)] += penalty
+        covariances.append(covariance.astype(np.float32))
+        right.append((weight * cells[:, 0]) @ first)
+
+    def product(b: Matrix) -> Matrix:
+        return np.stack([c @ b[:, m] for m, c in enumerate(covariances)], axis=1)
+
+    return _conjugate_gradients(product, np.stack(right, axis=1).astype(np.float32))
 
 
-def _solve_gradients(values: sp.csr_matrix, target: Floats, weights: Floats) -> NDArray[np.float32]:
-    """Conjugate gradients on all models at once; the loop over non-zeros is shared between them."""
+def _solve_gradients(values: sp.csr_matrix, target: Floats, weights: Floats) -> Matrix:
+    """All models at once: the loop over the non-zero entries is shared between them."""
     transposed = values.T.tocsr()
     w = weights.astype(np.float32)
     mean = transposed @ w
     squares = transposed.power(2) @ w
-    penalty = _penalty(np.asarray(squares - mean**2).sum(axis=0), weights).astype(np.float32)
+    penalty = _penalty(np.asarray(squares - mean**2).sum(axis=0), (weights**2).sum(axis=0)).astype(np.float32)
 
-    def covariance(b: NDArray[np.float32]) -> NDArray[np.float32]:
+    def product(b: Matrix) -> Matrix:
         z = values @ b
         z -= (w * z).sum(axis=0)
         return np.asarray(transposed @ (w * z) + penalty * b, dtype=np.float32)
 
-    residual = np.asarray(transposed @ (w * target[:, None].astype(np.float32)), dtype=np.float32)
+    right = transposed @ (w * target[:, None].astype(np.float32))
+    return _conjugate_gradients(product, np.asarray(right, dtype=np.float32))
+
+
+def _conjugate_gradients(product: Callable[[Matrix], Matrix], right: Matrix) -> Matrix:
+    """Solve one symmetric system a column; stopping early only adds a little shrinkage."""
+    residual = right.copy()
     solution = np.zeros_like(residual)
     direction = residual.copy()
     size = (residual**2).sum(axis=0)
@@ -130,7 +141,7 @@ def _solve_gradients(values: sp.csr_matrix, target: Floats, weights: Floats) -> 
     for _ in range(CG_STEPS):
         if (size <= goal).all():
             break
-        image = covariance(direction)
+        image = product(direction)
         step = size / np.maximum((direction * image).sum(axis=0), 1e-30)
         solution += step * direction
         residual -= step * image
@@ -198,7 +209,7 @@ def _standardise(scores: Floats) -> Floats:
 
 
 def _stack_weights(raw: Floats, plan: Plan, suspect: Bools, outer: int) -> Floats:
-    """Linear discriminant on scores of models that saw neither the outer fold nor the row's own, shrunk, never negative."""
+    """Shrunk, non-negative discriminant on scores of models that saw neither the outer fold nor the row's own."""
     inner_scores, inner_suspect = [], []
     for j in range(N_FOLDS):
         if j != outer:

@@ -249,12 +249,24 @@ def test_a_report_from_json_has_a_page_without_rows(example_report: Report) -> N
 
 
 @pytest.mark.parametrize(
-    ("detected", "differs", "headline"),
-    [(True, False, "Detected"), (False, False, "Not detected"), (True, True, "Prompts differ")],
+    ("detected", "differs", "kind", "headline"),
+    [
+        (True, False, "disjoint", "Detected"),
+        (False, False, "disjoint", "Not detected"),
+        (True, True, "disjoint", "Prompts differ"),
+        (True, True, "shared", "Detected"),
+    ],
 )
-def test_headline(detected: bool, differs: bool, headline: str) -> None:
-    control = PromptControl(0.001, differs, "")
-    found = page(dataclasses.replace(build_report(""), detected=detected, prompt_control=control))
+def test_headline(detected: bool, differs: bool, kind: str, headline: str) -> None:
+    report = build_report("")
+    found = page(
+        dataclasses.replace(
+            report,
+            detected=detected,
+            prompt_control=PromptControl(0.001, differs, ""),
+            design=dataclasses.replace(report.design, kind=kind),
+        )
+    )
     assert f"<h1>{headline}</h1>" in found
     assert f"<title>fingerprint report: {headline.lower()}, p = 0.0001</title>" in found
 

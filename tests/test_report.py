@@ -317,8 +317,8 @@ def test_text_says_everything_a_reader_must_know() -> None:
     for part in (
         "Detected: the suspect corpus", "0.0001", "alpha 0.05, 9,999 permutations", "0.591 [0.580, 0.602]",
         "d' 0.325", "0.594 [0.583, 0.606]", "5,311 pairs", "21,960 reference rows", "too few rows for bags of 128",
-        "frequencies only", "Order adds (canonical minus sorted): +0.011", "59 rows for power 0.8",
-        "190 prompt pairs for power 0.8", "no number found for power 0.95", "0.52: 0.37 [0.31, 0.42]",
+        "frequencies only", "Order adds (canonical minus sorted): +0.011", "rows: 59 for power 0.8",
+        "prompt pairs: 190 for power 0.8", "none found for power 0.95", "0.52: 0.37 [0.31, 0.42]",
         "5%: 0.12 [0.07, 0.18]", "separator ';'", "and 1 more in report.features", "Prompt control",
         "rejected at alpha 0.05: 11", "Warning format (0.538, threshold 0.53)",
     ):  # fmt: skip
@@ -338,6 +338,23 @@ def test_text_of_a_non_detection_shows_only_what_there_is(quiet_report: Report) 
     assert "valid only if rows are independent" in text.replace("\n  ", " ")
     for absent in ("Ladder", "Self-test", "Warning", "paired AUROC", "Order adds"):
         assert absent not in text
+
+
+def test_features_count_as_differing_only_at_alpha() -> None:
+    report = build_report("")
+    text = str(dataclasses.replace(report, alpha=0.001))
+    assert "first number in (612, 741]" in text
+    assert "step between numbers" not in text
+    text = str(dataclasses.replace(report, alpha=0.0001))
+    assert "the closest is first number in (612, 741] (p adjusted 0.0007)." in text.replace("\n  ", " ")
+
+
+def test_long_descriptions_of_rungs_wrap_in_their_column() -> None:
+    words = " ".join(f"word{i}" for i in range(14))
+    rungs = tuple(dataclasses.replace(rung, description=words) for rung in build_report("").rungs)
+    text = str(dataclasses.replace(build_report(""), rungs=rungs))
+    assert all(f"word{i}" in text for i in range(14))
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def _is_safe(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,5 +98,5 @@ def _kind(sign: str) -> int:
     return _END_KINDS.get(sign, 4)
 
 
-def _floats(values: object) -> Floats:
-    return np.array(list(values), dtype=np.float64)  # type: ignore[call-overload,no-any-return]
+def _floats(values: Iterable[int]) -> Floats:
+    return np.array(list(values), dtype=np.float64)

@@ -45,7 +45,7 @@ class NGrams(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, columns: Any = None) -> NDArray[Any]:
         """The most frequent n-gram of each column (all columns when none are named)."""
         wanted = np.arange(2 * HALF) if columns is None else np.asarray(columns, dtype=np.int64)
-        names = {c: name for c, name in self._character_names(wanted[wanted < HALF]).items()}
+        names = self._character_names(wanted[wanted < HALF])
         names |= {c + HALF: name for c, name in self._token_names(wanted[wanted >= HALF] - HALF).items()}
         return np.asarray([names.get(int(c), f"n-gram column {c}") for c in wanted], dtype=object)
 

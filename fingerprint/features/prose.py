@@ -1,4 +1,4 @@
-"""Family `prose`: the counterpart of `numbers` for text: lengths, punctuation, function words, openings, list shapes."""
+"""Family `prose`, the counterpart of `numbers` for text: lengths, marks, function words, openings, list shapes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Prose(QuantileFamily):
     """Structured bins of running text, no word beyond function words.
 
     Lengths of words, sentences, lines and rows; marks and list shapes; function words; word endings; opening
-    and closing words; casing; variety; letters. The same idea as `Numbers`: few pooled bins of well-chosen measurements, because a
-    shift in habits shows in them before single words do.
+    and closing words; casing; variety; letters. The same idea as `Numbers`: few pooled bins of well-chosen
+    measurements, because a shift in habits shows in them before single words do.
     """
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
@@ -43,7 +43,7 @@ class Prose(QuantileFamily):
         )
 
 
-def _each(function: Callable[[str], int | bool], vocabulary: list[str]) -> Ints:
+def _each(function: Callable[[str], int], vocabulary: list[str]) -> Ints:
     return np.fromiter((function(word) for word in vocabulary), dtype=np.int64, count=len(vocabulary))
 
 
@@ -75,8 +75,7 @@ def _kinds(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, 
     which = np.array([place.get(word, -1) for word in lower], dtype=np.int64)[index]
     table = {f"word {word!r}": segments.total(which == i) for i, word in enumerate(FUNCTION_WORDS)}
     for ending in ENDINGS:
-        has = _each(lambda w, e=ending: len(w) > len(e) + 1 and w.endswith(e), lower)[index]
-        table[f"words in -{ending}"] = segments.total(has)
+        table[f"words in -{ending}"] = segments.total(_each(partial(_ends_in, ending), lower)[index])
     capital = _each(lambda w: w[0].isupper(), vocabulary)[index]
     shouted = _each(lambda w: len(w) > 1 and w.isupper(), vocabulary)[index]
     contracted = _each(lambda w: "'" in w or "’" in w, vocabulary)[index]
@@ -87,6 +86,10 @@ def _kinds(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, 
     table["contractions"] = segments.total(contracted)
     table["share of distinct words"] = _distinct(segments, lower, index)
     return table
+
+
+def _ends_in(ending: str, word: str) -> bool:
+    return len(word) > len(ending) + 1 and word.endswith(ending)
 
 
 def _distinct(segments: Segments, lower: list[str], index: Ints) -> Floats:

@@ -43,17 +43,21 @@ def fragment(report: Report) -> str:
 
 
 def _render(template: str, report: Report) -> str:
+    headline, differing = _headline(report), wording.differing(report)
     return _environment().get_template(template).render(
         report=report,
-        headline=_headline(report),
+        headline=headline,
+        is_alarming=headline == "Detected",
         limits=wording.LIMITS,
         design=wording.design_sentences(report.design),
         permutations=wording.permutations(report),
         control=wording.control_sentence(report),
         self_test=wording.self_test_sentence(report),
         order_adds=wording.order_adds(report),
-        needed=[(item, wording.needed(report, item)) for item in report.needed],
-        features=report.differences[:_FEATURES],
+        needed=[(item, wording.needed(item), wording.needed_unit(report, item.target)) for item in report.needed],
+        features=differing[:_FEATURES],
+        more_features=max(0, len(differing) - _FEATURES),
+        nothing_differs=wording.nothing_differs(report),
         bag_curve=pictures.bag_curve(report),
         ladder=pictures.ladder(report),
         null=pictures.null(report),
@@ -63,7 +67,7 @@ def _render(template: str, report: Report) -> str:
 
 
 def _headline(report: Report) -> str:
-    if report.prompt_control.differs:
+    if report.prompt_control.differs and report.design.kind != "shared":  # shared prompts cannot explain a difference
         return "Prompts differ"
     return "Detected" if report.detected else "Not detected"
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 _BAGS_A_LINE = 7  # cells of 13 characters beside a label of 9 fill the width
 _FEATURES = 8
+_DESCRIPTION = 110  # characters of a rung's description: three lines of its column
 _INTERVAL = re.compile(r"(\S+: )?\S+ \[[^][ ]+, [^][ ]+\]")  # a label, its figure and interval stay on one line
 _JOIN = "\N{NO-BREAK SPACE}"  # in no text from the data: `visible` escapes it
 
@@ -101,7 +102,7 @@ def _ladder(report: Report) -> list[str]:
             wording.probability(rung.pvalue),
             wording.with_interval(rung.auc, 2),
             wording.figure(rung.bag16_auc.value, 2),
-            wording.visible(rung.description),
+            wording.visible(rung.description, _DESCRIPTION),
         )
         for rung in report.rungs
     ]
@@ -111,17 +112,12 @@ def _ladder(report: Report) -> list[str]:
 
 
 def _needed(report: Report) -> list[str]:
-    if not report.needed:
-        return []
-    lines = ["Needed to detect"]
+    lines = ["Needed to detect"] if report.needed else []
     for target, label in (("trained detector", "by a detector trained on this"), ("this design", "by this design")):
-        parts = [
-            f"{wording.needed(report, item)} for power {item.power:g}"
-            for item in report.needed
-            if item.target == target
-        ]
+        items = [item for item in report.needed if item.target == target]
+        parts = ", ".join(f"{wording.needed(item)} for power {item.power:g}" for item in items)
         if parts:
-            lines += _wrap(f"{label}: {', '.join(parts)}", "    ", "  ")
+            lines += _wrap(f"{label}, {wording.needed_unit(report, target)}: {parts}", "    ", "  ")
     return lines
 
 
@@ -137,8 +133,9 @@ def _power(report: Report) -> list[str]:
 
 
 def _features(report: Report) -> list[str]:
-    if not report.differences:
-        return ["No single feature differs after adjustment."]
+    differing = wording.differing(report)
+    if not differing:
+        return _wrap(wording.nothing_differs(report), "  ")
     rows = [
         (
             wording.name(item.feature, 42),
@@ -147,10 +144,10 @@ def _features(report: Report) -> list[str]:
             wording.rate(item.rate_reference),
             wording.probability(item.pvalue_adjusted),
         )
-        for item in report.differences[:_FEATURES]
+        for item in differing[:_FEATURES]
     ]
     lines = _table(("Features that differ", "family", "suspect", "reference", "p adjusted"), rows, left=(0, 1))
-    more = len(report.differences) - len(rows)
+    more = len(differing) - len(rows)
     return [*lines, f"  and {wording.count(more)} more in report.features"] if more else lines
 
 
@@ -178,11 +175,18 @@ def _wrap(text: str, later: str = "", first: str = "") -> list[str]:
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: tuple[int, ...]) -> list[str]:
     """Lines of a table, rows indented by two under their header; columns in `left` are flush left.
 
-    A line that is too long loses its end, so the column that can do without goes last.
+    The last column wraps where the line is full.
     """
     cells = [header, *((f"  {row[0]}", *row[1:]) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    return [wording.shorten("  ".join(_aligned(row, widths, left)).rstrip(), WIDTH) for row in cells]
+    start = sum(widths[:-1]) + 2 * (len(header) - 1)
+    lines = []
+    for row in cells:
+        *parts, last = _aligned(row, widths, left)
+        first, *later = textwrap.wrap(last.rstrip(), WIDTH - start, drop_whitespace=False) or [""]
+        lines.append("  ".join([*parts, first]).rstrip())
+        lines += [" " * start + line.strip() for line in later]
+    return lines
 
 
 def _aligned(row: tuple[str, ...], widths: Sequence[int], left: tuple[int, ...]) -> list[str]:

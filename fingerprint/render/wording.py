@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint.report import Design, Estimate, Report, RowsNeeded, Rung
+    from fingerprint.report import Design, Estimate, FeatureDifference, Report, RowsNeeded, Rung
 
 LIMITS = (
     "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
@@ -129,12 +129,32 @@ def _unused(design: Design) -> list[str]:
     ]
 
 
-def needed(report: Report, item: RowsNeeded) -> str:
-    """Rows that reach a power, with what they count: rows, or prompt pairs where this design shares prompts."""
-    if item.rows is None:
-        return "no number found"
-    unit = "prompt pairs" if report.design.kind == "shared" else "rows a side"
-    return f"{count(item.rows)} {'rows' if item.target == 'trained detector' else unit}"
+def needed_unit(report: Report, target: str) -> str:
+    """What `RowsNeeded.rows` counts: rows, or prompt pairs where this design shares prompts."""
+    if target == "trained detector":
+        return "rows"
+    return "prompt pairs" if report.design.kind == "shared" else "rows a side"
+
+
+def needed(item: RowsNeeded) -> str:
+    """How many reach a power, as far as that is known."""
+    return "none found" if item.rows is None else count(item.rows)
+
+
+def differing(report: Report) -> list[FeatureDifference]:
+    """Features that differ at the report's alpha, after adjustment."""
+    return [item for item in report.differences if item.pvalue_adjusted <= report.alpha]
+
+
+def nothing_differs(report: Report) -> str:
+    """What to say where no feature does: the one that came closest."""
+    if not report.differences:
+        return "No single feature differs after adjustment."
+    closest = min(report.differences, key=lambda item: item.pvalue_adjusted)
+    return (
+        f"No single feature differs after adjustment; the closest is {name(closest.feature, 60)} "
+        f"(p adjusted {probability(closest.pvalue_adjusted)})."
+    )
 
 
 def order_adds(report: Report) -> str | None:
@@ -175,4 +195,4 @@ def control_sentence(report: Report) -> str:
     found = "prompts differ" if control.differs else "no difference found"
     tested = "nothing to test" if control.pvalue is None else f"p = {probability(control.pvalue)}, {found}"
     note = visible(control.note)
-    return f"{tested}. {note}" if note else f"{tested}."
+    return f"{tested}: {note}" if note else f"{tested}."
