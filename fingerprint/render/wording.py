@@ -194,5 +194,5 @@ def control_sentence(report: Report) -> str:
     control = report.prompt_control
     found = "prompts differ" if control.differs else "no difference found"
     tested = "nothing to test" if control.pvalue is None else f"p = {probability(control.pvalue)}, {found}"
-    note = visible(control.note)
-    return f"{tested}: {note}" if note else f"{tested}."
+    sentence = f"{tested}: {visible(control.note)}" if control.note else tested
+    return sentence if sentence.endswith(".") else sentence + "."
