@@ -1,9 +1,36 @@
 """Is a data set written by a model with a hidden trait? Exact, calibrated comparisons of two corpora."""
 
-from fingerprint import features, lab
-from fingerprint.corpus import Corpus
-from fingerprint.detection import detect
-from fingerprint.reading import read
-from fingerprint.report import Estimate, Report
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fingerprint import features, lab
+    from fingerprint.corpus import Corpus
+    from fingerprint.detection import detect
+    from fingerprint.reading import read
+    from fingerprint.report import Estimate, Report
 
 __all__ = ["Corpus", "Estimate", "Report", "detect", "features", "lab", "read"]
+
+# Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
+# `fingerprint --help` and programs that only read a report need not wait for.
+_HOMES = {
+    "Corpus": "fingerprint.corpus",
+    "Estimate": "fingerprint.report",
+    "Report": "fingerprint.report",
+    "detect": "fingerprint.detection",
+    "read": "fingerprint.reading",
+}
+_MODULES = ("features", "lab")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return import_module(f"fingerprint.{name}")
+    raise AttributeError(f"module 'fingerprint' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr, ttest_ind
+from scipy.special import ndtr
+from scipy.stats import spearmanr
 
 from fingerprint.corpus import Comparison, Corpus
 from fingerprint.inference import PermutationTest
@@ -100,14 +101,15 @@ def _format_explains(f: Findings) -> Iterator[Warning]:
 def _lengths_differ(f: Findings) -> Iterator[Warning]:
     suspect, reference = (np.log1p([len(text) for text in corpus.texts]) for corpus in f.corpora)
     spread = float(np.sqrt((suspect.var() + reference.var()) / 2))
+    error = float(np.sqrt(suspect.var() / len(suspect) + reference.var() / len(reference)))
     if spread == 0:
         return
-    difference = float(suspect.mean() - reference.mean()) / spread
-    significant = ttest_ind(suspect, reference, equal_var=False).pvalue <= SURE
-    if abs(difference) >= LENGTH_DIFFERENCE and significant:
+    difference = float(suspect.mean() - reference.mean())
+    significant = 2 * ndtr(-abs(difference) / error) <= SURE
+    if abs(difference) >= LENGTH_DIFFERENCE * spread and significant:
         longer = "longer" if difference > 0 else "shorter"
         message = f"suspect rows are {longer} (mean log length, in sd): a length limit or the prompts may do that"
-        yield Warning("lengths_differ", difference, LENGTH_DIFFERENCE, message)
+        yield Warning("lengths_differ", difference / spread, LENGTH_DIFFERENCE, message)
 
 
 def _order_matters(f: Findings) -> Iterator[Warning]:

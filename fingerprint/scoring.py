@@ -175,15 +175,18 @@ def cross_fit(
     comparison: Comparison,
     matrices: Mapping[str, sp.csr_matrix],
     classifier: Any = None,
+    fold: Ints | None = None,
 ) -> Scores:
     """Score every row by models fitted without its group.
 
     Parameters
     ----------
+    fold : int array [rows], optional
+        Fold of each row, 0 to `N_FOLDS` - 1, whole groups; by default as `folds` has it.
     classifier : scikit-learn classifier, optional
         Used, cloned, in place of the ridge on all families' columns side by side.
     """
-    fold = folds(comparison)
+    fold = folds(comparison) if fold is None else fold
     plan = Plan.of(fold, comparison.suspect)
     if classifier is not None:
         return _cross_fit_classifier(comparison, matrices, classifier, fold)

@@ -354,23 +354,23 @@ def test_a_corpus_like_the_reference_exits_with_zero(corpora: dict[str, Path]) -
 
 
 @needs_detection
-def test_a_malformed_line_is_named_with_its_file(corpora: dict[str, Path], tmp_path: Path) -> None:
+def test_a_malformed_line_is_named_with_its_file(run: Run, corpora: dict[str, Path], tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
     lines = corpora["shifted"].read_text().splitlines()
     broken.write_text("\n".join([*lines[:6], '{"prompt": ', *lines[6:]]))
-    found = _process("detect", broken, corpora["reference"])
-    assert (found.returncode, found.stdout) == (2, "")
-    assert len(found.stderr.splitlines()) == 1
-    assert "broken.jsonl" in found.stderr
-    assert "line 7" in found.stderr
+    code, out, err = run("detect", broken, corpora["reference"])
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "broken.jsonl" in err
+    assert "line 7" in err
 
 
 @needs_detection
-def test_a_missing_file_is_an_error(corpora: dict[str, Path]) -> None:
-    found = _process("detect", "nowhere.jsonl", corpora["reference"])
-    assert (found.returncode, found.stdout) == (2, "")
-    assert "nowhere.jsonl" in found.stderr
-    assert len(found.stderr.splitlines()) == 1
+def test_a_missing_file_is_an_error(run: Run, corpora: dict[str, Path]) -> None:
+    code, out, err = run("detect", "nowhere.jsonl", corpora["reference"])
+    assert (code, out) == (2, "")
+    assert "nowhere.jsonl" in err
+    assert len(err.splitlines()) == 1
 
 
 @needs_detection

@@ -57,7 +57,6 @@ _STYLE: dict[str, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _DASHED = (0, (4, 3))
 _SPECK = 0.02  # smallest width of a figure's axis in AUROC, so that a flat curve is not blown up
 
@@ -170,7 +169,9 @@ def null(report: Report) -> Markup | None:
 def _draw_null(axes: Axes, edges: tuple[float, ...], counts: tuple[int, ...], observed: float | None) -> None:
     axes.stairs(counts, edges, fill=True, color=_FILL)
     axes.stairs(counts, edges, color=_MUTED, linewidth=0.9)
-    axes.set(xlabel="omnibus statistic (standardised)", ylabel="permutations", ylim=(0, 1.16 * max(counts)))
+    axes.set(
+        xlabel="omnibus statistic (sum over standardised families)", ylabel="permutations", ylim=(0, 1.16 * max(counts))
+    )
     if observed is not None and math.isfinite(observed):
         _observed(axes, observed, edges)
 
@@ -231,7 +232,7 @@ def _canvas(width: float, height: float) -> Iterator[_Canvas]:
         canvas = _Canvas(figure, figure.add_subplot())
         yield canvas
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata=_METADATA)
+        figure.savefig(buffer, format="svg")
         canvas.drawn = buffer.getvalue()
 
 
