@@ -293,14 +293,20 @@ def _analyse(
     return _Analysis(comparison, matrices, units, test, scoring.cross_fit(comparison, varying, classifier))
 
 
-def _interval(moments: scoring.Moments | None, inflation: float, rows: int) -> Estimate:
-    """95 % interval of an AUROC, on the logit scale so that it stays between 0 and 1."""
+def auc_interval(scores: scoring.Scores, values: NDArray[np.float64] | None = None) -> Estimate:
+    """AUROC within folds and its 95 % interval, for the stacked scores or those of one family."""
+    moments = scoring.fold_auc(scores, scores.stacked if values is None else values)
+    return _interval(moments, scores, _smaller_arm(scores.comparison))
+
+
+def _interval(moments: scoring.Moments | None, scores: scoring.Scores, rows: int) -> Estimate:
+    """95 % interval on the logit scale, so that it stays between 0 and 1; `rows` (or bags) of the smaller arm."""
     if moments is None:
         return Estimate(None)
     # A perfect separation has no observed variance; half a misplaced row of the smaller arm stands in for it.
-    least = (0.5 / max(rows, 1)) ** 2
-    sd = float(np.sqrt(max(moments.variance * inflation, least)))
-    centre = min(max(moments.value, 0.5 / max(rows, 1)), 1 - 0.5 / max(rows, 1))
+    least = 0.5 / max(rows, 1)
+    sd = float(np.sqrt(max(moments.variance * scoring.inflation(scores.agreement), least**2)))
+    centre = min(max(moments.value, least), 1 - least)
     logit = np.log(centre / (1 - centre))
     half = float(ndtri(0.975)) * sd / (centre * (1 - centre))
     low, high = (float(1 / (1 + np.exp(-(logit + sign * half)))) for sign in (-1, 1))
@@ -314,11 +320,9 @@ def _smaller_arm(comparison: Comparison) -> int:
 
 def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate, tuple[Bag, ...]]:
     scores, rows = main.scores, _smaller_arm(main.comparison)
-    inflation = scoring.inflation(scores.agreement)
-    auc = _interval(scoring.fold_auc(scores, scores.stacked), inflation, rows)
-    paired = _interval(scoring.paired_auc(scores), inflation, rows)
+    paired = _interval(scoring.paired_auc(scores), scores, rows)
     found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, options.rng(2))
-    return auc, paired, tuple(Bag(k, _interval(m, inflation, rows // k)) for k, m in found.items())
+    return auc_interval(scores), paired, tuple(Bag(k, _interval(m, scores, rows // k)) for k, m in found.items())
 
 
 def _d_prime(auc: Estimate) -> Estimate:
@@ -330,12 +334,11 @@ def _d_prime(auc: Estimate) -> Estimate:
 
 def _family_results(main: _Analysis) -> tuple[FamilyResult, ...]:
     adjusted = main.test.adjusted()
-    inflation, rows = scoring.inflation(main.scores.agreement), _smaller_arm(main.comparison)
     results = []
     for name, matrix in main.matrices.items():
         tested = main.test.families.get(name)
         values = main.scores.families.get(name)
-        area = Estimate(None) if values is None else _interval(scoring.fold_auc(main.scores, values), inflation, rows)
+        area = Estimate(None) if values is None else auc_interval(main.scores, values)
         statistic = None if tested is None else float(tested.statistics[0])
         results.append(FamilyResult(name, matrix.n_columns, statistic, adjusted.get(name), area))
     return tuple(results)
@@ -546,16 +549,10 @@ def _rung(
         chosen = {name: make() for name, make in step.families.items()} or choose(families, small.texts)
         mixing = None if step.mixed is None else _mixing(step.mixed, small, rng)
         analysis = _analyse(rewritten, chosen, options, None, quiet, mixing)
-    scores, rows = analysis.scores, _smaller_arm(small)
-    inflation = scoring.inflation(scores.agreement)
+    scores = analysis.scores
     bag = scoring.bag_aucs(scores, scores.stacked, (16,), options.rng(2))[16]
-    return Rung(
-        step.rung,
-        analysis.test.pvalue,
-        _interval(scoring.fold_auc(scores, scores.stacked), inflation, rows),
-        _interval(bag, inflation, rows // 16),
-        step.description,
-    )
+    bag_auc = _interval(bag, scores, _smaller_arm(small) // 16)
+    return Rung(step.rung, analysis.test.pvalue, auc_interval(scores), bag_auc, step.description)
 
 
 def _mixing(mixed: ladder.Mixed, small: Comparison, rng: Generator) -> Callable[[list[str]], list[str]]:

@@ -24,12 +24,14 @@ Bools = NDArray[np.bool_]
 Matrix = NDArray[np.float32]
 
 N_FOLDS = 5
-# Share of the label's variance that a row is expected to explain (d_prime about .45). It sets the ridge penalty to
+# Share of the label's variance that a row is expected to explain (d_prime about .65). It sets the ridge penalty to
 # columns' total variance / (rows * this): one rule, without labels, that was within .005 AUROC of the best penalty for
 # bins, tokens and n-grams at 33,000 rows, and turns into the mean-difference classifier at 400.
-EXPLAINED = 0.05
-# Added to the correlation of the families' scores before it is inverted for the stack.
-STACK_RIDGE = 0.3
+EXPLAINED = 0.1
+# Added to the correlation of the families' scores before it is inverted for the stack: a little, plus more for fewer
+# rows, whose differences are mostly noise.
+STACK_RIDGE = 0.02
+STACK_RIDGE_ROWS = 60.0
 # Families this narrow and dense are solved from their moments, others from their rows.
 NARROW = 1500
 DENSE = 0.1
@@ -222,7 +224,8 @@ def _stack_weights(raw: Floats, plan: Plan, suspect: Bools, outer: int) -> Float
     z, label = np.concatenate(inner_scores), np.concatenate(inner_suspect)
     difference = z[label].mean(axis=0) - z[~label].mean(axis=0)
     within = (np.atleast_2d(np.cov(z[label].T)) + np.atleast_2d(np.cov(z[~label].T))) / 2
-    solved = np.linalg.solve(within + STACK_RIDGE * np.eye(len(difference)), difference)
+    ridge = STACK_RIDGE + STACK_RIDGE_ROWS / len(z)
+    solved = np.linalg.solve(within + ridge * np.eye(len(difference)), difference)
     weights = np.maximum(solved, 0.0)
     return np.asarray(weights if weights.any() else np.ones(len(difference)))
 

@@ -1,0 +1,327 @@
+"""Error rates, coverage, efficiency and sample sizes on simulated teachers.
+
+    python benchmarks/calibration.py type-i      [--runs 1000]
+    python benchmarks/calibration.py coverage    [--scale 1.0]
+    python benchmarks/calibration.py efficiency
+    python benchmarks/calibration.py rows-needed [--runs 200]
+
+Each command prints one table and exits with 1 when a figure leaves its band. Bands are exact binomial intervals; the
+level of 1e-3 is shared by all cells of a table (Bonferroni). Two-sided where the test is exact.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # one thread a worker: the workers fill the cores
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import binom
+
+import fingerprint
+from fingerprint import inference, scoring
+from fingerprint.corpus import Comparison, Corpus, pair
+from fingerprint.detection import auc_interval
+from fingerprint.features import choose
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.sketch import block_rows, family_matrix, gram
+
+JOINT_LEVEL = 1e-3
+
+
+def band(trials: int, probability: float, cells: int) -> tuple[float, float]:
+    """Rates that a correct procedure leaves with probability at most `JOINT_LEVEL` / cells."""
+    tail = JOINT_LEVEL / cells / 2
+    low, high = binom.ppf(tail, trials, probability), binom.isf(tail, trials, probability)
+    return float(low) / trials, float(high) / trials
+
+
+def parallel(function: Callable[..., Any], jobs: Iterable[Any]) -> list[Any]:
+    """Map over all cores, in order."""
+    with get_context("spawn").Pool(os.cpu_count()) as pool:
+        return list(pool.imap(function, list(jobs), chunksize=4))
+
+
+# -------------------------------------------------------------------------------------------------------------- type I
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way of making a null. `withhold` drops the prompts before testing."""
+
+    name: str
+    n_prompts: int
+    options: dict[str, Any] = field(default_factory=dict)
+    withhold: bool = False
+
+
+NULLS = (
+    Cell("shared, 200 prompts", 200),
+    Cell("shared, prose, 100 prompts", 100, {"kind": "prose"}),
+    Cell("disjoint, 200 prompts", 200, {"design": "disjoint"}),
+    Cell("independent, 200 rows", 200, {"design": "independent"}),
+    Cell("independent, 2,000 and 200 rows", 2000, {"design": "independent", "n_reference": 200}),
+    Cell("disjoint, 2,000 and 200 prompts", 2000, {"design": "disjoint", "n_reference": 200}),
+    Cell("shared, 4 rows a prompt, prompt effects", 80, {"rows_per_prompt": 4, "prompt_effect": 1.0}),
+    Cell("shared, 3 and 1 rows a prompt, effects", 120, {"rows_per_prompt": (3, 1), "prompt_effect": 1.0}),
+    Cell("disjoint, 4 rows a prompt, prompt effects", 60,
+         {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0}),
+    Cell("disjoint, 4 and 1 rows a prompt, effects", 60,
+         {"design": "disjoint", "rows_per_prompt": (4, 1), "prompt_effect": 1.0}),
+    Cell("shared, duplicates", 200, {"stock_share": 0.6}),
+    Cell("independent, duplicates", 200, {"design": "independent", "stock_share": 0.6}),
+)
+# Not a null the library claims to handle: the same rows as "disjoint, 4 rows a prompt" with their prompts withheld.
+WITHHELD = Cell("disjoint, effects, prompts withheld", 60,
+                {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0}, withhold=True)
+
+
+def pvalue_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int = 199) -> float:
+    """The p-value that `detect` reports, without the rest of the report."""
+    comparison = pair(suspect, reference, seed=seed)
+    families = choose("auto", comparison.texts)
+    kernels = {
+        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
+        for name, family in families.items()
+    }
+    relabellings = inference.Relabellings.draw(comparison, n_permutations, np.random.default_rng([seed, 1]))
+    return inference.permutation_test(kernels, relabellings).pvalue
+
+
+def null_pvalue(job: tuple[Cell, int]) -> float:
+    cell, seed = job
+    drawn = simulated_pair(cell.n_prompts, tilt="none", rng=seed, **cell.options)
+    corpora = (drawn.suspect, drawn.reference)
+    if cell.withhold:
+        corpora = (Corpus(drawn.suspect.texts, name="suspect"), Corpus(drawn.reference.texts, name="reference"))
+    return pvalue_of(*corpora, seed=seed)
+
+
+def type_i(runs: int) -> bool:
+    """False-positive rates at .05 and .01; True when all are inside their band."""
+    cells = 2 * len(NULLS)
+    print(f"False-positive rates over {runs:,} nulls a cell, 199 permutations; joint level {JOINT_LEVEL:g}, two-sided")
+    bands = {alpha: band(runs, alpha, cells) for alpha in (0.05, 0.01)}
+    for alpha, (low, high) in bands.items():
+        print(f"  band at {alpha:g}: {low:.4f} to {high:.4f}")
+    good = True
+    for cell in (*NULLS, WITHHELD):
+        pvalues = np.array(parallel(null_pvalue, [(cell, seed) for seed in range(runs)]))
+        rates = {alpha: float((pvalues <= alpha).mean()) for alpha in bands}
+        inside = all(bands[alpha][0] <= rate <= bands[alpha][1] for alpha, rate in rates.items())
+        if cell is WITHHELD:
+            inside = rates[0.05] > bands[0.05][1]  # this one has to leave the band: it shows what is at stake
+            note = "inflated, as it must be" if inside else "NOT INFLATED: the simulation shows nothing"
+        else:
+            note = "" if inside else "OUTSIDE"
+        good &= inside
+        print(f"  {cell.name:44s} {rates[0.05]:.4f}  {rates[0.01]:.4f}  {note}", flush=True)
+    return good
+
+
+# ------------------------------------------------------------------------------------------------------------ coverage
+
+
+@dataclass(frozen=True)
+class CoverageCell:
+    n_pairs: int
+    sets: int
+    options: dict[str, Any]
+
+
+COVERAGE = (
+    CoverageCell(200, 1000, {"tilt": "none"}),
+    CoverageCell(200, 1000, {"tilt": "dense", "d_prime": 1.0}),
+    CoverageCell(2000, 300, {"tilt": "none"}),
+    CoverageCell(2000, 300, {"tilt": "dense", "d_prime": 1.0}),
+)
+FRESH_PAIRS = 1000  # fresh rows on which the models' expected auc is taken, a fold's models at a time
+FRESH_SETS = 120
+
+
+def cross_fitted(comparison: Comparison, fold: np.ndarray | None = None) -> scoring.Scores:
+    matrices = {
+        name: family_matrix(family, comparison.texts, name).values
+        for name, family in choose("auto", comparison.texts).items()
+    }
+    return scoring.cross_fit(comparison, {name: m for name, m in matrices.items() if m.shape[1]}, fold=fold)
+
+
+def interval_of(job: tuple[CoverageCell, int]) -> tuple[float, float, float]:
+    cell, seed = job
+    drawn = simulated_pair(cell.n_pairs, rng=seed, **cell.options)
+    comparison = pair(drawn.suspect, drawn.reference)
+    estimate = auc_interval(cross_fitted(comparison))
+    return float(estimate.value or 0), float(estimate.low or 0), float(estimate.high or 0)
+
+
+def fresh_auc(job: tuple[CoverageCell, int]) -> float:
+    """auc on fresh rows of a model fitted on as many rows as the cross-fitted models are: four folds' worth."""
+    cell, seed = job
+    n_train = cell.n_pairs * (scoring.N_FOLDS - 1) // scoring.N_FOLDS
+    drawn = simulated_pair(n_train + FRESH_PAIRS, rng=10_000_000 + seed, **cell.options)
+    comparison = pair(drawn.suspect, drawn.reference)
+    n_groups = int(comparison.group.max()) + 1
+    of_group = np.zeros(n_groups, dtype=np.int64)  # fold 0 holds the fresh rows
+    train = np.random.default_rng(seed).permutation(n_groups)[:n_train]
+    of_group[train] = 1 + np.arange(n_train) % (scoring.N_FOLDS - 1)
+    scores = cross_fitted(comparison, of_group[comparison.group])
+    fresh = scores.fold == 0
+    suspect = comparison.suspect
+    return scoring.auc(scores.stacked[fresh & suspect], scores.stacked[fresh & ~suspect])
+
+
+def coverage(scale: float) -> bool:
+    """Share of 95 % intervals that hold the expected auc of such models on fresh rows."""
+    print("Coverage of the 95 % interval of auc: the expected auc of models of this size on fresh rows")
+    good = True
+    for cell in COVERAGE:
+        sets = max(int(cell.sets * scale), 20)
+        low, high = band(sets, 0.95, len(COVERAGE))
+        started = time.perf_counter()
+        if cell.options["tilt"] == "none":
+            truth, error = 0.5, 0.0
+        else:
+            fresh = parallel(fresh_auc, [(cell, seed) for seed in range(max(int(FRESH_SETS * scale), 20))])
+            truth, error = float(np.mean(fresh)), float(np.std(fresh) / np.sqrt(len(fresh)))
+        found = np.array(parallel(interval_of, [(cell, seed) for seed in range(sets)]))
+        rate = float(((found[:, 1] <= truth) & (truth <= found[:, 2])).mean())
+        good &= (inside := low <= rate <= high)
+        print(
+            f"  {cell.n_pairs:5d} pairs, {cell.options['tilt']:6s} {sets:5d} sets: covered {rate:.3f} "
+            f"[{low:.3f}, {high:.3f}]{'' if inside else ' OUTSIDE'}; fresh auc {truth:.4f} (se {error:.4f}), "
+            f"mean cross-fitted auc {found[:, 0].mean():.4f}, mean width {(found[:, 2] - found[:, 1]).mean():.3f}, "
+            f"{time.perf_counter() - started:.0f} s",
+            flush=True,
+        )
+    return good
+
+
+# ---------------------------------------------------------------------------------------------------------- efficiency
+
+SIZES = (500, 2000, 8000)
+ASKED = {"dense": 0.85, "sparse": 0.7, "order": 0.5}
+
+
+def reached(job: tuple[str, int, int]) -> dict[str, float]:
+    """d_prime of every family and of the stack, over the exact d_prime of the same rows."""
+    tilt, n_rows, seed = job
+    drawn = simulated_pair(n_rows, tilt=tilt, d_prime=1.0, rng=seed)
+    scores = cross_fitted(pair(drawn.suspect, drawn.reference))
+    values = {**scores.families, "stack": scores.stacked}
+    return {
+        name: float(np.sqrt(2) * ndtri(scoring.fold_auc(scores, v).value)) / drawn.d_prime for name, v in values.items()
+    }
+
+
+def efficiency() -> bool:
+    """Share of the best possible d_prime that is reached; the stack has to reach `ASKED` at the largest size."""
+    print("d_prime reached over exact d_prime (exact 1.0 a row; rows a side; mean of 3 simulations)")
+    good = True
+    for tilt, asked in ASKED.items():
+        for n_rows in SIZES:
+            found = parallel(reached, [(tilt, n_rows, seed) for seed in range(3)])
+            mean = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
+            best = max(mean.values()) if tilt == "order" else mean["stack"]
+            inside = n_rows < max(SIZES) or best >= asked
+            good &= inside
+            figures = "  ".join(f"{name} {value:.2f}" for name, value in mean.items())
+            note = f"asked {asked} {'reached' if inside else 'MISSED'}" if n_rows == max(SIZES) else ""
+            print(f"  {tilt:6s} {n_rows:5d}  {figures}  {note}", flush=True)
+    return good
+
+
+# --------------------------------------------------------------------------------------------------------- rows needed
+
+PLANS = (("dense", 1.5), ("sparse", 0.8))
+
+
+def predicted(job: tuple[str, float, int]) -> tuple[int | None, float]:
+    """Pairs for power .8 as a report on 600 pairs states them, and its d_prime."""
+    tilt, d_prime, seed = job
+    drawn = simulated_pair(600, tilt=tilt, d_prime=d_prime, rng=seed)
+    report = fingerprint.detect(drawn.suspect, drawn.reference, ladder=False, n_permutations=999)
+    return report.rows_needed(0.8, "this design"), float(report.d_prime.value or 0)
+
+
+def rejects(job: tuple[str, float, int, int]) -> bool:
+    tilt, d_prime, n_pairs, seed = job
+    drawn = simulated_pair(n_pairs, tilt=tilt, d_prime=d_prime, rng=1_000_000 + seed)
+    return pvalue_of(drawn.suspect, drawn.reference, seed) <= 0.05
+
+
+def trained_detector_detects(job: tuple[str, float, int]) -> bool:
+    """A model fitted on 600 pairs judges as many fresh rows as its d_prime asks for."""
+    tilt, d_prime, seed = job
+    n_train, n_fresh = 600, 1500
+    drawn = simulated_pair(n_train + n_fresh, tilt=tilt, d_prime=d_prime, rng=2_000_000 + seed)
+    comparison = pair(drawn.suspect, drawn.reference)
+    n_groups = int(comparison.group.max()) + 1
+    of_group = np.zeros(n_groups, dtype=np.int64)
+    train = np.random.default_rng(seed).permutation(n_groups)[:n_train]
+    of_group[train] = 1 + np.arange(n_train) % (scoring.N_FOLDS - 1)
+    scores = cross_fitted(comparison, of_group[comparison.group])
+    fresh = scores.fold == 0
+    suspect = scores.stacked[fresh & comparison.suspect]
+    reference = scores.stacked[fresh & ~comparison.suspect]
+    d = float(np.sqrt(2) * ndtri(scoring.auc(suspect, reference)))
+    rows = inference.rows_for_trained_detector(d, 0.8, 0.05)
+    if rows is None:
+        return False
+    rng = np.random.default_rng(seed)
+    calibration, judged = reference, rng.choice(suspect, size=rows, replace=False)
+    z = (judged.mean() - calibration.mean()) / (calibration.std() / np.sqrt(rows))
+    return bool(z >= ndtri(0.95))
+
+
+def rows_needed(runs: int) -> bool:
+    """Power at the stated number of pairs and rows; asked: .8, within .1 of it on average over reports."""
+    print("rows_needed for power .8, checked against the tests themselves")
+    good = True
+    for tilt, d_prime in PLANS:
+        plans = [p for p, _ in parallel(predicted, [(tilt, d_prime, seed) for seed in range(20)]) if p]
+        pairs = int(np.median(plans))
+        power = float(np.mean(parallel(rejects, [(tilt, d_prime, pairs, seed) for seed in range(runs)])))
+        trained = float(np.mean(parallel(trained_detector_detects, [(tilt, d_prime, s) for s in range(runs // 2)])))
+        inside = abs(power - 0.8) <= 0.1 and abs(trained - 0.8) <= 0.1
+        good &= inside
+        print(
+            f"  {tilt:6s} exact d' {d_prime}: this design, median of {len(plans)} reports {pairs} pairs (range "
+            f"{min(plans)} to {max(plans)}): power {power:.3f}; trained detector: power {trained:.3f}"
+            f"{'' if inside else '  OUTSIDE .7 to .9'}",
+            flush=True,
+        )
+    return good
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["type-i", "coverage", "efficiency", "rows-needed"])
+    parser.add_argument("--runs", type=int, default=None, help="nulls a cell, or replicates")
+    parser.add_argument("--scale", type=float, default=1.0, help="coverage: share of the full number of sets")
+    options = parser.parse_args(arguments)
+    print(f"numpy {np.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores")
+    started = time.perf_counter()
+    good = {
+        "type-i": lambda: type_i(options.runs or 1000),
+        "coverage": lambda: coverage(options.scale),
+        "efficiency": efficiency,
+        "rows-needed": lambda: rows_needed(options.runs or 200),
+    }[options.what]()
+    print(f"{time.perf_counter() - started:.0f} s; {'all inside' if good else 'NOT ALL INSIDE'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
