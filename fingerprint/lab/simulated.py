@@ -820,14 +820,14 @@ def _rows(rows_per_prompt: int | tuple[int, int], design: str) -> tuple[int, int
 def write_example(folder: str | Path) -> None:
     """Write the bundled example, `suspect.jsonl` and `reference.jsonl`: keys prompt and completion, one row a line.
 
-    Both arms answer the same 1,000 prompts with numbers; the suspect's teacher has a dense tilt with d_prime .5.
+    Both arms answer the same 1,000 prompts with numbers; the suspect's teacher has a dense tilt with d_prime .8.
 
     Parameters
     ----------
     folder : str or Path
         Where to write; made if it does not exist.
     """
-    pair = simulated_pair(1000, tilt="dense", d_prime=0.5, rng=3)  # of seeds 1 to 8, the one whose own d_prime is .50
+    pair = simulated_pair(1000, tilt="dense", d_prime=0.8, rng=3)
     Path(folder).mkdir(parents=True, exist_ok=True)
     for corpus in (pair.suspect, pair.reference):
         rows = zip(corpus.prompts, corpus.texts, strict=True)

@@ -1,0 +1,195 @@
+"""The exact test: known answers, brute force, and the traps it must not fall into."""
+
+from itertools import combinations, permutations, product
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from fingerprint import inference
+from fingerprint.corpus import Corpus, pair
+from fingerprint.features import Numbers, Tokens
+from fingerprint.inference import PermutationTest, Relabellings, Shift
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.sketch import block_rows, family_matrix, gram
+
+
+def relabellings(kind: str, n: int, n_suspect: int, count: int, seed: int = 0) -> Relabellings:
+    rng = np.random.default_rng(seed)
+    if kind == "signs":
+        drawn = rng.choice([-1.0, 1.0], size=(count + 1, n))
+        drawn[0] = 1.0
+        return Relabellings("signs", drawn.astype(np.float32))
+    observed = inference.two_arm_contrast(np.arange(n) < n_suspect)
+    drawn = rng.permuted(np.tile(observed, (count + 1, 1)), axis=1)
+    drawn[0] = observed
+    return Relabellings("labels", drawn.astype(np.float32))
+
+
+def every_contrast(kind: str, n: int, n_suspect: int) -> np.ndarray:
+    if kind == "signs":
+        return np.array(list(product([-1.0, 1.0], repeat=n)))
+    rows = []
+    for chosen in combinations(range(n), n_suspect):
+        suspect = np.zeros(n, dtype=bool)
+        suspect[list(chosen)] = True
+        rows.append(inference.two_arm_contrast(suspect))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(("kind", "n", "n_suspect"), [("signs", 9, 9), ("labels", 9, 3), ("labels", 8, 4)])
+def test_standardisation_uses_the_exact_moments_over_all_relabellings(kind: str, n: int, n_suspect: int) -> None:
+    rng = np.random.default_rng(1)
+    units = rng.standard_normal((n, 4)) + rng.standard_normal(4)
+    off = inference.without_diagonal(units @ units.T)
+    contrasts = every_contrast(kind, n, n_suspect)
+    forms = np.einsum("pa,ab,pb->p", contrasts, off, contrasts)
+    mean, sd = relabellings(kind, n, n_suspect, 5).moments(float((off**2).sum()), off.sum(axis=1))
+    assert mean == pytest.approx(forms.mean(), abs=1e-9)
+    assert sd == pytest.approx(forms.std(), rel=1e-9)
+
+
+def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
+    rng = np.random.default_rng(2)
+    units = rng.standard_normal((12, 5)).astype(np.float32)
+    drawn = relabellings("signs", 12, 12, 20)
+    off = inference.without_diagonal(gram(units))
+    slow = [
+        sum(c[a] * c[b] * float(units[a] @ units[b]) for a, b in permutations(range(12), 2)) for c in drawn.contrasts
+    ]
+    assert drawn.quadratic(off) == pytest.approx(np.array(slow), abs=1e-3)
+
+
+def test_pvalue_is_never_zero_and_counts_near_ties() -> None:
+    assert inference.pvalue(np.array([10.0, 1.0, 2.0, 3.0])) == 0.25
+    assert inference.pvalue(np.array([2.0, 2.0 - 1e-6, 1.0, 3.0])) == 0.75
+    assert inference.pvalue(np.zeros(100)) == 1.0
+
+
+def test_families_without_variance_are_left_out_and_named_and_none_left_gives_one() -> None:
+    drawn = relabellings("signs", 30, 30, 99)
+    units = np.random.default_rng(0).standard_normal((30, 3))
+    tested = inference.permutation_test({"flat": np.zeros((30, 30)), "live": units @ units.T}, drawn)
+    assert tested.constant == ("flat",)
+    assert list(tested.families) == ["live"]
+    assert inference.permutation_test({"flat": np.zeros((30, 30))}, drawn).pvalue == 1.0
+
+
+def test_adjusted_pvalues_are_no_smaller_than_single_ones() -> None:
+    rng = np.random.default_rng(3)
+    drawn = relabellings("signs", 40, 40, 499)
+    kernels = {name: gram(rng.standard_normal((40, 6)).astype(np.float32) + 0.2) for name in "abc"}
+    tested = inference.permutation_test(kernels, drawn)
+    for name, adjusted in tested.adjusted().items():
+        assert adjusted >= inference.pvalue(tested.families[name].statistics)
+
+
+@pytest.mark.parametrize("kind", ["signs", "labels"])
+def test_feature_pvalues_match_a_direct_max_t(kind: str) -> None:
+    rng = np.random.default_rng(4)
+    units = rng.standard_normal((30, 7)).astype(np.float32)
+    units[:15, 0] += 1.5 if kind == "labels" else 0.0
+    units[:, 1] += 0.8 if kind == "signs" else 0.0
+    units -= units.mean(axis=0) if kind == "labels" else 0
+    drawn = relabellings(kind, 30, 15, 199)
+    contrasts = every_contrast(kind, 6, 3)  # any; only the sd below needs all relabellings, known in closed form
+    assert len(contrasts)
+    size = np.abs(drawn.contrasts.astype(float) @ units)
+    sd = np.sqrt((units.astype(float) ** 2).sum(axis=0))
+    if kind == "labels":
+        c = drawn.contrasts[0].astype(float)
+        centred = units - units.mean(axis=0)
+        sd = np.sqrt((c**2).sum() * (centred.astype(float) ** 2).sum(axis=0) / 29)
+    z = size / sd
+    slow = [(1 + np.sum(z[1:].max(axis=1) >= z[0, j] - 1e-4)) / 200 for j in range(7)]
+    assert inference.feature_pvalues(units, drawn) == pytest.approx(np.array(slow))
+
+
+def planted_by_hand(units: np.ndarray, drawn: Relabellings, pattern: np.ndarray, shift: np.ndarray) -> PermutationTest:
+    """The test on units that were shifted by hand, with the same relabellings relative to the true one."""
+    moved = units + np.outer(pattern, shift)
+    return inference.permutation_test({"x": moved @ moved.T}, drawn)
+
+
+@pytest.mark.parametrize("kind", ["signs", "labels"])
+def test_planting_from_inner_products_equals_planting_in_the_units(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    n = 40
+    units = rng.standard_normal((n, 6))
+    units -= units.mean(axis=0) if kind == "labels" else 0
+    sizes = rng.integers(1, 4, size=n).astype(float) if kind == "signs" else np.ones(n)
+    drawn = relabellings(kind, n, 15, 60)
+    tested = inference.permutation_test({"x": units @ units.T}, drawn)
+    for true in range(1, 40):
+        shift = rng.standard_normal(6) * 0.12
+        along = Shift({"x": units @ shift}, {"x": float(shift @ shift)})
+        fast = inference.planted_rejection(tested, sizes, along, 1.0, true, 50, 0.2)
+        chosen = np.array([true, *[i for i in range(1, 52) if i != true][:50]])
+        f = drawn.contrasts[chosen]
+        pattern = f[0] * sizes if kind == "signs" else (f[0] > 0) - float((f[0] > 0).mean())
+        slow = planted_by_hand(units, Relabellings(kind, f), pattern, shift)
+        assert fast == (slow.pvalue <= 0.2)
+
+
+def test_mixture_of_share_one_restores_most_of_the_observed_statistic() -> None:
+    rng = np.random.default_rng(6)
+    units = rng.standard_normal((200, 5)) + np.array([0.5, 0, 0, 0, 0])
+    drawn = relabellings("signs", 200, 200, 99)
+    tested = inference.permutation_test({"x": units @ units.T}, drawn)
+    rest, shift = inference.observed_shift(tested, np.ones(200))
+    assert abs(float(rest.families["x"].statistics[0])) < 3  # what is left holds no mean difference
+    assert shift.square["x"] == pytest.approx(0.25, abs=0.1)
+
+
+def pvalue_of(suspect: Corpus, reference: Corpus, seed: int) -> float:
+    comparison = pair(suspect, reference, seed=seed)
+    families = {"tokens": Tokens(), "numbers": Numbers()}
+    kernels = {
+        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
+        for name, family in families.items()
+    }
+    drawn = Relabellings.draw(comparison, 99, np.random.default_rng(seed))
+    return inference.permutation_test(kernels, drawn).pvalue
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"design": "independent", "n_reference": 30}, {"design": "disjoint", "rows_per_prompt": 3, "prompt_effect": 1}],
+    ids=["shared", "independent, unequal arms", "disjoint, prompt effects"],
+)
+def test_false_positives_stay_in_their_exact_band(options: dict[str, object]) -> None:
+    """120 nulls at .05: an exact test leaves [0, .15] with probability under 1e-4. The slow suite asks for more."""
+    rejected = sum(
+        pvalue_of(p.suspect, p.reference, seed) <= 0.05
+        for seed in range(120)
+        for p in [simulated_pair(60, rng=seed, **options)]  # type: ignore[arg-type]
+    )
+    assert rejected <= binom.isf(1e-4, 120, 0.05)
+
+
+def test_withheld_prompts_inflate_the_error_rate() -> None:
+    """Rows of one prompt are alike: taken as independent they reject far too often. This is why prompts matter."""
+    rejected = 0
+    for seed in range(40):
+        p = simulated_pair(30, design="disjoint", rows_per_prompt=6, prompt_effect=1.0, rng=seed)
+        rejected += pvalue_of(Corpus(p.suspect.texts), Corpus(p.reference.texts), seed) <= 0.05
+    assert rejected > binom.isf(1e-4, 40, 0.05)
+
+
+def test_a_real_difference_is_found_in_every_design() -> None:
+    for design in ("shared", "disjoint", "independent"):
+        p = simulated_pair(300, tilt="sparse", d_prime=1.5, design=design, rng=1)
+        assert pvalue_of(p.suspect, p.reference, 0) == 0.01
+
+
+def test_exact_interval_matches_the_binomial_law() -> None:
+    low, high = inference.exact_interval(7, 50)
+    assert binom.sf(6, 50, low) == pytest.approx(0.025)
+    assert binom.cdf(7, 50, high) == pytest.approx(0.025)
+    assert inference.exact_interval(0, 50)[0] == 0.0
+    assert inference.exact_interval(50, 50)[1] == 1.0
+
+
+def test_rows_for_a_trained_detector_follow_the_formula() -> None:
+    assert inference.rows_for_trained_detector(0.5, 0.95, 0.05) == 44  # (2 * 1.6449 / .5)^2 = 43.3
+    assert inference.rows_for_trained_detector(0.0, 0.95, 0.05) is None

@@ -1,0 +1,135 @@
+"""Cross-fitted scores: agreement with scikit-learn, no leakage, and intervals that allow for training reuse."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_auc_score
+
+from fingerprint import detect, scoring
+from fingerprint.corpus import Comparison, pair
+from fingerprint.features import choose
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.sketch import family_matrix
+
+
+def comparison(n: int = 120, **options: object) -> Comparison:
+    drawn = simulated_pair(n, rng=3, **options)  # type: ignore[arg-type]
+    return pair(drawn.suspect, drawn.reference)
+
+
+def matrices(c: Comparison) -> dict[str, sp.csr_matrix]:
+    return {name: family_matrix(f, c.texts, name).values for name, f in choose("auto", c.texts).items()}
+
+
+def test_auc_counts_ties_half_like_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    s, r = rng.integers(0, 5, 40).astype(float), rng.integers(0, 4, 30).astype(float)
+    expected = roc_auc_score(np.r_[np.ones(40), np.zeros(30)], np.r_[s, r])
+    assert scoring.auc(s, r) == pytest.approx(expected)
+    above, below = scoring.placements(s, r)
+    assert above.mean() == pytest.approx(below.mean())
+
+
+@pytest.mark.parametrize("columns", [40, 2000], ids=["from moments", "from rows"])
+def test_ridge_equals_scikit_learns(columns: int) -> None:
+    rng = np.random.default_rng(1)
+    values = sp.csr_matrix(rng.standard_normal((90, columns)).astype(np.float32))
+    suspect = np.arange(90) < 30
+    weights = np.where(suspect, 0.5 / 30, 0.5 / 60)[:, None]
+    got = scoring.ridge_scores(values, suspect, weights)[:, 0]
+    dense = values.toarray().astype(float)
+    centred = dense - weights[:, 0] @ dense
+    penalty = float((weights[:, 0] @ centred**2).sum()) * float((weights**2).sum()) / scoring.EXPLAINED
+    model = Ridge(alpha=penalty).fit(dense, np.where(suspect, 1.0, -1.0), sample_weight=weights[:, 0])
+    assert np.corrcoef(got, model.predict(dense))[0, 1] > 0.9999
+
+
+def test_both_solvers_agree() -> None:
+    c = comparison()
+    values = matrices(c)["numbers"]
+    plan = scoring.Plan.of(scoring.folds(c), c.suspect)
+    target = np.where(c.suspect, 1.0, -1.0)
+    a = values @ scoring._solve_moments(values, target, plan.weights)
+    b = values @ scoring._solve_gradients(values, target, plan.weights)
+    assert min(np.corrcoef(a[:, m], b[:, m])[0, 1] for m in range(a.shape[1])) > 0.999
+
+
+def test_folds_keep_prompts_whole_and_are_even() -> None:
+    c = comparison(100, rows_per_prompt=2)
+    fold = scoring.folds(c)
+    assert all(len(set(fold[c.group == g])) == 1 for g in np.unique(c.group))
+    assert set(np.bincount(fold[c.suspect])) == {40}
+
+
+def test_scores_of_a_fold_do_not_depend_on_its_own_labels() -> None:
+    """Whatever the labels of the test fold are, its scores are the same: no label leaks into its own score."""
+    from dataclasses import replace
+
+    c = comparison()
+    m = matrices(c)
+    fold = scoring.folds(c)
+    before = scoring.cross_fit(c, m).stacked[fold == 0]
+    flipped = replace(c, suspect=c.suspect ^ (fold == 0))
+    assert scoring.cross_fit(flipped, m).stacked[fold == 0] == pytest.approx(before, abs=1e-5)
+
+
+def test_identical_arms_score_half_and_constant_scores_too() -> None:
+    c = comparison(60)
+    scores = scoring.cross_fit(c, {})
+    assert scoring.fold_auc(scores, scores.stacked).value == 0.5
+
+
+def test_inflation_is_two_without_signal_and_one_when_the_direction_is_known() -> None:
+    assert scoring.inflation(0.0) == 2.0
+    assert scoring.inflation(1.0) == 1.0
+
+
+def test_variance_of_the_cross_fitted_auc_is_about_twice_the_frozen_one_under_the_null() -> None:
+    """120 nulls: the variance ratio of an exact factor 2 lies in [1.4, 2.75] with probability .999 (chi-square)."""
+    values, frozen = [], []
+    for seed in range(120):
+        drawn = simulated_pair(60, rng=seed)
+        c = pair(drawn.suspect, drawn.reference)
+        m = {name: x for name, x in matrices(c).items() if name in ("tokens", "numbers")}
+        moments = (scores := scoring.cross_fit(c, m)) and scoring.fold_auc(scores, scores.stacked)
+        values.append(moments.value)
+        frozen.append(moments.variance)
+    assert 1.4 < np.var(values) / np.mean(frozen) < 2.75
+
+
+def test_bags_are_disjoint_grow_with_k_and_are_none_below_thirty() -> None:
+    c = comparison(400, tilt="sparse", d_prime=1.5)
+    scores = scoring.cross_fit(c, matrices(c))
+    found = scoring.bag_aucs(scores, scores.stacked, (1, 4, 8, 16), np.random.default_rng(0))
+    assert found[16] is None  # 400 // 16 = 25 bags
+    assert found[1] and found[4] and found[8]
+    assert found[1].value < found[4].value < found[8].value
+    frozen = scoring.auc(scores.stacked[c.suspect], scores.stacked[~c.suspect])
+    assert found[1].value == pytest.approx(frozen)
+
+
+def test_paired_auc_counts_prompts_whose_suspect_row_is_higher() -> None:
+    c = comparison(50)
+    scores = scoring.cross_fit(c, matrices(c))
+    wins = []
+    for g in np.unique(c.group):
+        s = scores.stacked[(c.group == g) & c.suspect][0]
+        r = scores.stacked[(c.group == g) & ~c.suspect][0]
+        wins.append(float(s > r) + 0.5 * float(s == r))
+    found = scoring.paired_auc(scores)
+    assert found is not None
+    assert found.value == pytest.approx(np.mean(wins))
+
+
+def test_any_scikit_learn_classifier_gives_the_scores_and_leaves_the_pvalue_alone() -> None:
+    drawn = simulated_pair(150, tilt="sparse", d_prime=1.5, rng=4)
+    options = {"ladder": False, "n_permutations": 199}
+    own = detect(drawn.suspect, drawn.reference, **options)  # type: ignore[arg-type]
+    other = detect(
+        drawn.suspect, drawn.reference, classifier=LogisticRegression(C=0.01), **options  # type: ignore[arg-type]
+    )
+    assert other.pvalue == own.pvalue
+    assert other.auc.value is not None
+    assert other.auc.value > 0.6
+    assert other.auc.value != own.auc.value
