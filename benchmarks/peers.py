@@ -16,6 +16,8 @@ Hamming kernel on padded sequences. Lopez-Paz and Oquab (2017), arXiv 1610.06545
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -285,3 +287,44 @@ def fold_auc(scores: Floats, signs: Floats, folds: int) -> Floats:
         m = int(inside.sum()) // 2
         areas.append(((ranks * suspect[inside]).sum(axis=0) - m * (m + 1) / 2) / m**2)
     return np.mean(areas, axis=0)
+
+
+# ----------------------------------------------------------------------------------------------------------------- hyppo
+
+
+def hyppo_difference(values: Floats, n: int) -> float:
+    """Largest relative difference of our MMD and energy statistic from hyppo's, after hyppo's known scaling.
+
+    Notes
+    -----
+    hyppo computes both as (co)variances of U-centred distance matrices with the distances L of the labels (0 within a
+    side, 1 across). With n rows a side, U-centring L gives -n / (2n - 1) within and (n - 1) / (2n - 1) across, so
+
+        sum of products = n^2 (n - 1) / (2n - 1) * unbiased statistic,
+        sum of squares of the centred L = 2 n^2 (n - 1) / (2n - 1).
+
+    `Energy` divides the first by 2n (2n - 3) and multiplies by (2n)^4 / (2 n^4) = 8. `MMD` takes 1 - k / max k for the
+    distance, divides by the root of both sums of squares (the scale of the label kernel cancels) and by 8.
+    """
+    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling takes a minute, these two statistics a millisecond
+    with warnings.catch_warnings():  # hyppo still imports from places that scipy is about to close
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from hyppo.ksample import MMD, Energy
+
+    observed = np.ones((1, n))
+    apart = distances(values)
+    kernel = gaussian_kernel(apart)
+    share = n**2 * (n - 1) / (2 * n - 1)
+    energy = 8 * share * energy_statistics(apart, observed)[0] / (2 * n * (2 * n - 3))
+    squares = (_u_centred(1 - kernel / kernel.max()) ** 2).sum()
+    mmd = share * mmd_statistics(kernel, observed)[0] / kernel.max() / np.sqrt(squares * 2 * share) / 8
+    theirs = [float(test.statistic(values[:n], values[n:])) for test in (Energy(), MMD())]
+    return max(abs(ours - other) / abs(other) for ours, other in zip((energy, mmd), theirs, strict=True))
+
+
+def _u_centred(matrix: Floats) -> Floats:
+    n = len(matrix)
+    sums = matrix.sum(axis=0) / (n - 2)
+    centred = matrix - sums[:, None] - sums[None, :] + matrix.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(centred, 0.0)
+    return centred

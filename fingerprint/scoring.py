@@ -134,22 +134,26 @@ def _solve_gradients(values: sp.csr_matrix, target: Floats, weights: Floats) -> 
 
 
 def _conjugate_gradients(product: Callable[[Matrix], Matrix], right: Matrix) -> Matrix:
-    """Solve one symmetric system a column; stopping early only adds a little shrinkage."""
+    """Solve one symmetric system a column; stopping early only adds a little shrinkage.
+
+    Each column stops at its own goal, so that no model's solution depends on the labels that another one sees.
+    """
     residual = right.copy()
     solution = np.zeros_like(residual)
     direction = residual.copy()
     size = (residual**2).sum(axis=0)
     goal = size * CG_TOLERANCE**2
     for _ in range(CG_STEPS):
-        if (size <= goal).all():
+        active = size > goal
+        if not active.any():
             break
         image = product(direction)
-        step = size / np.maximum((direction * image).sum(axis=0), 1e-30)
+        step = active * size / np.maximum((direction * image).sum(axis=0), 1e-30)
         solution += step * direction
         residual -= step * image
         new = (residual**2).sum(axis=0)
         direction = residual + new / np.maximum(size, 1e-30) * direction
-        size = new
+        size = np.where(active, new, 0.0)
     return solution
 
 

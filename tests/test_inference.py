@@ -45,8 +45,8 @@ def test_standardisation_uses_the_exact_moments_over_all_relabellings(kind: str,
     contrasts = every_contrast(kind, n, n_suspect)
     forms = np.einsum("pa,ab,pb->p", contrasts, off, contrasts)
     mean, sd = relabellings(kind, n, n_suspect, 5).moments(float((off**2).sum()), off.sum(axis=1))
-    assert mean == pytest.approx(forms.mean(), abs=1e-9)
-    assert sd == pytest.approx(forms.std(), rel=1e-9)
+    assert mean == pytest.approx(forms.mean(), rel=1e-6, abs=1e-9)  # contrasts are single precision
+    assert sd == pytest.approx(forms.std(), rel=1e-6)
 
 
 def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
@@ -158,13 +158,13 @@ def pvalue_of(suspect: Corpus, reference: Corpus, seed: int) -> float:
     ids=["shared", "independent, unequal arms", "disjoint, prompt effects"],
 )
 def test_false_positives_stay_in_their_exact_band(options: dict[str, object]) -> None:
-    """120 nulls at .05: an exact test leaves [0, .15] with probability under 1e-4. The slow suite asks for more."""
+    """80 nulls at .05: an exact test leaves [0, .175] with probability under 1e-4. The slow suite asks for more."""
     rejected = sum(
         pvalue_of(p.suspect, p.reference, seed) <= 0.05
-        for seed in range(120)
+        for seed in range(80)
         for p in [simulated_pair(60, rng=seed, **options)]  # type: ignore[arg-type]
     )
-    assert rejected <= binom.isf(1e-4, 120, 0.05)
+    assert rejected <= binom.isf(1e-4, 80, 0.05)
 
 
 def test_withheld_prompts_inflate_the_error_rate() -> None:

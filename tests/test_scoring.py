@@ -71,7 +71,7 @@ def test_scores_of_a_fold_do_not_depend_on_its_own_labels() -> None:
     fold = scoring.folds(c)
     before = scoring.cross_fit(c, m).stacked[fold == 0]
     flipped = replace(c, suspect=c.suspect ^ (fold == 0))
-    assert scoring.cross_fit(flipped, m).stacked[fold == 0] == pytest.approx(before, abs=1e-5)
+    assert scoring.cross_fit(flipped, m).stacked[fold == 0] == pytest.approx(before, abs=1e-4)
 
 
 def test_identical_arms_score_half_and_constant_scores_too() -> None:
@@ -85,6 +85,7 @@ def test_inflation_is_two_without_signal_and_one_when_the_direction_is_known() -
     assert scoring.inflation(1.0) == 1.0
 
 
+@pytest.mark.slow
 def test_variance_of_the_cross_fitted_auc_is_about_twice_the_frozen_one_under_the_null() -> None:
     """120 nulls: the variance ratio of an exact factor 2 lies in [1.4, 2.75] with probability .999 (chi-square)."""
     values, frozen = [], []

@@ -1,0 +1,176 @@
+"""How often each warning of a report fires on clean simulated comparisons, in which both sides follow one law.
+
+    python benchmarks/warning_rates.py [--runs 300] [--ladder-runs 20] [--seed 0]
+
+One cell is one warning in one setting. A cell is red when its count is above the highest that a rate of 1 % allows:
+the exact binomial quantile, with 1e-3 shared between all cells that must not fire. Exit code 1 if any cell is red.
+
+Some warnings fire by definition in some settings; these cells are printed and not judged:
+
+* prompts_missing: in the settings without prompts.
+* prompts_differ: where prompts are disjoint, at the rate alpha of its own test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy
+import sklearn
+from scipy.stats import binom
+
+from fingerprint import detect, detection
+from fingerprint.lab.simulated import simulated_pair
+
+RATE = 0.01
+JOINT_LEVEL = 1e-3
+CODES = (
+    "floor_rejects",
+    "format_alone",
+    "lengths_differ",
+    "row_order",
+    "prompts_differ",
+    "prompts_missing",
+    "prompts_partly_shared",
+    "arm_sizes",
+    "duplicates",
+    "empty_rows",
+    "system_messages",
+    "single_prompt",
+    "rows_skipped",
+    "constant_family",
+)
+NEEDS_LADDER = ("floor_rejects", "format_alone")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A law that both sides follow, and the warnings that belong to it."""
+
+    name: str
+    size: int  # prompts, or rows where there are none
+    options: dict[str, Any]
+    by_definition: tuple[str, ...] = ()
+
+
+SETTINGS = (
+    Setting("numbers, shared", 200, {}),
+    Setting("numbers, shared, 4 rows a prompt, prompt effect", 60, {"rows_per_prompt": 4, "prompt_effect": 1.0}),
+    Setting("numbers, disjoint", 200, {"design": "disjoint"}, ("prompts_differ",)),
+    Setting(
+        "numbers, disjoint, 5 rows a prompt, prompt effect",
+        50,
+        {"design": "disjoint", "rows_per_prompt": 5, "prompt_effect": 1.0},
+        ("prompts_differ",),
+    ),
+    Setting("numbers, independent", 300, {"design": "independent"}, ("prompts_missing",)),
+    Setting("numbers, independent, 5 % stock rows", 300, {"design": "independent", "stock_share": 0.05},
+            ("prompts_missing",)),
+    Setting("numbers, independent, 400 against 100", 400, {"design": "independent", "n_reference": 100},
+            ("prompts_missing",)),
+    Setting("prose, shared", 200, {"kind": "prose"}),
+    Setting("prose, disjoint", 200, {"kind": "prose", "design": "disjoint"}, ("prompts_differ",)),
+    Setting(
+        "prose, disjoint, 5 rows a prompt",
+        50,
+        {"kind": "prose", "design": "disjoint", "rows_per_prompt": 5},
+        ("prompts_differ",),
+    ),
+    Setting("prose, independent", 300, {"kind": "prose", "design": "independent"}, ("prompts_missing",)),
+)  # fmt: skip
+
+
+@dataclass
+class Counts:
+    """Reports seen, and in how many each warning fired."""
+
+    runs: int = 0
+    ladders: int = 0
+    fired: Counter[str] = field(default_factory=Counter)
+
+
+def measure(setting: Setting, runs: int, ladder_runs: int, seed: int) -> Counts:
+    """Run detect on fresh pairs; the first `ladder_runs` of them with the ladder and permutations enough for it."""
+    counts = Counts()
+    kind = setting.options.get("kind", "numbers")
+    for run in range(runs):
+        rng = np.random.default_rng([seed, SETTINGS.index(setting), run])
+        pair = simulated_pair(setting.size, rng=rng, **setting.options)
+        ladder = run < ladder_runs
+        # Without the ladder no warning looks at anything but scores, for which the structured families will do.
+        features = "auto" if ladder else [kind, "layout"]
+        report = detect(
+            pair.suspect,
+            pair.reference,
+            features=features,
+            ladder=ladder,
+            n_permutations=999 if ladder else 99,
+            rng=run,
+        )
+        counts.runs += 1
+        counts.ladders += ladder
+        counts.fired.update({warning.code for warning in report.warnings})
+    return counts
+
+
+def trials(code: str, counts: Counts) -> int:
+    return counts.ladders if code in NEEDS_LADDER else counts.runs
+
+
+def judged_cells(runs: int, ladder_runs: int) -> int:
+    """How many cells share the joint level."""
+    return sum(
+        code not in setting.by_definition and (ladder_runs if code in NEEDS_LADDER else runs) > 0
+        for setting in SETTINGS
+        for code in CODES
+    )
+
+
+def allowed(n: int, cells: int) -> int:
+    """Highest count that a rate of `RATE` exceeds with a probability of at most its share of `JOINT_LEVEL`."""
+    return int(binom.ppf(1 - JOINT_LEVEL / cells, n, RATE))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=300, help="comparisons a setting")
+    parser.add_argument("--ladder-runs", type=int, default=20, help="how many of them run the ladder too")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    detection.PLANTED_RUNS = 50  # no warning looks at the power
+    versions = f"python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
+    print(f"{versions}, scikit-learn {sklearn.__version__}; {arguments.runs} comparisons a setting, of which "
+          f"{min(arguments.runs, arguments.ladder_runs)} with the ladder")  # fmt: skip
+    cells = judged_cells(arguments.runs, arguments.ladder_runs)
+    red = []
+    begin = time.perf_counter()
+    for setting in SETTINGS:
+        counts = measure(setting, arguments.runs, arguments.ladder_runs, arguments.seed)
+        print(f"\n{setting.name}", flush=True)
+        unknown = set(counts.fired) - set(CODES)
+        red += [(setting.name, code) for code in sorted(unknown)]
+        for code in CODES:
+            n, fired = trials(code, counts), counts.fired[code]
+            verdict = "by definition" if code in setting.by_definition else f"allowed {allowed(n, cells)}"
+            if code not in setting.by_definition and fired > allowed(n, cells):
+                verdict += "  RED"
+                red.append((setting.name, code))
+            if fired or n == 0:
+                share = f"{fired / n:.4f}" if n else "-"
+                print(f"  {code:24s} {fired:4d} of {n:4d}  {share:>7s}  {verdict}", flush=True)
+        silent = [code for code in CODES if trials(code, counts) and not counts.fired[code]]
+        print(f"  never: {', '.join(silent)}", flush=True)
+    print(f"\n{time.perf_counter() - begin:.0f} s; {cells} cells judged, {len(red)} red"
+          + "".join(f"\n  {name}: {code}" for name, code in red))  # fmt: skip
+    return 1 if red else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The public names, and what importing them loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import fingerprint
+
+HEAVY = ("torch", "transformers", "matplotlib", "ray")
+NAMES = ["Corpus", "Estimate", "Report", "detect", "features", "lab", "read"]
+
+
+def loaded(program: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after `program`."""
+    show = "import sys; print(' '.join({name.partition('.')[0] for name in sys.modules}))"
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{program}\n{show}"], capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.split())
+
+
+def test_public_names_are_these() -> None:
+    assert fingerprint.__all__ == NAMES
+    assert sorted(fingerprint.__all__) == fingerprint.__all__
+
+
+def test_every_public_name_can_be_had() -> None:
+    for name in NAMES:
+        assert getattr(fingerprint, name) is not None
+    assert set(NAMES) <= set(dir(fingerprint))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'fingerprint' has no attribute 'nope'"):
+        _ = fingerprint.nope
+
+
+def test_a_star_import_gives_the_public_names() -> None:
+    namespace: dict[str, object] = {}
+    exec("from fingerprint import *", namespace)
+    assert set(NAMES) == set(namespace) - {"__builtins__"}
+
+
+def test_import_is_light() -> None:
+    modules = loaded("import fingerprint")
+    assert modules.isdisjoint({*HEAVY, "sklearn", "polars", "pandas", "datasets", "scipy"})
+
+
+def test_no_public_name_loads_what_is_heavy() -> None:
+    assert loaded(f"from fingerprint import {', '.join(NAMES)}").isdisjoint(HEAVY)
+
+
+def test_detect_and_its_text_do_without_matplotlib() -> None:
+    program = """
+import fingerprint
+numbers = [str(37 * i % 101) for i in range(40)]
+report = fingerprint.detect(numbers[:20], numbers[20:], n_permutations=99)
+str(report), report.to_json(), report.rows
+"""
+    assert loaded(program).isdisjoint({*HEAVY, "datasets"})
