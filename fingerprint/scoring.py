@@ -151,9 +151,9 @@ def _conjugate_gradients(product: Callable[[Matrix], Matrix], right: Matrix) -> 
         step = active * size / np.maximum((direction * image).sum(axis=0), 1e-30)
         solution += step * direction
         residual -= step * image
-        new = (residual**2).sum(axis=0)
+        new = active * (residual**2).sum(axis=0)
         direction = residual + new / np.maximum(size, 1e-30) * direction
-        size = np.where(active, new, 0.0)
+        size = new
     return solution
 
 

@@ -1,0 +1,388 @@
+"""What must not matter does not: the order of rows, which side is which, process, wording of prompts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fingerprint import Corpus, Report, detect, ladder
+from fingerprint.corpus import MIN_GROUPS, MIN_SHARED, Comparison, pair, thin
+from fingerprint.features import FAMILIES
+from fingerprint.features.numbers import DIGITS
+from fingerprint.lab.simulated import SimulatedPair, simulated_pair
+from fingerprint.sketch import family_matrix
+
+QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199, "features": ["numbers", "layout"]}
+DESIGNS = ("shared", "disjoint", "independent")
+
+
+def drawn(design: str, d_prime: float = 1.0, rng: int = 0) -> SimulatedPair:
+    """Arms of different size where the design allows it, a few rows a prompt where there are prompts."""
+    if design == "shared":
+        return simulated_pair(40, tilt="dense", d_prime=d_prime, rows_per_prompt=(2, 1), stock_share=0.1, rng=rng)
+    options: dict[str, Any] = {"rows_per_prompt": 2} if design == "disjoint" else {}
+    return simulated_pair(
+        50, tilt="dense", d_prime=d_prime, design=design, n_reference=40, stock_share=0.1, rng=rng, **options
+    )
+
+
+def shuffled(corpus: Corpus, seed: int) -> Corpus:
+    order = np.random.default_rng(seed).permutation(len(corpus))
+    texts, prompts = (tuple(column[i] for i in order) for column in (corpus.texts, corpus.prompts))
+    return dataclasses.replace(corpus, texts=texts, prompts=prompts)
+
+
+def but_for_row_order(report: Report) -> dict[str, Any]:
+    """Everything but the one warning that is about the order of rows."""
+    found = report.to_dict()
+    return found | {"warnings": [w for w in found["warnings"] if w["code"] != "row_order"]}
+
+
+# -------------------------------------------------------------------------------------------------------- whole reports
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_order_of_rows_does_not_matter(design: str) -> None:
+    both = drawn(design)
+    plain = detect(both.suspect, both.reference, **QUICK)
+    moved = detect(shuffled(both.suspect, 1), shuffled(both.reference, 2), **QUICK)
+    assert but_for_row_order(moved) == but_for_row_order(plain)
+    columns = ["corpus", "text", "prompt", "score"]
+    assert moved.rows.select(columns).sort(columns).equals(plain.rows.select(columns).sort(columns))
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_swapping_suspect_and_reference_changes_neither_pvalue_nor_auc(design: str) -> None:
+    both = drawn(design, d_prime=0.6, rng=3)
+    plain = detect(both.suspect, both.reference, **QUICK)
+    swapped = detect(both.reference, both.suspect, **QUICK)
+    assert 1 / 200 < plain.pvalue < 0.9, "a p-value at an end would prove nothing"
+    assert swapped.pvalue == pytest.approx(plain.pvalue, abs=1e-9)
+    assert swapped.auc.value == pytest.approx(plain.auc.value, abs=1e-4)
+    for one, other in zip(plain.family_results, swapped.family_results, strict=True):
+        assert other.pvalue_adjusted == pytest.approx(one.pvalue_adjusted, abs=1e-9)
+        assert other.statistic == pytest.approx(one.statistic, abs=1e-3)
+
+
+def test_one_object_for_both_sides_is_as_good_as_two_equal_ones() -> None:
+    corpus = drawn("independent").suspect
+    twin = dataclasses.replace(corpus)
+    assert detect(corpus, corpus, **QUICK).to_dict() == detect(corpus, twin, **QUICK).to_dict()
+
+
+def test_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    program = (
+        "from fingerprint import detect; from fingerprint.lab.simulated import simulated_pair; import sys; "
+        "p = simulated_pair(40, tilt='dense', rng=1); "
+        "sys.stdout.write(detect(p.suspect, p.reference, n_permutations=199, self_test=False).to_json())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert json.loads(runs[0])["settings"]["seed"] == 0
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_another_seed_changes_little(design: str) -> None:
+    both = drawn(design, d_prime=0.6, rng=3)
+    one, other = (detect(both.suspect, both.reference, rng=seed, **QUICK) for seed in (0, 1))
+    assert one.auc.value == other.auc.value  # folds are chosen by hash, not by chance
+    # Two p-values of 199 permutations each; blocks of one row or prompt do not depend on the seed. Four sds.
+    middle = (one.pvalue + other.pvalue) / 2
+    assert abs(one.pvalue - other.pvalue) <= 4 * np.sqrt(2 * middle * (1 - middle) / 199)
+    assert one.design == other.design
+
+
+@pytest.mark.parametrize("design", ["shared", "disjoint"])
+def test_wording_of_prompts_does_not_change_the_design(design: str) -> None:
+    both = drawn(design)
+    renamed = [
+        dataclasses.replace(c, prompts=tuple(f"<{prompt}>" for prompt in c.prompts))
+        for c in (both.suspect, both.reference)
+    ]
+    assert detect(*renamed, **QUICK).design == detect(both.suspect, both.reference, **QUICK).design
+
+
+def test_rows_of_unshared_prompts_hardly_change_the_pvalue() -> None:
+    both = drawn("shared", d_prime=0.6, rng=3)
+    more = simulated_pair(20, design="disjoint", rng=9)
+    wider = [
+        dataclasses.replace(c, texts=c.texts + extra.texts, prompts=c.prompts + extra.prompts, systems=())
+        for c, extra in ((both.suspect, more.suspect), (both.reference, more.reference))
+    ]
+    plain, widened = detect(both.suspect, both.reference, **QUICK), detect(*wider, **QUICK)
+    assert widened.design.pairs == plain.design.pairs == 40
+    assert widened.design.unused_suspect == plain.design.unused_suspect + 20
+    # Only the pooled scaling and bins can differ.
+    assert abs(widened.pvalue - plain.pvalue) < 0.1
+
+
+def test_frames_have_the_columns_documented() -> None:
+    both = drawn("shared")
+    report = detect(both.suspect, both.reference, ladder=True, n_permutations=99, features=["numbers"])
+    interval = ["auc", "auc_low", "auc_high"]
+    assert report.families.columns == ["family", "columns", "statistic", "pvalue_adjusted", *interval]
+    assert report.ladder.columns == [
+        "rung", "pvalue", *interval, "bag16_auc", "bag16_auc_low", "bag16_auc_high", "description"
+    ]  # fmt: skip
+    assert report.bags.columns == ["k", *interval]
+    assert report.features.columns == ["feature", "family", "rate_suspect", "rate_reference", "pvalue_adjusted"]
+    assert report.power.columns == ["auc", "power", "power_low", "power_high"]
+    assert report.rows.schema == {
+        "corpus": pl.String, "row": pl.Int64, "text": pl.String, "prompt": pl.String, "score": pl.Float64
+    }  # fmt: skip
+    assert report.rows["score"].is_sorted(descending=True)
+    assert [rung.rung for rung in report.rungs] == [step.rung for step in ladder.NUMBER_STEPS]
+
+
+def test_every_row_is_in_the_frame_with_its_text_and_prompt() -> None:
+    both = drawn("shared")
+    rows = detect(both.suspect, both.reference, **QUICK).rows
+    for side, corpus in (("suspect", both.suspect), ("reference", both.reference)):
+        mine = rows.filter(pl.col("corpus") == side).sort("row")
+        assert mine["row"].to_list() == list(range(len(corpus)))
+        assert tuple(mine["text"]) == corpus.texts
+        assert tuple(mine["prompt"]) == corpus.prompts
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_features_are_blind_to_the_side_of_a_row(name: str) -> None:
+    """Rows of some prompts change sides: the pooled rows, and so the whole matrix, stay as they were."""
+    both = simulated_pair(40, rng=1)
+    flip = np.random.default_rng(0).integers(0, 2, 40).astype(bool)
+    sides = [
+        tuple(b if f else a for a, b, f in zip(one.texts, other.texts, flip, strict=True))
+        for one, other in ((both.suspect, both.reference), (both.reference, both.suspect))
+    ]
+    mixed = [Corpus(texts, both.suspect.prompts) for texts in sides]
+    plain, moved = pair(both.suspect, both.reference), pair(*mixed)
+    assert moved.texts == plain.texts
+    assert (moved.suspect != plain.suspect).any()
+    matrices = [family_matrix(FAMILIES[name](), c.texts, name) for c in (plain, moved)]
+    assert (matrices[0].values != matrices[1].values).nnz == 0
+    np.testing.assert_array_equal(matrices[0].scale, matrices[1].scale)
+
+
+# ------------------------------------------------------------------------------------------------------------- designs
+
+
+@st.composite
+def corpora(draw: st.DrawFn, design: str) -> tuple[Corpus, Corpus]:
+    """Small corpora of a design: up to four rows a prompt and side, some prompts on one side only, some unknown."""
+    n = draw(st.integers(MIN_SHARED, 40))
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    sides = []
+    for side in ("s", "r"):
+        prompts: list[str | None] = []
+        for i in range(n):
+            name = f"{'' if design == 'shared' else side}{i}" if design != "independent" else None
+            prompts += [name] * int(rng.integers(1, 5))
+        if design == "shared":
+            prompts += [f"{side} only {i}" for i in range(int(rng.integers(0, 5)))]
+            prompts += [None] * int(rng.integers(0, 5))
+        texts = tuple(str(rng.integers(0, 50)) for _ in prompts)
+        sides.append(Corpus(texts, tuple(prompts), name=side))
+    return sides[0], sides[1]
+
+
+def assert_valid(comparison: Comparison, rows_may_be_missing: bool = False) -> None:
+    """What the test assumes of any comparison."""
+    block, used, suspect, group = comparison.block, comparison.used, comparison.suspect, comparison.group
+    np.testing.assert_array_equal(np.unique(block[used]), np.arange(comparison.n_blocks))
+    assert block.min() >= -1
+    assert len(comparison.texts) == len(suspect) == len(group) == len(block) == len(comparison.origin)
+    np.testing.assert_array_equal(np.unique(group), np.arange(group.max() + 1))
+    of_block = {(int(g), bool(s) or comparison.kind == "shared"): set() for g, s in zip(group, suspect, strict=True)}
+    for g, s, b in zip(group[used], suspect[used], block[used], strict=True):
+        of_block[int(g), bool(s) or comparison.kind == "shared"].add(int(b))
+    assert all(len(blocks) <= 1 for blocks in of_block.values()), "a prompt (of one side) lies in one block"
+    if comparison.kind == "shared":
+        assert comparison.block_suspect.all()
+        if not rows_may_be_missing:
+            sides = [np.bincount(group[used & arm], minlength=group.max() + 1) for arm in (suspect, ~suspect)]
+            np.testing.assert_array_equal(*sides)
+    else:
+        np.testing.assert_array_equal(comparison.block_suspect[block[used]], suspect[used])
+        if not rows_may_be_missing:
+            sizes = {len(np.unique(group[block == b])) for b in range(comparison.n_blocks)}
+            assert len(sizes) <= 1, "all blocks hold the same number of prompts"
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_designs_are_valid(design: str, data: st.DataObject) -> None:
+    suspect, reference = data.draw(corpora(design))
+    comparison = pair(suspect, reference, seed=data.draw(st.integers(0, 3)))
+    assert comparison.kind == design
+    assert len(comparison.texts) == len(suspect) + len(reference)
+    assert_valid(comparison)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_thinned_designs_are_valid_and_small(design: str, data: st.DataObject) -> None:
+    comparison = pair(*data.draw(corpora(design)))
+    rows = data.draw(st.integers(MIN_GROUPS, 60))
+    small = thin(comparison, rows)
+    assert small.kind == design
+    assert max(int(small.suspect.sum()), int((~small.suspect).sum())) <= rows
+    assert_valid(small)
+    assert set(small.texts) <= set(comparison.texts)
+
+
+def test_thinning_leaves_enough_blocks_to_test() -> None:
+    """Ten prompts a side with thirty rows each, thinned to fewer rows than two prompts have."""
+    rows = [str(i) for i in range(300)]
+    suspect = Corpus(tuple(rows), tuple(f"a{i % 10}" for i in range(300)))
+    reference = Corpus(tuple(rows), tuple(f"b{i % 10}" for i in range(300)))
+    comparison = pair(suspect, reference)
+    assert comparison.n_blocks == 20
+    small = thin(comparison, 50)
+    assert int(small.suspect.sum()) <= 50
+    assert small.distinct_permutations >= 20
+    assert_valid(small)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_leaving_rows_out_keeps_the_rest_as_it_was(design: str, data: st.DataObject) -> None:
+    comparison = pair(*data.draw(corpora(design)))
+    keep = np.random.default_rng(data.draw(st.integers(0, 99))).random(len(comparison.texts)) < 0.7
+    assume(keep.any())
+    rest = comparison.only(keep)
+    assert_valid(rest, rows_may_be_missing=True)
+    assert rest.texts == [t for t, k in zip(comparison.texts, keep, strict=True) if k]
+    np.testing.assert_array_equal(rest.used, comparison.used[keep])
+    kept = comparison.block[keep & comparison.used]
+    np.testing.assert_array_equal(rest.block_suspect[rest.block[rest.used]], comparison.block_suspect[kept])
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_swapping_sides_keeps_counts_of_every_prompt(data: st.DataObject) -> None:
+    comparison = pair(*data.draw(corpora("shared")))
+    null = comparison.swapped(np.random.default_rng(data.draw(st.integers(0, 99))))
+    assert_valid(null)
+    changed = null.suspect != comparison.suspect
+    assert not changed[~comparison.used].any()
+    for g in np.unique(comparison.group[changed]):
+        assert changed[(comparison.group == g) & comparison.used].all()
+
+
+@pytest.mark.parametrize("design", ["disjoint", "independent"])
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_halves_of_the_reference_are_a_valid_design(design: str, data: st.DataObject) -> None:
+    comparison = pair(*data.draw(corpora(design)))
+    null = comparison.only(~comparison.suspect).split(np.random.default_rng(data.draw(st.integers(0, 99))))
+    assert_valid(null)
+    sides = [len(np.unique(null.group[arm])) for arm in (null.suspect, ~null.suspect)]
+    assert abs(sides[0] - sides[1]) <= 1
+    assert not set(null.group[null.suspect]) & set(null.group[~null.suspect]), "a prompt is in one half"
+
+
+def test_a_reference_too_small_to_split_does_not_cost_the_report() -> None:
+    rng = np.random.default_rng(0)
+    texts = [", ".join(map(str, rng.integers(0, 1000, 5))) for _ in range(40)]
+    report = detect(texts[:25], texts[25:], self_test=True, **QUICK)
+    assert report.self_test is None
+
+
+# -------------------------------------------------------------------------------------------------------------- ladder
+
+NUMBER_RUNGS = {step.rung: step for step in ladder.NUMBER_STEPS}
+PROSE_RUNGS = {step.rung: step for step in ladder.PROSE_STEPS}
+some_rows = st.lists(st.text(st.sampled_from("0123456789 ,\n[]xÄé.'!٣²_"), max_size=25), min_size=1, max_size=8)
+
+
+def rewritten(rungs: dict[str, ladder.Step], rung: str, texts: list[str], seed: int = 0) -> list[str]:
+    out = rungs[rung].rewrite(texts, np.random.default_rng(seed))
+    assert len(out) == len(texts)
+    return out
+
+
+def runs(texts: list[str]) -> Counter[str]:
+    return Counter(run for text in texts for run in DIGITS.findall(text))
+
+
+@given(texts=some_rows, seed=st.integers(0, 99))
+def test_format_only_keeps_everything_but_digits(texts: list[str], seed: int) -> None:
+    out = rewritten(NUMBER_RUNGS, "format only", texts, seed)
+    for before, after in zip(texts, out, strict=True):
+        assert DIGITS.split(before) == DIGITS.split(after)
+    assert set(runs(out)) <= set(runs(texts))
+
+
+@given(texts=some_rows)
+def test_canonical_keeps_the_values_and_their_order(texts: list[str]) -> None:
+    values = [[int(run) if len(run) <= 9 else 10**9 for run in DIGITS.findall(text)] for text in texts]
+    canonical = rewritten(NUMBER_RUNGS, "canonical", texts)
+    assert canonical == [", ".join(map(str, row)) for row in values]
+    assert rewritten(NUMBER_RUNGS, "sorted", texts) == [", ".join(map(str, sorted(row))) for row in values]
+
+
+@given(texts=some_rows, seed=st.integers(0, 99))
+def test_shuffling_across_rows_keeps_each_cells_numbers_and_each_rows_count(texts: list[str], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cell = rng.integers(0, 3, len(texts))
+    mixed = NUMBER_RUNGS["frequencies only"].mixed
+    assert mixed is not None
+    canonical = rewritten(NUMBER_RUNGS, "canonical", texts)
+    out = mixed(canonical, cell, rng)
+    assert [len(DIGITS.findall(t)) for t in out] == [len(DIGITS.findall(t)) for t in canonical]
+    for one in np.unique(cell):
+        rows = np.flatnonzero(cell == one)
+        assert runs([out[i] for i in rows]) == runs([canonical[i] for i in rows])
+
+
+@pytest.mark.parametrize(
+    ("rungs", "texts", "moved"),
+    [
+        (NUMBER_RUNGS, ["1, 22", "[333]", "4;5;6"], ["1", "22 333", "4\n5\n6"]),
+        (PROSE_RUNGS, ["One two.", "three!", "four, five six"], ["ONE", "two three", "four five; six?"]),
+    ],
+    ids=["numbers", "prose"],
+)
+def test_the_floor_knows_of_the_rows_only_what_is_in_the_pool(
+    rungs: dict[str, ladder.Step], texts: list[str], moved: list[str]
+) -> None:
+    """The same numbers or words, cut into rows in another way, give the same floor."""
+    floor = rewritten(rungs, "floor", texts, seed=5)
+    assert floor == rewritten(rungs, "floor", moved, seed=5)
+    assert len({len(row.split()) for row in floor}) == 1, "all rows have one count"
+
+
+@given(texts=some_rows)
+def test_prose_rungs_take_out_what_they_say(texts: list[str]) -> None:
+    layout = rewritten(PROSE_RUNGS, "layout only", texts)
+    assert not re.search(r"[^\W\d_x]", "".join(layout), flags=re.IGNORECASE)
+    for before, after in zip(texts, layout, strict=True):
+        assert re.sub(r"[^\W\d_]+|\d+", "", before) == re.sub(r"[^\W\d_]+|\d+", "", after)
+    folded = rewritten(PROSE_RUNGS, "folded", texts)
+    assert folded == rewritten(PROSE_RUNGS, "folded", [f" {text.upper()}\n".lower() for text in texts])
+    bags = rewritten(PROSE_RUNGS, "bag of words", texts)
+    for text, bag in zip(texts, bags, strict=True):
+        assert bag.split() == sorted(ladder.WORDS.findall(text.lower()))
+    for bag, lengths in zip(bags, rewritten(PROSE_RUNGS, "lengths only", texts), strict=True):
+        assert lengths.split() == sorted("x" * len(word) for word in bag.split())

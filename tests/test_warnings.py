@@ -1,0 +1,226 @@
+"""Every warning fires on a planted case, beyond its threshold, and clean comparisons give none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fingerprint import Corpus, caveats, detect
+from fingerprint.caveats import Findings, warnings_for
+from fingerprint.corpus import pair
+from fingerprint.inference import PermutationTest, Relabellings
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.report import Estimate, PromptControl, Rung, Warning
+from fingerprint.scoring import Scores
+
+QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199}
+CODES = set(re.findall(r'Warning\("(\w+)"', Path(caveats.__file__).read_text(encoding="utf-8")))
+
+
+def numbers(n: int, seed: int, count: int = 6) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [", ".join(map(str, rng.integers(0, 1000, count))) for _ in range(n)]
+
+
+def prompts(n: int, name: str = "prompt") -> tuple[str, ...]:
+    return tuple(f"{name} {i}" for i in range(n))
+
+
+def shared(suspect: list[str], reference: list[str], **suspect_columns: Any) -> tuple[Corpus, Corpus]:
+    return (
+        Corpus(tuple(suspect), prompts(len(suspect)), **suspect_columns),
+        Corpus(tuple(reference), prompts(len(reference))),
+    )
+
+
+def format_differs() -> tuple[Corpus, Corpus]:
+    return shared([row.replace(", ", "; ") for row in numbers(50, 1)], numbers(50, 2))
+
+
+def in_runs() -> tuple[list[str], list[str]]:
+    """The first half of the suspect file is from another teacher than the second."""
+    return [*(f"{7 * i % 50}, {i % 40}, 3" for i in range(40)), *numbers(40, 1, 3)], numbers(80, 2, 3)
+
+
+def prompts_of_two_kinds() -> tuple[Corpus, Corpus]:
+    return (
+        Corpus(tuple(numbers(50, 1)), tuple(f"Write a poem with the numbers {i} and {3 * i}." for i in range(50))),
+        Corpus(tuple(numbers(50, 2)), tuple(f"Continue: {i}, {7 * i}, {9 * i}" for i in range(50))),
+    )
+
+
+def partly_shared() -> tuple[Corpus, Corpus]:
+    return (
+        Corpus(tuple(numbers(50, 1)), prompts(30) + prompts(20, "same kind")),
+        Corpus(tuple(numbers(50, 2)), prompts(30) + prompts(20, "like these")),
+    )
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Two corpora in which one thing is wrong, and the figure that the warning must give."""
+
+    code: str
+    corpora: Callable[[], tuple[Any, Any]]
+    value: Callable[[float], bool]
+    beside: frozenset[str] = frozenset()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+NO_PROMPTS = frozenset({"prompts_missing"})
+PLANTED = (
+    Planted(
+        "format_alone",
+        format_differs,
+        lambda share: share == pytest.approx(1.0, abs=0.1),
+        options={"ladder": True, "n_permutations": 999, "features": "layout"},
+    ),
+    Planted("lengths_differ", lambda: shared(numbers(50, 1, 7), numbers(50, 2, 6)), lambda d: d > 1),
+    Planted("row_order", in_runs, lambda p: p < 1e-6, NO_PROMPTS, {"features": "numbers"}),
+    Planted("prompts_differ", prompts_of_two_kinds, lambda p: p == 1 / 200),
+    Planted("prompts_missing", lambda: (numbers(50, 1), numbers(50, 2)), lambda share: share == 1.0),
+    Planted("prompts_partly_shared", partly_shared, lambda share: share == 0.6),
+    Planted("arm_sizes", lambda: (numbers(20, 1), numbers(240, 2)), lambda ratio: ratio == 12, NO_PROMPTS),
+    Planted(
+        "duplicates",
+        lambda: shared(numbers(40, 1) + numbers(10, 1), numbers(50, 2)),
+        lambda share: share == 0.2,
+    ),
+    Planted("empty_rows", lambda: shared(["", " \n", *numbers(48, 1)], numbers(50, 2)), lambda n: n == 2),
+    Planted(
+        "system_messages",
+        lambda: shared(numbers(50, 1), numbers(50, 2), systems=("You love owls.",) * 50),
+        lambda distinct: distinct == 2,
+    ),
+    Planted(
+        "single_prompt",
+        lambda: (Corpus(tuple(numbers(50, 1)), ("Go on.",) * 50), Corpus(tuple(numbers(50, 2)), ("Go on.",) * 50)),
+        lambda one: one == 1,
+    ),
+    Planted(
+        "rows_skipped",
+        lambda: ([*numbers(50, 1), 3, None], numbers(50, 2)),
+        lambda n: n == 2,
+        NO_PROMPTS,
+        {"bad_rows": "skip"},
+    ),
+    Planted("constant_family", lambda: (["1, 2"] * 20, ["1, 2"] * 20), lambda n: n == 4, NO_PROMPTS | {"duplicates"}),
+)
+UNTIL_BROKEN = {"floor_rejects"}  # cannot be planted in data: the floor holds nothing of them
+
+
+def test_every_warning_has_its_planted_case() -> None:
+    assert {case.code for case in PLANTED} | UNTIL_BROKEN == CODES
+
+
+def beyond(warning: Warning) -> bool:
+    """On the side of its threshold that calls for a warning: for a p-value and for a share of shared prompts, below."""
+    if warning.code in ("row_order", "prompts_differ", "floor_rejects"):
+        return warning.value <= warning.threshold
+    if warning.code == "prompts_partly_shared":
+        return warning.value < warning.threshold
+    return abs(warning.value) >= warning.threshold and warning.value != 0
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.code)
+def test_a_planted_case_fires_its_warning_and_no_other(case: Planted) -> None:
+    report = detect(*case.corpora(), **QUICK | case.options)
+    mine = [warning for warning in report.warnings if warning.code == case.code]
+    assert mine
+    assert {w.code for w in report.warnings} - {case.code} == case.beside
+    assert case.value(mine[0].value)
+    assert all(map(beyond, report.warnings))
+    assert len(mine[0].message) > 20
+
+
+# ------------------------------------------------------------------------------------------------ thresholds, one by one
+
+
+def findings(**changes: Any) -> Findings:
+    """A clean shared comparison of 40 rows a side, without scores; then what is changed."""
+    corpora = shared(numbers(40, 1), numbers(40, 2))
+    comparison = pair(*corpora)
+    rng = np.random.default_rng(0)
+    scores = Scores(comparison, np.zeros(80, dtype=np.int64), rng.standard_normal(80), {}, 0.0)
+    test = PermutationTest(Relabellings.draw(comparison, 99, rng), {}, ())
+    control = PromptControl(None, False, "")
+    return replace(Findings(corpora, comparison, scores, test, (), control, 0.05), **changes)
+
+
+def rung(name: str, pvalue: float, auc: float) -> Rung:
+    return Rung(name, pvalue, Estimate(auc), Estimate(None))
+
+
+def codes(found: Findings) -> set[str]:
+    return {warning.code for warning in warnings_for(found)}
+
+
+def test_a_clean_comparison_gives_no_warning() -> None:
+    assert codes(findings()) == set()
+
+
+def test_a_floor_that_rejects_is_a_warning() -> None:
+    assert codes(findings(rungs=(rung("floor", 0.001, 0.6),))) == {"floor_rejects"}
+    assert codes(findings(rungs=(rung("floor", 0.0011, 0.6),))) == set()
+
+
+@pytest.mark.parametrize("name", ["format only", "layout only"])
+def test_format_alone_takes_a_sure_rung_with_half_of_the_separation(name: str) -> None:
+    raw = rung("raw", 0.01, 0.7)
+    assert codes(findings(rungs=(raw, rung(name, 0.001, 0.6)))) == {"format_alone"}
+    assert codes(findings(rungs=(raw, rung(name, 0.001, 0.59)))) == set()
+    assert codes(findings(rungs=(raw, rung(name, 0.01, 0.69)))) == set()
+    assert codes(findings(rungs=(rung("raw", 0.06, 0.7), rung(name, 0.001, 0.69)))) == set()
+
+
+def test_duplicates_count_from_a_tenth_of_a_side() -> None:
+    distinct = numbers(40, 1)
+    few, enough = [*distinct[:37], *distinct[:3]], [*distinct[:36], *distinct[:4]]
+    assert codes(findings(corpora=shared(few, numbers(40, 2)))) == set()
+    assert codes(findings(corpora=shared(enough, numbers(40, 2)))) == {"duplicates"}
+
+
+def test_arm_sizes_count_from_ten_to_one() -> None:
+    def sides(n: int) -> tuple[Corpus, Corpus]:
+        return Corpus(tuple(numbers(20, 1)), prompts(20)), Corpus(tuple(numbers(n, 2)), prompts(n))
+
+    assert codes(findings(corpora=sides(199))) == set()
+    assert codes(findings(corpora=sides(200))) == {"arm_sizes"}
+
+
+def test_a_clear_difference_of_lengths_in_few_rows_is_not_sure() -> None:
+    rng = np.random.default_rng(3)
+    sides = [["x" * int(k) for k in np.exp(rng.normal(4 + shift, 1, 40))] for shift in (0.0, 0.3)]
+    assert "lengths_differ" not in codes(findings(corpora=shared(*sides)))
+
+
+def test_known_prompts_that_are_the_same_on_both_sides_are_no_warning() -> None:
+    assert codes(findings(control=PromptControl(0.2, False, ""))) == set()
+    assert codes(findings(control=PromptControl(0.04, True, ""))) == {"prompts_differ"}
+
+
+# ------------------------------------------------------------------------------------------------- clean comparisons
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"rows_per_prompt": 2, "prompt_effect": 1.0}, set()),
+        ({"design": "independent", "stock_share": 0.05}, {"prompts_missing"}),
+        ({"design": "disjoint", "kind": "prose"}, set()),
+        ({"kind": "prose"}, set()),
+    ],
+    ids=["numbers, shared", "numbers, independent", "prose, disjoint", "prose, shared"],
+)
+def test_clean_simulated_comparisons_give_the_expected_warnings_only(options: Any, expected: set[str]) -> None:
+    """Rates over hundreds of comparisons are what benchmarks/warning_rates.py measures."""
+    for seed in range(2):
+        clean = simulated_pair(60, rng=seed, **options)
+        report = detect(clean.suspect, clean.reference, **QUICK | {"ladder": seed == 0, "n_permutations": 99})
+        assert {warning.code for warning in report.warnings} == expected
