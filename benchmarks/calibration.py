@@ -64,6 +64,7 @@ class Cell:
     n_prompts: int
     options: dict[str, Any] = field(default_factory=dict)
     withhold: bool = False
+    extra_share: float | None = None  # suspect prompts keeping their second row; reference prompts keep only the first
 
 
 NULLS = (
@@ -79,6 +80,8 @@ NULLS = (
          {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0}),
     Cell("disjoint, 4 and 1 rows a prompt, effects", 60,
          {"design": "disjoint", "rows_per_prompt": (4, 1), "prompt_effect": 1.0}),
+    Cell("disjoint, 1 or 2 rows against 1 row", 600,
+         {"design": "disjoint", "n_reference": 60, "rows_per_prompt": 2}, extra_share=0.24),
     Cell("shared, duplicates", 200, {"stock_share": 0.6}),
     Cell("independent, duplicates", 200, {"design": "independent", "stock_share": 0.6}),
 )
@@ -103,9 +106,23 @@ def null_pvalue(job: tuple[Cell, int]) -> float:
     cell, seed = job
     drawn = simulated_pair(cell.n_prompts, tilt="none", rng=seed, **cell.options)
     corpora = (drawn.suspect, drawn.reference)
+    if cell.extra_share is not None:
+        corpora = (_fewer(drawn.suspect, cell.extra_share, seed), _fewer(drawn.reference, 0.0, seed))
     if cell.withhold:
         corpora = (Corpus(drawn.suspect.texts, name="suspect"), Corpus(drawn.reference.texts, name="reference"))
     return pvalue_of(*corpora, seed=seed)
+
+
+def _fewer(corpus: Corpus, share: float, seed: int) -> Corpus:
+    """Keep the first row of every prompt, and a further one with this probability."""
+    extra = np.random.default_rng([seed, 7]).random(len(corpus)) < share
+    seen: set[str | None] = set()
+    keep = []
+    for i, prompt in enumerate(corpus.prompts):
+        if prompt not in seen or extra[i]:
+            keep.append(i)
+        seen.add(prompt)
+    return Corpus(tuple(corpus.texts[i] for i in keep), tuple(corpus.prompts[i] for i in keep), name=corpus.name)
 
 
 def type_i(runs: int) -> bool:

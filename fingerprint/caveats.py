@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import spearmanr
 
@@ -14,6 +15,9 @@ from fingerprint.corpus import Comparison, Corpus
 from fingerprint.inference import PermutationTest
 from fingerprint.report import PromptControl, Rung, Warning
 from fingerprint.scoring import Scores
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 # Share of the raw rung's excess over .5 that layout alone reaches.
 FORMAT_SHARE = 0.5
@@ -28,6 +32,13 @@ SIZE_RATIO = 10.0
 ORDER_PVALUE = 0.002
 # For warnings that need a test of their own: false alarms in at most one clean comparison in 1,000.
 SURE = 0.001
+# Level of the prompt control, unless alpha is stricter: it may overrule a verdict, so it must rarely be wrong.
+CONTROL_LEVEL = 0.01
+
+
+def control_level(alpha: float) -> float:
+    """At which p-value the prompts of the two sides count as different."""
+    return min(alpha, CONTROL_LEVEL)
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ def _prompts_differ(f: Findings) -> Iterator[Warning]:
             if f.comparison.kind == "shared"
             else "the prompts of the two sides differ: compare rows that answer the same prompts"
         )
-        yield Warning("prompts_differ", f.control.pvalue, f.alpha, what)
+        yield Warning("prompts_differ", f.control.pvalue, control_level(f.alpha), what)
 
 
 def _floor_rejects(f: Findings) -> Iterator[Warning]:
@@ -98,27 +109,41 @@ def _format_explains(f: Findings) -> Iterator[Warning]:
         yield Warning("format_alone", share, FORMAT_SHARE, message)
 
 
+def _by_group(f: Findings, arm: Bools, values: Floats) -> tuple[Floats, Floats]:
+    """Sums over the rows of each group of one arm, and their counts: rows of one prompt are not independent."""
+    member = np.unique(f.comparison.group[arm], return_inverse=True)[1]
+    sums = np.bincount(member, weights=values[arm]).astype(np.float64)
+    return sums, np.bincount(member).astype(np.float64)
+
+
 def _lengths_differ(f: Findings) -> Iterator[Warning]:
-    suspect, reference = (np.log1p([len(text) for text in corpus.texts]) for corpus in f.corpora)
-    spread = float(np.sqrt((suspect.var() + reference.var()) / 2))
-    error = float(np.sqrt(suspect.var() / len(suspect) + reference.var() / len(reference)))
-    if spread == 0:
+    logs = np.log1p(np.array([len(text) for text in f.comparison.texts], dtype=np.float64))
+    means, variance, error = [], 0.0, 0.0
+    for arm in (f.comparison.suspect, ~f.comparison.suspect):
+        mean = float(logs[arm].mean())
+        sums, counts = _by_group(f, arm, logs)
+        means.append(mean)
+        variance += float(logs[arm].var()) / 2
+        error += float(((sums - counts * mean) ** 2).sum()) / counts.sum() ** 2 * len(sums) / max(len(sums) - 1, 1)
+    difference = means[0] - means[1]
+    if variance == 0 or error == 0:
         return
-    difference = float(suspect.mean() - reference.mean())
-    significant = 2 * ndtr(-abs(difference) / error) <= SURE
-    if abs(difference) >= LENGTH_DIFFERENCE * spread and significant:
+    standardised = difference / float(np.sqrt(variance))
+    significant = 2 * ndtr(-abs(difference) / np.sqrt(error)) <= SURE
+    if abs(standardised) >= LENGTH_DIFFERENCE and significant:
         longer = "longer" if difference > 0 else "shorter"
         message = f"suspect rows are {longer} (mean log length, in sd): a length limit or the prompts may do that"
-        yield Warning("lengths_differ", difference / spread, LENGTH_DIFFERENCE, message)
+        yield Warning("lengths_differ", standardised, LENGTH_DIFFERENCE, message)
 
 
 def _order_matters(f: Findings) -> Iterator[Warning]:
     comparison = f.comparison
     found = []
     for arm in (comparison.suspect, ~comparison.suspect):
-        place, score = comparison.origin[arm], f.scores.stacked[arm]
-        if score.std() > 0:
-            found.append(float(spearmanr(place, score).pvalue))
+        score, counts = _by_group(f, arm, f.scores.stacked)
+        place, _ = _by_group(f, arm, comparison.origin.astype(np.float64))
+        if len(counts) > 2 and np.ptp(score / counts) > 0:
+            found.append(float(spearmanr(place / counts, score / counts).pvalue))
     smallest = min(1.0, len(found) * min(found)) if found else 1.0
     if smallest <= ORDER_PVALUE:
         message = "scores depend on the place of a row in its file: rows may stem from several runs; shuffle and look"

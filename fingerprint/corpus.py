@@ -65,9 +65,13 @@ MIN_SHARED = 20
 MAX_BLOCKS = 512
 # Fewer independent units a side than this allow neither cross-fitting nor an interval.
 MIN_GROUPS = 10
-# When the arms' mean rows per prompt differ by more than this factor, block means differ in law even under the null:
-# then each prompt gives one row.
-MAX_SIZE_RATIO = 1.25
+# Block means of prompts with many rows vary less than those of prompts with few, so blocks are exchangeable only if
+# both arms draw their rows per prompt alike: the Kolmogorov-Smirnov p-value of the sizes must be above, and the ratio
+# of their means below. (With 2,000 prompts of 1 or 2 rows against 200 of 1, a ratio of 1.24, the error rate was .09.)
+SAME_SIZES_PVALUE = 0.1
+SAME_SIZES_RATIO = 1.02
+# Blocks of the smaller arm, where it has as many groups; a far larger arm then leaves rows unused instead.
+MIN_BLOCKS = 40
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -177,7 +181,8 @@ def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: 
     """Choose the design, thin and block the rows.
 
     Shared prompts (at least `MIN_SHARED`): rows per prompt are thinned to equal counts on both sides, and a block holds
-    both sides of its prompts. Otherwise blocks hold the same number of prompts (or rows, without prompts) of one arm.
+    both sides of its prompts. Otherwise blocks hold the same number of prompts (or rows, without prompts) of one arm;
+    unless both arms draw their rows per prompt alike, every prompt then gives as many rows as the smallest has.
 
     Raises
     ------
@@ -215,7 +220,7 @@ class _Rows:
 
 def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool) -> _Rows:
     keys, group_keys, has_prompt = [], [], []
-    for corpus in (suspect, reference):
+    for side, corpus in enumerate((suspect, reference)):
         seen: Counter[tuple[str | None, str]] = Counter()
         for text, known_prompt in zip(corpus.texts, corpus.prompts, strict=True):
             prompt = known_prompt if use_prompts else None
@@ -223,7 +228,7 @@ def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool) -> _Rows
             seen[prompt, text] += 1
             keys.append(_hash(prompt, text, occurrence))
             # A row without a prompt is its own group, on its own side.
-            group_keys.append(_hash(prompt) if prompt is not None else _hash(text, occurrence, corpus is suspect))
+            group_keys.append(_hash(prompt) if prompt is not None else _hash(text, occurrence, side))
             has_prompt.append(prompt is not None)
     arms = np.repeat([True, False], [len(suspect), len(reference)])
     origin = np.concatenate([np.arange(len(suspect)), np.arange(len(reference))])
@@ -271,21 +276,31 @@ def _separate_blocks(
     for found, name in zip(groups, names, strict=True):
         if len(found) < MIN_GROUPS:
             raise ValueError(too_small(name, len(found)))
-    per_block = -(-(len(groups[0]) + len(groups[1])) // MAX_BLOCKS)
-    rows_per_group = [arm.sum() / len(found) for arm, found in zip(arms, groups, strict=True)]
-    single = max(rows_per_group) > MAX_SIZE_RATIO * min(rows_per_group)
+    smaller = min(map(len, groups))
+    per_block = min(-(-sum(map(len, groups)) // MAX_BLOCKS), max(1, smaller // MIN_BLOCKS))
     block = np.full(len(group), -1, dtype=np.int64)
     n_blocks: list[int] = []
     for arm, found, salt in zip(arms, groups, salts, strict=True):
         shuffled = np.random.default_rng(_hash(salt)).permutation(len(found))
-        count = len(found) // per_block
+        count = min(len(found) // per_block, MAX_BLOCKS - smaller // per_block)
         place = np.full(len(found), -1, dtype=np.int64)
         place[shuffled[: count * per_block]] = sum(n_blocks) + np.arange(count * per_block) // per_block
         block[arm] = place[np.searchsorted(found, group[arm])]
         n_blocks.append(count)
-    if single:
-        block[_rank_within(group * 2 + suspect) > 0] = -1
+    sizes = [np.unique(group[arm], return_counts=True)[1] for arm in arms]
+    if not _same_law(sizes[0], sizes[1]):
+        block[_rank_within(group * 2 + suspect) >= min(int(size.min()) for size in sizes)] = -1
     return block, np.repeat([True, False], n_blocks)
+
+
+def _same_law(a: Ints, b: Ints) -> bool:
+    """Whether both arms draw their rows per prompt alike, as far as can be seen."""
+    if a.min() == a.max() == b.min() == b.max():
+        return True
+    from scipy.stats import ks_2samp
+
+    ratio = max(a.mean(), b.mean()) / min(a.mean(), b.mean())
+    return bool(ratio <= SAME_SIZES_RATIO and ks_2samp(a, b, method="asymp").pvalue > SAME_SIZES_PVALUE)
 
 
 def too_small(name: str, n_groups: int) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from fingerprint.features import Layout, NGrams, Numbers, Prose, Tokens
@@ -19,7 +18,6 @@ from fingerprint.features.segments import items
 
 Generator = np.random.Generator
 Families = Mapping[str, Callable[[], Any]]
-Mixed = Callable[[Sequence[str], NDArray[np.int64], Generator], list[str]]
 
 WORDS = re.compile(r"[^\W\d_]+")
 _WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+")
@@ -35,23 +33,21 @@ class Step:
         Takes information out of pooled rows, blind to the arm. Random redraws come from the pooled law.
     families : mapping of name to factory
         What is left to look at; empty: the families of the main analysis.
-    mixed : callable, optional
-        (texts, cell, rng) -> texts for the *scores* only: moves numbers between rows of one cell (arm, fold).
     """
 
     rung: str
     description: str
     rewrite: Callable[[Sequence[str], Generator], list[str]]
     families: Families
-    mixed: Mixed | None = None
 
 
 class NumberCounts(TransformerMixin, BaseEstimator):
     """How often each number, digit and shape occurs: sums over single numbers, so that only their frequencies matter.
 
-    Being sums, their totals over an arm do not change when numbers move between its rows. The p-value of the rung
-    "frequencies only" therefore needs no shuffled rows, and stays exact: shuffling numbers across rows would break up
-    what belongs together (123, 123, 123 in one row) and make the null too narrow.
+    Being sums, their totals over an arm do not change when numbers move between its rows, and a linear score cannot see
+    which numbers stand together. The rung "frequencies only" therefore needs no shuffled rows. Shuffling numbers across
+    the rows of an arm would spread what belongs together (123, 123, 123 in one row) over many rows that then pass for
+    independent: measured under the null, 95 % intervals of auc covered .67 to .81, unshuffled .97 to .98.
     """
 
     ridge = 0.3
@@ -112,19 +108,6 @@ def _number_floor(texts: Sequence[str], rng: Generator) -> list[str]:
     return [", ".join(map(str, row)) for row in drawn.tolist()]
 
 
-def _shuffled_across(texts: Sequence[str], cell: NDArray[np.int64], rng: Generator) -> list[str]:
-    """Numbers moved between rows of the same cell and the same count of numbers."""
-    values = [_values(text) for text in texts]
-    counts = np.array([len(row) for row in values], dtype=np.int64)
-    out = [""] * len(texts)
-    for key in np.unique(np.stack([cell, counts]), axis=1).T:
-        rows = np.flatnonzero((cell == key[0]) & (counts == key[1]))
-        mixed = rng.permutation(np.array([values[i] for i in rows], dtype=np.int64).ravel()).reshape(len(rows), -1)
-        for i, row in zip(rows, mixed.tolist(), strict=True):
-            out[i] = ", ".join(map(str, row))
-    return out
-
-
 _NUMBERS: Families = {"tokens": Tokens, "ngrams": NGrams, "numbers": Numbers}
 
 NUMBER_STEPS = (
@@ -132,13 +115,7 @@ NUMBER_STEPS = (
     Step("format only", "numbers redrawn from the pooled law, everything around them kept", _redrawn, {}),
     Step("canonical", "numbers in their order, one format", _canonical, _NUMBERS),
     Step("sorted", "canonical, sorted within the row: no order", _sorted, _NUMBERS),
-    Step(
-        "frequencies only",
-        "how often single numbers occur; for the scores, numbers shuffled across rows of an arm",
-        _sorted,
-        {"counts": NumberCounts},
-        _shuffled_across,
-    ),
+    Step("frequencies only", "how often single numbers, digits and shapes occur", _sorted, {"counts": NumberCounts}),
     Step("floor", "a fixed count of numbers redrawn from the pooled law: nothing is left", _number_floor, _NUMBERS),
 )
 

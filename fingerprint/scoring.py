@@ -168,6 +168,8 @@ class Scores:
     families : dict of float arrays [rows]
     agreement : float
         Squared cosine between the fitted and the best direction, estimated from models fitted on separate folds.
+    family_agreement : dict of floats
+        The same for each family alone.
     """
 
     comparison: Comparison
@@ -175,6 +177,7 @@ class Scores:
     stacked: Floats
     families: dict[str, Floats]
     agreement: float
+    family_agreement: dict[str, float]
 
 
 def cross_fit(
@@ -198,17 +201,25 @@ def cross_fit(
         return _cross_fit_classifier(comparison, matrices, classifier, fold)
     if not matrices:
         zero = np.zeros(len(fold))
-        return Scores(comparison, fold, zero, {}, 0.0)
+        return Scores(comparison, fold, zero, {}, 0.0, {})
     raw = np.stack([ridge_scores(m, comparison.suspect, plan.weights) for m in matrices.values()], axis=2)
     by_family = np.empty((len(fold), raw.shape[2]))
     stacked = np.empty(len(fold))
+    weights = np.stack([_stack_weights(raw, plan, comparison.suspect, k) for k in range(N_FOLDS)])
     for k in range(N_FOLDS):
         test = fold == k
         by_family[test] = _standardise(raw[test, k])
-        stacked[test] = by_family[test] @ _stack_weights(raw, plan, comparison.suspect, k)
-        stacked[test] = _standardise(stacked[test][:, None])[:, 0]
+        stacked[test] = _standardise(by_family[test] @ weights[k][:, None])[:, 0]
     families = {name: by_family[:, f].copy() for f, name in enumerate(matrices)}
-    return Scores(comparison, fold, stacked, families, _agreement(raw, plan, comparison.suspect))
+    alone = np.eye(len(matrices))
+    return Scores(
+        comparison,
+        fold,
+        stacked,
+        families,
+        _agreement(raw, plan, comparison.suspect, weights.mean(axis=0)),
+        {name: _agreement(raw, plan, comparison.suspect, alone[f]) for f, name in enumerate(matrices)},
+    )
 
 
 def _standardise(scores: Floats) -> Floats:
@@ -234,7 +245,7 @@ def _stack_weights(raw: Floats, plan: Plan, suspect: Bools, outer: int) -> Float
     return np.asarray(weights if weights.any() else np.ones(len(difference)))
 
 
-def _agreement(raw: Floats, plan: Plan, suspect: Bools) -> float:
+def _agreement(raw: Floats, plan: Plan, suspect: Bools, stack: Floats) -> float:
     """Squared cosine between fitted and best direction, from the correlation of models fitted on one fold each.
 
     Two models from separate rows share only the signal: the correlation of their scores within an arm, on a third
@@ -244,7 +255,7 @@ def _agreement(raw: Floats, plan: Plan, suspect: Bools) -> float:
     for a, b in combinations(range(N_FOLDS), 2):
         for arm in (suspect, ~suspect):
             rows = (plan.fold != a) & (plan.fold != b) & arm
-            pair = [_standardise(raw[rows, plan.singles[k]]).sum(axis=1) for k in (a, b)]
+            pair = [_standardise(raw[rows, plan.singles[k]]) @ stack for k in (a, b)]
             if pair[0].std() > 0 and pair[1].std() > 0:
                 correlations.append(float(np.corrcoef(pair[0], pair[1])[0, 1]))
     one_fold = min(max(float(np.mean(correlations)), 0.0), 0.999) if correlations else 0.0
@@ -264,7 +275,7 @@ def _cross_fit_classifier(
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         fitted = clone(classifier).fit(features[train], label[train])
         stacked[test] = _standardise(decision_scores(fitted, features[test])[:, None])[:, 0]
-    return Scores(comparison, fold, stacked, {}, 0.0)
+    return Scores(comparison, fold, stacked, {}, 0.0, {})
 
 
 def decision_scores(fitted: Any, features: sp.csr_matrix) -> Floats:
