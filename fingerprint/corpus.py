@@ -45,6 +45,20 @@ class Corpus:
                     f"{column} must have one entry per text, got {len(values)} for {len(self.texts)} texts in "
                     f"{self.name}; use None where it is unknown"
                 )
+        for column in ("texts", "prompts", "systems"):
+            self._check_encodable(column)
+
+    def _check_encodable(self, column: str) -> None:
+        values = getattr(self, column)
+        try:
+            "".join(value for value in values if value is not None).encode()
+        except UnicodeEncodeError:
+            for row, value in enumerate(values):
+                if value is not None and any("\ud800" <= sign <= "\udfff" for sign in value):
+                    raise ValueError(
+                        f"{column} must be encodable as UTF-8, got a lone surrogate in row index {row} of {self.name}; "
+                        "replace it, for example by text.encode('utf-8', 'replace').decode()"
+                    ) from None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -161,19 +175,30 @@ class Comparison:
 
 
 def thin(comparison: Comparison, rows: int) -> Comparison:
-    """At most `rows` rows a side, those of the p-value first, in whole blocks or prompts; itself if it fits."""
+    """At most `rows` rows a side, by fewer rows a prompt first and fewer prompts then; itself if it fits.
+
+    Rows of the p-value are kept before others. All prompts are cut to the same number of rows, so that prompts and
+    blocks stay exchangeable.
+    """
     suspect = comparison.suspect
-    if max(int(suspect.sum()), int((~suspect).sum())) <= rows:
+    arms = (suspect, ~suspect)
+    if max(int(arm.sum()) for arm in arms) <= rows:
         return comparison
-    keep = np.zeros(len(suspect), dtype=bool)
-    for arm in (suspect, ~suspect):
-        mine = np.flatnonzero(arm)
-        order = np.lexsort((comparison.group[mine], comparison.block[mine], ~comparison.used[mine]))
-        keep[mine[order[:rows]]] = True
-    if comparison.kind != "shared":
-        total = np.bincount(comparison.block[comparison.used], minlength=comparison.n_blocks)
-        left = np.bincount(comparison.block[comparison.used & keep], minlength=comparison.n_blocks)
-        keep &= ~comparison.used | (left == total)[comparison.block]  # a block that lost rows goes whole
+    used = comparison.used
+    rank = np.full(len(suspect), np.iinfo(np.int64).max)
+    rank[used] = _rank_within((comparison.group * 2 + suspect)[used])
+    deepest = int(rank[used].max()) + 1
+    fits = [m for m in range(1, deepest + 1) if max(int((arm & (rank < m)).sum()) for arm in arms) <= rows]
+    keep = used & (rank < max(fits, default=1))
+    for arm in arms:
+        mine = np.flatnonzero(arm & keep)
+        last = mine[np.lexsort((comparison.group[mine], comparison.block[mine]))][rows:]
+        if comparison.kind == "shared":
+            keep[last] = False  # one row a prompt is left, and prompts come in the same order on both sides
+        else:
+            keep &= ~(arm & np.isin(comparison.block, comparison.block[last]))  # a block goes whole
+        others = np.flatnonzero(arm & ~used)
+        keep[others[: max(rows - int((arm & keep).sum()), 0)]] = True
     return comparison.only(keep)
 
 
@@ -191,7 +216,8 @@ def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: 
     """
     same_single = len(set(suspect.prompts) | set(reference.prompts)) == 1
     use_prompts = use_prompts and not same_single  # one prompt for all rows: given it, the rows are independent
-    rows = _pooled_rows(suspect, reference, use_prompts)
+    digests = (suspect.digest, reference.digest)
+    rows = _pooled_rows(suspect, reference, use_prompts, digests)
     order = np.argsort(rows.key, kind="stable")
     group = np.unique(rows.group_key[order], return_inverse=True)[1].astype(np.int64)
     is_suspect, has_prompt = rows.suspect[order], rows.has_prompt[order]
@@ -201,7 +227,7 @@ def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: 
         block, block_suspect = _shared_blocks(group, is_suspect, has_prompt)
     else:
         kind = "disjoint" if known[0] or known[1] else "independent"
-        salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
+        salts = (f"{seed} {digests[0]}", f"{seed} {digests[1]}")
         block, block_suspect = _separate_blocks(group, is_suspect, salts, (suspect.name, reference.name))
     texts = [(suspect.texts if s else reference.texts)[i] for s, i in zip(is_suspect, rows.origin[order], strict=True)]
     return Comparison(
@@ -218,17 +244,18 @@ class _Rows:
     has_prompt: Bools
 
 
-def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool) -> _Rows:
+def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool, digests: tuple[str, str]) -> _Rows:
     keys, group_keys, has_prompt = [], [], []
-    for side, corpus in enumerate((suspect, reference)):
+    # A row without a prompt is a group of its own corpus, which its digest names: the same whichever side is the suspect.
+    owners = digests if digests[0] != digests[1] else ("first", "second")
+    for corpus, owner in zip((suspect, reference), owners, strict=True):
         seen: Counter[tuple[str | None, str]] = Counter()
         for text, known_prompt in zip(corpus.texts, corpus.prompts, strict=True):
             prompt = known_prompt if use_prompts else None
             occurrence = seen[prompt, text]
             seen[prompt, text] += 1
             keys.append(_hash(prompt, text, occurrence))
-            # A row without a prompt is its own group, on its own side.
-            group_keys.append(_hash(prompt) if prompt is not None else _hash(text, occurrence, side))
+            group_keys.append(_hash(prompt) if prompt is not None else _hash(text, occurrence, owner))
             has_prompt.append(prompt is not None)
     arms = np.repeat([True, False], [len(suspect), len(reference)])
     origin = np.concatenate([np.arange(len(suspect)), np.arange(len(reference))])
@@ -280,8 +307,10 @@ def _separate_blocks(
     per_block = min(-(-sum(map(len, groups)) // MAX_BLOCKS), max(1, smaller // MIN_BLOCKS))
     block = np.full(len(group), -1, dtype=np.int64)
     n_blocks: list[int] = []
-    for arm, found, salt in zip(arms, groups, salts, strict=True):
-        shuffled = np.random.default_rng(_hash(salt)).permutation(len(found))
+    order = sorted((0, 1), key=lambda side: salts[side])  # blocks are numbered alike whichever side is the suspect
+    for side in order:
+        arm, found = arms[side], groups[side]
+        shuffled = np.random.default_rng(_hash(salts[side])).permutation(len(found))
         count = min(len(found) // per_block, MAX_BLOCKS - smaller // per_block)
         place = np.full(len(found), -1, dtype=np.int64)
         place[shuffled[: count * per_block]] = sum(n_blocks) + np.arange(count * per_block) // per_block
@@ -290,7 +319,7 @@ def _separate_blocks(
     sizes = [np.unique(group[arm], return_counts=True)[1] for arm in arms]
     if not _same_law(sizes[0], sizes[1]):
         block[_rank_within(group * 2 + suspect) >= min(int(size.min()) for size in sizes)] = -1
-    return block, np.repeat([True, False], n_blocks)
+    return block, np.repeat([side == 0 for side in order], n_blocks)
 
 
 def _same_law(a: Ints, b: Ints) -> bool:

@@ -37,6 +37,7 @@ NARROW = 1500
 DENSE = 0.1
 CG_STEPS = 40
 CG_TOLERANCE = 0.01
+NOTHING = 1e-20  # a right side this small is rounding: arms with equal means
 
 
 def folds(comparison: Comparison) -> Ints:
@@ -142,7 +143,7 @@ def _conjugate_gradients(product: Callable[[Matrix], Matrix], right: Matrix) -> 
     solution = np.zeros_like(residual)
     direction = residual.copy()
     size = (residual**2).sum(axis=0)
-    goal = size * CG_TOLERANCE**2
+    goal = np.maximum(size * CG_TOLERANCE**2, NOTHING)
     for _ in range(CG_STEPS):
         active = size > goal
         if not active.any():

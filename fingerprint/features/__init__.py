@@ -103,7 +103,8 @@ def column_names(family: Any, columns: np.ndarray) -> list[str]:
     """Names of some columns, from the family where it has them."""
     if isinstance(family, NGrams | Tokens):
         return [str(name) for name in family.get_feature_names_out(columns)]
-    if hasattr(family, "get_feature_names_out"):
+    try:
         names = family.get_feature_names_out()
-        return [str(names[c]) for c in columns]
-    return [f"column {c}" for c in columns]
+    except (AttributeError, ValueError):  # a transformer without names, or a pipeline that ends in one
+        return [f"column {c}" for c in columns]
+    return [str(names[c]) for c in columns]

@@ -12,7 +12,8 @@ from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Floats, Ints, Segments
 
 DIGITS = re.compile(r"[0-9]+")
-_NUMBER_ROW = re.compile(r"[\s\[\](){},;:|.\-+/]*(?:[0-9]+[\s\[\](){},;:|.\-+/]*)+")
+# One way only to match any row: alternatives that could split a run of digits would take exponential time.
+_NUMBER_ROW = re.compile(r"[\s\[\](){},;:|.\-+/]*[0-9][0-9\s\[\](){},;:|.\-+/]*")
 VALUE_CAP = 10**9  # longer digit runs (phone numbers, hashes) count as this value; their length is kept
 POSITIONS = 10
 
