@@ -246,7 +246,7 @@ class _Rows:
 
 def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool, digests: tuple[str, str]) -> _Rows:
     keys, group_keys, has_prompt = [], [], []
-    # A row without a prompt is a group of its own corpus, which its digest names: the same whichever side is the suspect.
+    # A row without a prompt is a group of its own corpus, named by its digest: the same whichever side is the suspect.
     owners = digests if digests[0] != digests[1] else ("first", "second")
     for corpus, owner in zip((suspect, reference), owners, strict=True):
         seen: Counter[tuple[str | None, str]] = Counter()

@@ -1,0 +1,56 @@
+"""Seconds of the exact test on 10,000 + 10,000 rows: 9,999 permutations, all families.
+
+    python benchmarks/speed.py
+
+Timed: block sums, inner products, relabellings, statistics and p-values. Extracting the features is timed beside it.
+Exit code 1 when the test takes 2 s or more.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+
+import numpy as np
+
+from fingerprint import inference
+from fingerprint.corpus import pair
+from fingerprint.features import choose
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.sketch import block_rows, family_matrix, gram
+
+ROWS = 10_000
+PERMUTATIONS = 9_999
+LIMIT = 2.0
+
+
+def main() -> int:
+    print(f"numpy {np.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores; {ROWS:,} rows a side")
+    slowest = 0.0
+    for design in ("shared", "disjoint", "independent"):
+        drawn = simulated_pair(ROWS, design=design, tilt="dense", rng=1)
+        comparison = pair(drawn.suspect, drawn.reference)
+        started = time.perf_counter()
+        matrices = {n: family_matrix(f, comparison.texts, n) for n, f in choose("auto", comparison.texts).items()}
+        features = time.perf_counter() - started
+        times = []
+        for repeat in range(3):
+            started = time.perf_counter()
+            kernels = {name: gram(block_rows(comparison, matrix.values)) for name, matrix in matrices.items()}
+            drawing = inference.Relabellings.draw(comparison, PERMUTATIONS, np.random.default_rng(repeat))
+            tested = inference.permutation_test(kernels, drawing)
+            found = (tested.pvalue, tested.adjusted())
+            times.append(time.perf_counter() - started)
+        slowest = max(slowest, min(times))
+        print(
+            f"  {design:11s} {len(matrices)} families, {comparison.n_blocks} blocks: test {min(times):.2f} s (best of "
+            f"3, worst {max(times):.2f}), features {features:.2f} s, p = {found[0]:.4f}"
+        )
+    print(f"limit {LIMIT:g} s: {'kept' if slowest < LIMIT else 'MISSED'}")
+    return 0 if slowest < LIMIT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
