@@ -60,7 +60,7 @@ def token_counts(token_rows: Sequence[Sequence[str]]) -> Floats:
     return counts
 
 
-# ---------------------------------------------------------------------------------------------------------- kernel tests
+# --------------------------------------------------------------------------------------------------------- kernel tests
 
 
 def mmd_statistics(kernel: Floats, signs: Floats) -> Floats:
@@ -129,7 +129,7 @@ def hamming_kernel(sequences: Sequence[Sequence[str]], longest: int = 1000) -> F
     return agree / length
 
 
-# --------------------------------------------------------------------------------------------------- logistic regression
+# -------------------------------------------------------------------------------------------------- logistic regression
 
 
 @dataclass(frozen=True)
@@ -240,13 +240,13 @@ def row_basis(values: Floats) -> Floats:
     return directions[:, kept] * np.sqrt(size[kept])
 
 
-def pair_folds(n: int, folds: int) -> NDArray[np.int64]:
-    """Fold of each pair. Pairs come in an order that says nothing about them, so every k-th goes to the same fold."""
-    return np.arange(n) % folds
+def relabelled(signs: Floats) -> Floats:
+    """Labels of all rows, suspect rows first: 1 suspect, 0 reference [2n, relabellings]."""
+    return np.vstack([signs.T > 0, signs.T < 0]).astype(np.float64)
 
 
-def logistic_scores(values: Floats, signs: Floats, C: float, folds: int) -> Floats:
-    """Out-of-fold scores of the relabelled data, refitted for every relabelling [2n, 1 + relabellings].
+def logistic_statistics(values: Floats, signs: Floats, C: float) -> Floats:
+    """Minus the least penalised loss of a logistic regression refitted for every relabelling.
 
     Parameters
     ----------
@@ -255,41 +255,32 @@ def logistic_scores(values: Floats, signs: Floats, C: float, folds: int) -> Floa
     signs : float array [1 + relabellings, n]
     C : float
         Inverse penalty.
-    folds : int
-        Both rows of a pair are in the same fold.
     """
-    n = signs.shape[1]
-    rows = row_basis(values)
-    labels = np.vstack([signs.T > 0, signs.T < 0]).astype(np.float64)
-    fold = np.tile(pair_folds(n, folds), 2)
-    scores = np.empty(labels.shape)
-    for f in range(folds):
-        fit = fit_logistic(rows[fold != f], labels[fold != f], C)
-        scores[fold == f] = rows[fold == f] @ fit.weights + fit.intercepts
-    return scores
+    rows, labels = row_basis(values), relabelled(signs)
+    fit = fit_logistic(rows, labels, C)
+    scores = rows @ fit.weights + fit.intercepts
+    return -_loss(scores, labels, np.full((rows.shape[1], 1), 1.0 / C), fit.weights)
 
 
-def heldout_loglik(scores: Floats, signs: Floats) -> Floats:
-    """Mean log-likelihood of the labels under the out-of-fold scores, for every relabelling."""
-    sides = np.hstack([signs, -signs]).T
-    return -np.logaddexp(0.0, -sides * scores).mean(axis=0)
+def logistic_aucs(values: Floats, signs: Floats, C: float, folds: int = 5) -> Floats:
+    """Cross-validated AUROC, refitted for every relabelling and fold; both rows of a pair are in the same fold.
 
-
-def fold_auc(scores: Floats, signs: Floats, folds: int) -> Floats:
-    """AUROC within each fold, averaged over folds, for every relabelling."""
-    n = signs.shape[1]
-    fold = np.tile(pair_folds(n, folds), 2)
-    suspect = np.vstack([signs.T > 0, signs.T < 0])
+    The AUROC is taken within each fold and averaged. Pairs come in an order that says nothing about them, so every
+    `folds`-th goes to the same fold.
+    """
+    rows, labels = row_basis(values), relabelled(signs)
+    fold = np.tile(np.arange(signs.shape[1]) % folds, 2)
     areas = []
     for f in range(folds):
-        inside = fold == f
-        ranks = rankdata(scores[inside], axis=0)
-        m = int(inside.sum()) // 2
-        areas.append(((ranks * suspect[inside]).sum(axis=0) - m * (m + 1) / 2) / m**2)
+        held_out = fold == f
+        fit = fit_logistic(rows[~held_out], labels[~held_out], C)
+        ranks = rankdata(rows[held_out] @ fit.weights, axis=0)
+        m = int(held_out.sum()) // 2
+        areas.append(((ranks * labels[held_out]).sum(axis=0) - m * (m + 1) / 2) / m**2)
     return np.mean(areas, axis=0)
 
 
-# ----------------------------------------------------------------------------------------------------------------- hyppo
+# ---------------------------------------------------------------------------------------------------------------- hyppo
 
 
 def hyppo_difference(values: Floats, n: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from fingerprint import Corpus, caveats, detect
 from fingerprint.caveats import Findings, warnings_for
@@ -45,7 +46,9 @@ def format_differs() -> tuple[Corpus, Corpus]:
 
 def in_runs() -> tuple[list[str], list[str]]:
     """The first half of the suspect file is from another teacher than the second."""
-    return [*(f"{7 * i % 50}, {i % 40}, 3" for i in range(40)), *numbers(40, 1, 3)], numbers(80, 2, 3)
+    rng = np.random.default_rng(1)
+    low, reference = (", ".join(map(str, 100 + rng.integers(0, 150, 3))) for _ in range(40)), numbers(80, 2, 3)
+    return [*low, *numbers(40, 1, 3)], reference
 
 
 def prompts_of_two_kinds() -> tuple[Corpus, Corpus]:
@@ -57,8 +60,8 @@ def prompts_of_two_kinds() -> tuple[Corpus, Corpus]:
 
 def partly_shared() -> tuple[Corpus, Corpus]:
     return (
-        Corpus(tuple(numbers(50, 1)), prompts(30) + prompts(20, "same kind")),
-        Corpus(tuple(numbers(50, 2)), prompts(30) + prompts(20, "like these")),
+        Corpus(tuple(numbers(50, 1)), prompts(30) + prompts(70)[30::2]),
+        Corpus(tuple(numbers(50, 2)), prompts(30) + prompts(70)[31::2]),
     )
 
 
@@ -139,15 +142,15 @@ def test_a_planted_case_fires_its_warning_and_no_other(case: Planted) -> None:
     assert len(mine[0].message) > 20
 
 
-# ------------------------------------------------------------------------------------------------ thresholds, one by one
+# ----------------------------------------------------------------------------------------------- thresholds, one by one
 
 
 def findings(**changes: Any) -> Findings:
     """A clean shared comparison of 40 rows a side, without scores; then what is changed."""
-    corpora = shared(numbers(40, 1), numbers(40, 2))
+    corpora = changes.pop("corpora", None) or shared(numbers(40, 1), numbers(40, 2))
     comparison = pair(*corpora)
-    rng = np.random.default_rng(0)
-    scores = Scores(comparison, np.zeros(80, dtype=np.int64), rng.standard_normal(80), {}, 0.0)
+    rng, n = np.random.default_rng(0), len(comparison.texts)
+    scores = Scores(comparison, np.zeros(n, dtype=np.int64), rng.standard_normal(n), {}, 0.0, {})
     test = PermutationTest(Relabellings.draw(comparison, 99, rng), {}, ())
     control = PromptControl(None, False, "")
     return replace(Findings(corpora, comparison, scores, test, (), control, 0.05), **changes)
@@ -195,9 +198,30 @@ def test_arm_sizes_count_from_ten_to_one() -> None:
 
 
 def test_a_clear_difference_of_lengths_in_few_rows_is_not_sure() -> None:
-    rng = np.random.default_rng(3)
-    sides = [["x" * int(k) for k in np.exp(rng.normal(4 + shift, 1, 40))] for shift in (0.0, 0.3)]
-    assert "lengths_differ" not in codes(findings(corpora=shared(*sides)))
+    """Half a standard deviation: sure at 200 rows a side (5 standard errors), not at 40 (2.2)."""
+    quantiles = norm.ppf((np.arange(200) + 0.5) / 200)
+    for step, expected in ((5, set()), (1, {"lengths_differ"})):
+        sides = [["x" * round(k) for k in np.exp(6 + shift + quantiles[::step])] for shift in (0.0, 0.5)]
+        assert codes(findings(corpora=shared(*sides))) == expected
+
+
+def test_lengths_of_rows_of_one_prompt_count_as_one_observation() -> None:
+    """Half a standard deviation, in 200 rows a side that answer 10 prompts, each with rows of one length."""
+    lengths = np.exp(6 + norm.ppf((np.arange(10) + 0.5) / 10))
+    rows = [["x" * round(k * np.exp(shift)) for k in np.repeat(lengths, 20)] for shift in (0.0, 0.5)]
+    corpora = [Corpus(tuple(r), tuple(f"{i}{side}" for i in np.repeat(range(10), 20))) for side, r in enumerate(rows)]
+    assert "lengths_differ" not in codes(findings(corpora=tuple(corpora)))
+
+
+def test_row_order_counts_a_prompt_once() -> None:
+    """Scores that rise from prompt to prompt: 10 prompts of 20 rows say less than 200 rows."""
+    corpora = shared(numbers(200, 1), numbers(200, 2))
+    ten = tuple(replace(c, prompts=tuple(f"{i}{c.name}" for i in np.repeat(range(10), 20))) for c in corpora)
+    for sides, fires in ((corpora, True), (ten, False)):
+        comparison = pair(*(replace(c, name=name) for c, name in zip(sides, "sr", strict=True)))
+        level = (comparison.origin // 20 * 7) % 10 + comparison.origin // 40  # rank correlation about .5
+        scores = Scores(comparison, np.zeros(400, dtype=np.int64), level.astype(np.float64), {}, 0.0, {})
+        assert ("row_order" in codes(findings(corpora=sides, comparison=comparison, scores=scores))) is fires
 
 
 def test_known_prompts_that_are_the_same_on_both_sides_are_no_warning() -> None:
@@ -220,7 +244,6 @@ def test_known_prompts_that_are_the_same_on_both_sides_are_no_warning() -> None:
 )
 def test_clean_simulated_comparisons_give_the_expected_warnings_only(options: Any, expected: set[str]) -> None:
     """Rates over hundreds of comparisons are what benchmarks/warning_rates.py measures."""
-    for seed in range(2):
-        clean = simulated_pair(60, rng=seed, **options)
-        report = detect(clean.suspect, clean.reference, **QUICK | {"ladder": seed == 0, "n_permutations": 99})
-        assert {warning.code for warning in report.warnings} == expected
+    clean = simulated_pair(60, rng=0, **options)
+    report = detect(clean.suspect, clean.reference, n_permutations=99, ladder="design" not in options)
+    assert {warning.code for warning in report.warnings} == expected
