@@ -45,7 +45,7 @@ def pvalue(statistics: Floats) -> float:
 
 def standardised(values: sp.spmatrix | Floats) -> Floats:
     """Each column centred and divided by its pooled standard deviation; constant columns left out."""
-    dense = np.asarray(values.todense() if sp.issparse(values) else values, dtype=np.float64)
+    dense = np.asarray(sp.csr_matrix(values).toarray(), dtype=np.float64)
     spread = dense.std(axis=0)
     kept = spread > 1e-9 * np.maximum(np.abs(dense).max(axis=0), 1e-300)
     return (dense[:, kept] - dense[:, kept].mean(axis=0)) / spread[kept]

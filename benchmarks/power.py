@@ -184,8 +184,9 @@ def _peers(
         record(f"MMD, {label}", peers.mmd_statistics(peers.gaussian_kernel(apart), signs))
         record(f"energy, {label}", peers.energy_statistics(apart, signs))
     texts = _ordered_texts(comparison)
-    for label, sequences in {"tokens": [tokenize(text) for text in texts], "characters": texts}.items():
-        record(f"model equality, {label}", peers.mmd_statistics(peers.hamming_kernel(sequences), signs))
+    for label, split in {"tokens": tokenize, "characters": list}.items():
+        kernel = peers.hamming_kernel([split(text) for text in texts])
+        record(f"model equality, {label}", peers.mmd_statistics(kernel, signs))
     return found
 
 

@@ -38,7 +38,7 @@ SYSTEM = "system"
 #: "developer" is what newer chat formats call the system role.
 SYSTEM_ROLES = frozenset({"system", "developer"})
 
-_OR_SKIP = 'or leave such rows out with bad_rows="skip"'
+_OR_SKIP = 'or leave such rows out with bad_rows="skip" (--skip-bad-rows)'
 _NAME_TEXT = 'name the column with text="..." (--text)'
 _ACCEPTED = (
     "a path or glob, a Corpus, a list of strings or of dicts, a dict of columns, a polars or pandas DataFrame or "

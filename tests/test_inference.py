@@ -154,7 +154,11 @@ def pvalue_of(suspect: Corpus, reference: Corpus, seed: int) -> float:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"design": "independent", "n_reference": 30}, {"design": "disjoint", "rows_per_prompt": 3, "prompt_effect": 1}],
+    [
+        {},
+        {"design": "independent", "n_reference": 30},
+        {"design": "disjoint", "rows_per_prompt": 3, "prompt_effect": 1},
+    ],
     ids=["shared", "independent, unequal arms", "disjoint, prompt effects"],
 )
 def test_false_positives_stay_in_their_exact_band(options: dict[str, object]) -> None:
