@@ -58,8 +58,9 @@ def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
         raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"family {name} must give finite values, got nan or infinity; check its transform")
-    mean = np.asarray(matrix.mean(axis=0), dtype=np.float64).ravel()
-    square = np.asarray(matrix.multiply(matrix).mean(axis=0), dtype=np.float64).ravel()
+    exact = matrix.astype(np.float64)  # single precision would take constant columns for varying ones
+    mean = np.asarray(exact.mean(axis=0)).ravel()
+    square = np.asarray(exact.power(2).mean(axis=0)).ravel()
     variance = np.maximum(square - mean * mean, 0.0)
     columns = np.flatnonzero(variance > CONSTANT * square)
     weights = getattr(fitted, "column_weights", None)
