@@ -49,7 +49,7 @@ class Numbers(QuantileFamily):
 
     First, last, least, greatest, mean and spread; values by position; digits by place; digit steps inside a number
     (123, 345); steps between numbers and how constant they are; repeats and parity. The habits of a model show here
-    long before single numbers do: at 200 prompt pairs of an eagle teacher (Qwen2.5-14B), power .9 against .5 for
+    long before single numbers do: at 200 prompt pairs of an eagle teacher (Qwen2.5-14B), power .87 against .69 for
     token presence.
 
     Parameters
