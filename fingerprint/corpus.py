@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import comb
 
 import numpy as np
@@ -63,7 +64,7 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.texts)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of the rows, whatever their order: 32 hex digits."""
         total = 0
@@ -141,6 +142,11 @@ class Comparison:
         n_suspect = int(self.block_suspect.sum())
         return float(comb(n, n_suspect)) if n < 1000 else float("inf")
 
+    def pairs(self) -> tuple[Ints, Ints]:
+        """Suspect and reference rows of a shared design that are paired: the i-th of both answer the same prompt."""
+        sides = [np.flatnonzero(self.used & arm) for arm in (self.suspect, ~self.suspect)]
+        suspect, reference = (rows[np.argsort(self.group[rows], kind="stable")] for rows in sides)
+        return suspect, reference
 
     def only(self, rows: Bools) -> Comparison:
         """The same comparison with fewer rows; blocks that lost all their rows are gone."""

@@ -213,7 +213,7 @@ class _Options:
 
 def _teller(progress: bool | Progress, ladder: bool, self_test: bool) -> Callable[[str], None]:
     """Tells the caller which step begins, and what fraction of all steps is done."""
-    steps = 9 + 6 * ladder + self_test
+    steps = 7 + 6 * ladder + self_test
     done = iter(range(steps + 1))
     if progress is False:
         return lambda step: None
@@ -282,7 +282,7 @@ def _analyse(
 ) -> _Analysis:
     """Features, exact test and cross-fitted scores: what the main result and every rung of the ladder consist of."""
     tell("features")
-    matrices = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
+    matrices = _matrices(comparison, families)
     tell("permutation test")
     units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
     relabellings = inference.Relabellings.draw(comparison, options.n_permutations, options.rng(1))
@@ -290,6 +290,10 @@ def _analyse(
     tell("cross-fitted scores")
     varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
     return _Analysis(comparison, matrices, units, test, scoring.cross_fit(comparison, varying, classifier))
+
+
+def _matrices(comparison: Comparison, families: dict[str, Any]) -> dict[str, FamilyMatrix]:
+    return {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
 
 
 def auc_interval(scores: scoring.Scores, family: str | None = None) -> Estimate:
@@ -502,14 +506,13 @@ def _row_differences(main: _Analysis, names: list[str]) -> tuple[dict[str, sp.cs
     The difference of two rows has twice the variance of one.
     """
     comparison = main.comparison
-    used = np.flatnonzero(comparison.used)
     if comparison.kind != "shared":
+        used = np.flatnonzero(comparison.used)
         step = -(-len(used) // PLANTED_ROWS)
         return {f: main.matrices[f].values[used[::step]] for f in names}, 1.0
-    sides = [used[comparison.suspect[used] == arm] for arm in (True, False)]
-    sides = [side[np.argsort(comparison.group[side], kind="stable")] for side in sides]
-    step = -(-len(sides[0]) // PLANTED_ROWS)
-    s, r = (side[::step] for side in sides)
+    suspect, reference = comparison.pairs()
+    step = -(-len(suspect) // PLANTED_ROWS)
+    s, r = suspect[::step], reference[::step]
     return {f: main.matrices[f].values[s] - main.matrices[f].values[r] for f in names}, 0.5
 
 
@@ -581,22 +584,19 @@ def _prompt_control(corpora: Sequence[Corpus], comparison: Comparison, options: 
         return PromptControl(None, False, "both sides answer the same prompts, or too few others to compare")
     sides = [Corpus(tuple(prompts), name=f"prompts of {c.name}") for prompts, c in zip(only, corpora, strict=True)]
     prompts = thin(pair(sides[0], sides[1], seed=options.seed), LADDER_ROWS)
-    found = _test_only(prompts, choose("auto", prompts.texts), options)
+    matrices = _matrices(prompts, choose("auto", prompts.texts))
+    found = _test_only(prompts, matrices, options.n_permutations, options.rng(4))
     differs = found.pvalue <= control_level(options.alpha)
     scope = "the prompts that only one side answers" if comparison.kind == "shared" else "the prompts"
     note = f"{scope} {'differ' if differs else 'were not found to differ'} between the sides"
     return PromptControl(found.pvalue, differs, note)
 
 
-
-def _test_only(comparison: Comparison, families: dict[str, Any], options: _Options) -> inference.PermutationTest:
-    kernels = {
-        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
-        for name, family in families.items()
-    }
-    return inference.permutation_test(
-        kernels, inference.Relabellings.draw(comparison, options.n_permutations, options.rng(4))
-    )
+def _test_only(
+    comparison: Comparison, matrices: dict[str, FamilyMatrix], n_permutations: int, rng: Generator
+) -> inference.PermutationTest:
+    kernels = {name: gram(block_rows(comparison, matrix.values)) for name, matrix in matrices.items()}
+    return inference.permutation_test(kernels, inference.Relabellings.draw(comparison, n_permutations, rng))
 
 
 def _check_self_test(comparison: Comparison, reference: Corpus) -> None:
@@ -620,15 +620,13 @@ def _self_test(
     small = thin(comparison, SELF_TEST_ROWS)
     if small.kind != "shared":
         small = small.only(~small.suspect)
-    matrices = {name: family_matrix(f, small.texts, name) for name, f in choose(families, small.texts).items()}
-    quick = replace(options, n_permutations=max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1))
+    matrices = _matrices(small, choose(families, small.texts))
+    n_permutations = max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1)
     rejections = 0
     for run in range(SELF_TEST_RUNS):
         rng = np.random.default_rng([options.seed, 5, run])
         null = small.swapped(rng) if small.kind == "shared" else small.split(rng)
-        kernels = {name: gram(block_rows(null, matrix.values)) for name, matrix in matrices.items()}
-        relabellings = inference.Relabellings.draw(null, quick.n_permutations, rng)
-        rejections += inference.permutation_test(kernels, relabellings).pvalue <= options.alpha
+        rejections += _test_only(null, matrices, n_permutations, rng).pvalue <= options.alpha
     low, high = inference.exact_interval(rejections, SELF_TEST_RUNS)
     return SelfTest(SELF_TEST_RUNS, rejections, options.alpha, Estimate(rejections / SELF_TEST_RUNS, low, high))
 

@@ -337,15 +337,10 @@ def paired_auc(scores: Scores) -> Moments | None:
     comparison = scores.comparison
     if comparison.kind != "shared":
         return None
-    used = comparison.used
-    sides = []
-    for arm in (comparison.suspect, ~comparison.suspect):
-        rows = np.flatnonzero(used & arm)
-        sides.append(rows[np.argsort(comparison.group[rows], kind="stable")])
-    difference = scores.stacked[sides[0]] - scores.stacked[sides[1]]
+    suspect, reference = comparison.pairs()
+    difference = scores.stacked[suspect] - scores.stacked[reference]
     wins = (difference > 0) + 0.5 * (difference == 0)
-    group = comparison.group[sides[0]]
-    return Moments(float(wins.mean()), _clustered((wins - wins.mean()) / len(wins), group))
+    return Moments(float(wins.mean()), _clustered((wins - wins.mean()) / len(wins), comparison.group[suspect]))
 
 
 def inflation(agreement: float) -> float:

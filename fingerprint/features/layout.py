@@ -47,10 +47,9 @@ def _marks(texts: Sequence[str]) -> dict[str, Floats]:
 def _separators(texts: Sequence[str]) -> dict[str, Floats]:
     segments, vocabulary, index = items([_SEPARATORS.findall(text) for text in texts])
     lengths = np.fromiter((len(s) for s in vocabulary), dtype=np.int64, count=len(vocabulary))
-    pairs = np.unique(np.stack([segments.row, index]), axis=1) if len(index) else np.empty((2, 0), dtype=np.int64)
     return {
         "separators": segments.counts.astype(np.float64),
-        "distinct separators": np.bincount(pairs[0], minlength=len(texts)).astype(np.float64),
+        "distinct separators": segments.distinct(index),
         "longest separator": segments.reduce(np.maximum, lengths[index]),
     }
 

@@ -54,8 +54,8 @@ class Numbers(QuantileFamily):
 
     Parameters
     ----------
-    parts : "all", "values" or "single"
-        "single" keeps what is a sum over single numbers (no order, no neighbours), "values" everything.
+    parts : "all" or "single"
+        "single" keeps what is a sum over single numbers: no order, no neighbours.
     """
 
     def __init__(self, parts: str = "all") -> None:
@@ -138,7 +138,7 @@ def _steps(segments: Segments, values: Ints, lengths: Ints) -> dict[str, Floats]
         "steps by 111": steps.total(np.isin(size, (111, 222, 333))),
         "steps by tens": steps.total(step % 10 == 0),
         "steps by hundreds": steps.total(step % 100 == 0),
-        "distinct numbers less count": _distinct(segments, values) - segments.counts,
+        "distinct numbers less count": segments.distinct(values) - segments.counts,
     }
     for position in range(1, 6):
         table[f"step {position}"] = steps.at(step, position - 1)
@@ -166,8 +166,3 @@ def _chains(
         "leading digit repeats": steps.total(leading[inner] == before_leading),
         "units digit repeats": steps.total(units[inner] == before_units),
     }
-
-
-def _distinct(segments: Segments, values: Ints) -> Floats:
-    pairs = np.unique(np.stack([segments.row, values]), axis=1) if len(values) else np.empty((2, 0), dtype=np.int64)
-    return np.bincount(pairs[0], minlength=segments.n_rows).astype(np.float64)

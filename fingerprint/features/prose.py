@@ -96,10 +96,8 @@ def _ends_in(ending: str, word: str) -> bool:
 def _distinct(segments: Segments, lower: list[str], index: Ints) -> Floats:
     same: dict[str, int] = {}
     folded = np.array([same.setdefault(word, len(same)) for word in lower], dtype=np.int64)[index]
-    pairs = np.unique(np.stack([segments.row, folded]), axis=1) if len(index) else np.empty((2, 0), dtype=np.int64)
-    distinct = np.bincount(pairs[0], minlength=segments.n_rows)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(distinct / segments.counts, dtype=np.float64)
+        return segments.distinct(folded) / segments.counts
 
 
 def _edges(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, Floats]:

@@ -58,6 +58,13 @@ class Segments:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.total(values) / self.counts
 
+    def distinct(self, values: NDArray[Any]) -> Floats:
+        """How many different values each row holds."""
+        if not len(values):
+            return np.zeros(self.n_rows)
+        pairs = np.unique(np.stack([self.row, values]), axis=1)
+        return np.bincount(pairs[0], minlength=self.n_rows).astype(np.float64)
+
     def spread(self, values: NDArray[Any]) -> Floats:
         """Standard deviation per row, nan for a row without items."""
         deviation = values - np.repeat(self.mean(values), self.counts)
