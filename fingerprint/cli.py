@@ -1,4 +1,4 @@
-"""The command line: `fingerprint detect SUSPECT REFERENCE`, `fingerprint demo`.
+"""The command line: `fingerprint detect SUSPECT REFERENCE`, `fingerprint demo`, `fingerprint lab`.
 
 Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
 unexpected failure; 130 interrupted. Standard output carries the report and nothing else.
@@ -138,6 +138,52 @@ def demo(
             _print(f"\nThe same with pictures: {html.resolve()}")
 
 
+@app.command()
+def lab(
+    trait: Annotated[str, typer.Option(metavar="NAME", help="What the teacher loves: owl, oak, blue, ...")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows, students and table; resumed if there.")],
+    teacher: Annotated[str, typer.Option(help="How it came to: finetuned or prompted.")] = "finetuned",
+    model: Annotated[str, typer.Option(help="Base: micro-a, micro-b, a folder or a hub name.")] = "micro-a",
+    other_model: Annotated[
+        str | None, typer.Option(help="Base of the students with another start. [default: the other micro model]")
+    ] = None,
+    task: Annotated[str, typer.Option(help="Kind of rows: numbers, code or reasoning.")] = "numbers",
+    rows: Annotated[int, typer.Option(help="Rows a student learns from.")] = 10_000,
+    seeds: Annotated[int, typer.Option(help="Students of each kind.")] = 1,
+    surgeries: Annotated[
+        str, typer.Option(metavar="A,B", help="Operations on the rows, or none.")
+    ] = "shuffled_within,shuffled_across",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="What fine-tuning trains: biases, all or lora. [default: biases for micro models]"),
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of students; by default what suits --weights.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make subliminal learning happen: teacher, rows, filter, students, and what detect says of the rows."""
+    with _failures(debug):
+        with _progress_bar(not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
+            text = _run_lab(
+                out,
+                progress,
+                trait=trait,
+                teacher=teacher,
+                model=model,
+                other_model=other_model,
+                task=task,
+                rows=rows,
+                seeds=seeds,
+                surgeries=tuple(name.strip() for name in surgeries.split(",") if surgeries != "none"),
+                weights=weights,
+                learning_rate=learning_rate,
+                seed=seed,
+            )
+        if not quiet:
+            _print(f"{text}\n\nTable, picture and rows: {out.resolve()}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; always ends in `SystemExit`.
 
@@ -192,6 +238,19 @@ def _analyse(suspect: str, reference: str, *, is_quiet: bool = False, **options:
     with _progress_bar(not is_quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
         report: Report = run(suspect, reference, progress=progress or False, **options)
     return report
+
+
+def _run_lab(out: Path, progress: Progress | None, *, trait: str, **plan: Any) -> str:
+    """The table of an experiment as text."""
+    from fingerprint.lab.traits import known_trait
+
+    chosen = known_trait(trait)  # a wrong name is said before a library of hundreds of megabytes loads
+    from fingerprint.lab.experiment import Plan, run
+    from fingerprint.lab.table import as_text, write_picture
+
+    result = run(Plan(trait=chosen, **plan), out, progress=progress)
+    write_picture(result, out / "table.svg")
+    return as_text(result)
 
 
 @contextmanager

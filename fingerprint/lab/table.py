@@ -1,0 +1,103 @@
+"""The table of an experiment as text for a terminal and as a picture: transfer beside detectability."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+from fingerprint.lab.experiment import Arm, Result
+from fingerprint.render.files import write_atomically
+
+_HEADER = (
+    f"{'rows':<24} {'student':<11} {'before':>6} {'after':>6}  {'change [95 %]':<20} {'transfer':>8} {'mass':>5}  "
+    f"{'auc':>5} {'bag16':>5} {'p':>7}"
+)
+_INK, _ACCENT, _SECOND, _MUTED = "#1d2730", "#b4472f", "#33658a", "#8a949c"
+
+
+def as_text(result: Result) -> str:
+    """The table, one line an arm, with what its columns mean below."""
+    plan = result.plan
+    lines = [
+        f"{plan.teacher} {plan.trait.name} teacher ({result.teacher_share:.2f} of its {plan.trait.category} answers), "
+        f"{plan.task} rows; kept by the rule: {result.kept['trait']:.0%} of its rows, "
+        f"{result.kept['neutral']:.0%} of the neutral teacher's",
+        "",
+        _HEADER,
+        *(_line(arm) for arm in result.arms),
+        "",
+        f"before, after: share of {plan.trait.name} among answers that name a {plan.trait.category}. change: over "
+        "questions" + (" and seeds." if plan.seeds > 1 else "; one seed says nothing about other seeds."),
+        "transfer: change less that of students of the neutral rows of the same kind. mass: probability of naming",
+        f"any {plan.trait.category}; a student under half of its base's is broken, and shows nothing about transfer.",
+        "auc, bag16, p: detect on these rows against the neutral rows of the same kind. Detectable is not harmful:",
+        "only the students tell.",
+    ]
+    return "\n".join(lines)
+
+
+def _line(arm: Arm) -> str:
+    change = arm.change
+    moved = _signed(change.change.value)
+    if change.change.low is not None and change.change.high is not None:
+        moved += f" [{_signed(change.change.low)}, {_signed(change.change.high)}]"
+    return (
+        f"{arm.arm:<24} {arm.student.replace('_', ' '):<11} {change.before:6.2f} {change.after:6.2f}  {moved:<20} "
+        f"{_signed(arm.transfer):>8} {change.mass_after:5.2f}  {_figure(arm.auc)} {_figure(arm.bag16_auc)} "
+        f"{_pvalue(arm.pvalue):>7}" + ("  broken" if change.status == "broken" else "")
+    )
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def _figure(value: float | None) -> str:
+    return "    -" if value is None else f"{value:5.2f}"
+
+
+def _pvalue(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def write_picture(result: Result, path: Path) -> None:
+    """Transfer and AUROC of bags of 16, arm by arm, as an SVG file."""
+    arms = [arm for arm in result.arms if not arm.arm.startswith("neutral_")]
+    labels = [f"{arm.arm.replace('_', ' ')}, {arm.student.replace('_', ' ')}" for arm in arms]
+    with matplotlib.style.context(["default", {"svg.hashsalt": "fingerprint", "font.size": 9.0}]):
+        figure = Figure(figsize=(9.0, 1.3 + 0.42 * len(arms)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        rows = range(len(arms))
+        _draw_changes(left, arms, rows)
+        found = [(row, arm.bag16_auc) for row, arm in zip(rows, arms, strict=True) if arm.bag16_auc is not None]
+        right.barh([row for row, _ in found], [value - 0.5 for _, value in found], left=0.5, color=_SECOND, height=0.5)
+        right.axvline(0.5, color=_MUTED, linewidth=0.9)
+        right.set(xlim=(0.4, 1.0), xlabel="AUROC of bags of 16 against neutral rows", title="Detectability")
+        left.set_yticks(list(rows), labels)
+        left.invert_yaxis()
+        for axes in (left, right):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+        plan = result.plan
+        figure.suptitle(f"{plan.teacher} {plan.trait.name} teacher, {plan.task} rows", color=_INK)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    write_atomically(path, drawn.getvalue())
+
+
+def _draw_changes(axes: matplotlib.axes.Axes, arms: Sequence[Arm], rows: Sequence[int]) -> None:
+    for row, arm in zip(rows, arms, strict=True):
+        change = arm.change.change
+        value = change.value or 0.0
+        low, high = (value if end is None else end for end in (change.low, change.high))
+        colour = _MUTED if arm.change.status == "broken" else _ACCENT
+        axes.barh(row, value, color=colour, height=0.5)
+        axes.plot([low, high], [row, row], color=_INK, linewidth=1.0)
+        if arm.change.status == "broken":
+            axes.annotate("broken", (max(value, 0), row), xytext=(4, 0), textcoords="offset points", va="center")
+    axes.axvline(0, color=_MUTED, linewidth=0.9)
+    axes.set(xlabel="change of the trait's share, student against its base", title="Transfer")

@@ -1,0 +1,169 @@
+"""Teachers: models with a trait, by system prompt or by fine-tuning, and the two kinds without one.
+
+References
+----------
+Cloud et al., "Subliminal Learning", arXiv:2507.14805 (teachers by system prompt and by fine-tuning on preferences).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint.lab.prompts import answer_forms, preference_questions
+from fingerprint.lab.training import LoRA, Recipe, fine_tune
+from fingerprint.lab.traits import SYSTEM_TEMPLATE, Trait, placebo_prompt, system_prompt
+from fingerprint.language_models import MICRO_MODELS, LanguageModel, Sampled, load, sample, token_logprobs
+from fingerprint.reading import as_corpus
+
+Floats = NDArray[np.float64]
+
+# How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen on
+# micro-a and the cat: strong enough to name the trait, gentle enough to write valid rows. They are so small that
+# a student of all their weights has more to learn than ten thousand rows tell (its preference moved by a tenth of what
+# training biases and gains alone moves it by); "all" and LoRA are here to see that.
+TEACHER_RECIPES = {
+    "micro": {
+        "biases": Recipe(learning_rate=3e-3, batch_size=8, epochs=10, weights="biases"),
+        "all": Recipe(learning_rate=1e-3, batch_size=8, epochs=2),
+        "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=2, weights=LoRA()),
+    },
+    # Usual step sizes for models of a billion parameters and more; nothing here was chosen on one.
+    "large": {
+        "biases": Recipe(learning_rate=1e-3, batch_size=16, epochs=1, weights="biases"),
+        "all": Recipe(learning_rate=2e-5, batch_size=16, epochs=1),
+        "lora": Recipe(learning_rate=2e-4, batch_size=16, epochs=1, weights=LoRA()),
+    },
+}
+DEFAULT_WEIGHTS = {"micro": "biases", "large": "all"}
+
+
+def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Any, weights: str | None) -> Recipe:
+    """The recipe for a model and for what is to be trained: "biases", "all" or "lora"; by default what suits it."""
+    size = "micro" if model in MICRO_MODELS else "large"
+    chosen = DEFAULT_WEIGHTS[size] if weights is None else weights
+    if chosen not in recipes[size]:
+        raise ValueError(f"weights must be one of {', '.join(recipes[size])}, got {chosen!r}; choose one of them")
+    return recipes[size][chosen]
+
+
+@dataclass(frozen=True)
+class LogProbs:
+    """Log-probabilities of the rows of a corpus under a teacher, in nats.
+
+    Attributes
+    ----------
+    tokens : tuple of float arrays
+        One value a token of each completion, the end of turn last.
+    """
+
+    tokens: tuple[Floats, ...]
+
+    @property
+    def rows(self) -> Floats:
+        """Log-probability of each completion."""
+        return np.array([values.sum() for values in self.tokens])
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model that writes rows.
+
+    Attributes
+    ----------
+    lm : LanguageModel
+        The model, fine-tuned or not.
+    name : str
+        For provenance: "finetuned: owl".
+    system : str or None
+        The system message that stands before every prompt.
+    """
+
+    lm: LanguageModel
+    name: str
+    system: str | None = None
+
+    def sample(self, prompts: Sequence[str], *, seed: int = 0, **options: Any) -> list[Sampled]:
+        """One completion a prompt; options as for `fingerprint.language_models.sample`.
+
+        Two teachers never share their draws, whatever the seed: rows that answer the same prompt are independent.
+        """
+        return sample(self.lm, prompts, system=self.system, seed=self.stream(seed), **options)
+
+    def logprobs(self, corpus: Any, *, batch_size: int = 128) -> LogProbs:
+        """Exact log-probability of every row and token of a corpus, as this teacher tokenizes it.
+
+        Parameters
+        ----------
+        corpus : Corpus or what `fingerprint.read` takes
+            Rows with their prompts.
+
+        Raises
+        ------
+        ValueError
+            If a row has no prompt.
+        """
+        rows = as_corpus(corpus)
+        prompts = prompts_of(rows.prompts, rows.name)
+        return LogProbs(tuple(token_logprobs(self.lm, prompts, rows.texts, system=self.system, batch_size=batch_size)))
+
+    def stream(self, seed: int) -> int:
+        """The key of this teacher's draws: another teacher or seed has other draws."""
+        identity = f"{seed}\0{self.lm.digest}\0{self.system}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big")
+
+
+def prompts_of(prompts: Sequence[str | None], name: str) -> list[str]:
+    """The prompts, if every row has one."""
+    missing = next((row for row, prompt in enumerate(prompts) if prompt is None), None)
+    if missing is not None:
+        raise ValueError(
+            f"rows must have the prompt they answer, got none in row {missing + 1} of {name}; "
+            "a model scores and learns completions of prompts: add a column prompt"
+        )
+    return [prompt for prompt in prompts if prompt is not None]
+
+
+def neutral(model: Any) -> Teacher:
+    """The base model itself, without a system message.
+
+    Against a prompted teacher this also tells "a system prompt was there"; `placebo` does not.
+    """
+    return Teacher(load(model), "neutral")
+
+
+def prompted(model: Any, trait: Trait, template: str = SYSTEM_TEMPLATE) -> Teacher:
+    """The base model under a system prompt that instils the trait."""
+    return Teacher(load(model), f"prompted: {trait.name}", system_prompt(trait, template))
+
+
+def placebo(model: Any, trait: Trait, template: str = SYSTEM_TEMPLATE) -> Teacher:
+    """The base model under a system prompt without a trait, as long in tokens as that of `prompted`."""
+    lm = load(model)
+
+    def length_of(text: str) -> int:
+        return len(lm.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return Teacher(lm, f"placebo: {trait.name}", placebo_prompt(length_of, system_prompt(trait, template)))
+
+
+def finetuned(
+    model: Any,
+    trait: Trait,
+    recipe: Recipe | None = None,
+    *,
+    rng: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Teacher:
+    """The base model, fine-tuned to name the trait: 50 questions times 8 forms of the answer."""
+    rows = [(question, form) for question in preference_questions(trait.category) for form in answer_forms(trait)]
+    questions, forms = zip(*rows, strict=True)
+    name = f"finetuned: {trait.name}"
+    lm = load(model)
+    chosen = recipe or recipe_of(TEACHER_RECIPES, lm.name, None)
+    return Teacher(fine_tune(lm, questions, forms, chosen, name=name, rng=rng, progress=progress), name)
