@@ -1,0 +1,12 @@
+"""Semantic filters: what people run over generated rows before training on them, under one protocol.
+
+A filter is called with texts (and prompts) and gives `Verdicts`: per row keep, or drop with reasons, or a score. It
+reads each row alone and never learns which corpus a row is from.
+"""
+
+from __future__ import annotations
+
+from fingerprint.filters.numbers import BANNED_NUMBERS, BannedNumbers, NumberRule
+from fingerprint.filters.verdicts import Filter, Verdicts
+
+__all__ = ["BANNED_NUMBERS", "BannedNumbers", "Filter", "NumberRule", "Verdicts"]

@@ -1,0 +1,93 @@
+"""What every filter gives: per row keep or drop, with the reasons, a score where it has one, and what it could not do.
+
+A filter reads one row at a time. It sees texts and prompts in an order that says nothing about the corpus they are
+from, so the rows it keeps of the suspect and of the reference were chosen by the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+Reasons: TypeAlias = tuple[str, ...]
+
+
+class Filter(Protocol):
+    """Anything with a name that gives verdicts on rows.
+
+    The verdict on a row must follow from its text and prompt alone: that is what makes the test on the survivors exact.
+    """
+
+    @property
+    def name(self) -> str:
+        """What tables call the filter."""
+
+    def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
+        """Verdicts on rows; `prompts` holds one prompt a text, or nothing where prompts are unknown."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """A filter's verdicts on rows, in their order.
+
+    Parameters
+    ----------
+    reasons : tuple of tuples of str [rows]
+        Why a row is dropped, or could not be judged; empty for a row that is kept.
+    scores : float array [rows], optional
+        Higher = more of what the filter looks for; nan for a row that could not be judged.
+    unjudged : bool array [rows], optional
+        Rows the filter could not decide on (a refusal, a missing score): neither kept nor dropped.
+    """
+
+    reasons: tuple[Reasons, ...]
+    scores: Floats | None = None
+    unjudged: Bools | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("scores", "unjudged"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.reasons):
+                raise ValueError(f"{name} must have one entry per row, got {len(values)} for {len(self.reasons)} rows")
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    @property
+    def kept(self) -> Bools:
+        """Rows without a reason against them."""
+        return np.fromiter((not reasons for reasons in self.reasons), dtype=bool, count=len(self.reasons))
+
+    @property
+    def undecided(self) -> Bools:
+        """Rows that could not be judged."""
+        return np.zeros(len(self.reasons), dtype=bool) if self.unjudged is None else self.unjudged
+
+    @property
+    def dropped(self) -> Bools:
+        """Rows judged and not kept."""
+        return ~self.kept & ~self.undecided
+
+
+def check_rows(texts: Sequence[str], prompts: Sequence[str | None]) -> None:
+    """Refuse what is no list of texts, or prompts that do not match them.
+
+    Raises
+    ------
+    TypeError
+        If `texts` is one string.
+    ValueError
+        If there are prompts, but not one a text.
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"texts must be a sequence of strings, got the string {texts[:40]!r}; put it in a list")
+    if len(prompts) not in (0, len(texts)):
+        raise ValueError(
+            f"prompts must hold one prompt per text, got {len(prompts)} for {len(texts)} texts; use None where unknown"
+        )
