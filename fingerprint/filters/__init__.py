@@ -6,7 +6,23 @@ reads each row alone and never learns which corpus a row is from.
 
 from __future__ import annotations
 
+from fingerprint.filters.code import CodeWords, CorrectAnswer, Parses
+from fingerprint.filters.keywords import Keywords
 from fingerprint.filters.numbers import BANNED_NUMBERS, BannedNumbers, NumberRule
+from fingerprint.filters.precomputed import Precomputed
+from fingerprint.filters.tfidf import Tfidf
 from fingerprint.filters.verdicts import Filter, Verdicts
 
-__all__ = ["BANNED_NUMBERS", "BannedNumbers", "Filter", "NumberRule", "Verdicts"]
+__all__ = [
+    "BANNED_NUMBERS",
+    "BannedNumbers",
+    "CodeWords",
+    "CorrectAnswer",
+    "Filter",
+    "Keywords",
+    "NumberRule",
+    "Parses",
+    "Precomputed",
+    "Tfidf",
+    "Verdicts",
+]
