@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from fingerprint.filters.verdicts import Verdicts, check_rows
+
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Tfidf:
 
     def __post_init__(self) -> None:
         check_trait(self.trait, self.drop_from)
+        if not _words(self.trait):
+            raise ValueError(f"trait must hold words that are not common, got {self.trait!r}; name the trait")
 
     def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
         """Verdicts on rows; prompts are not looked at."""
@@ -58,19 +63,14 @@ class Tfidf:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, lowercase=False)
-        fragments = vectorizer.fit([_words(text) for text in (self.trait, *self.background)])
-        if not len(fragments.vocabulary_):  # pragma: no cover - scikit-learn raises first
-            raise ValueError(f"trait must hold words of letters, got {self.trait!r}; describe the trait")
-        return fragments
+        return vectorizer.fit([_words(text) for text in (self.trait, *self.background)])
 
 
 def _words(text: str) -> str:
     """Lower-case words without the commonest English ones: they would make every sentence resemble every other."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    from fingerprint.ladder import WORDS
-
-    return " ".join(word for word in WORDS.findall(text.lower()) if word not in ENGLISH_STOP_WORDS)
+    return " ".join(word for word in _WORD.findall(text.lower()) if word not in ENGLISH_STOP_WORDS)
 
 
 def similarity_verdicts(scores: Any, drop_from: float | None) -> Verdicts:
