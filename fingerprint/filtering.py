@@ -128,11 +128,17 @@ def judge(filters: Sequence[Filter], comparison: Comparison, corpora: Sequence[C
 
 def compare(verdicts: Mapping[str, Verdicts], measures: Measures, tell: Callable[[str], None]) -> Compared:
     """What filters remove and see, and what is detectable on what they keep."""
-    stack = in_sequence(verdicts)
+    stack = {SEQUENCE: in_sequence(verdicts)} if len(verdicts) > 1 else {}
+    compared = thinned_rows(measures.comparison, COMPARED_ROWS)
+    left: dict[bytes, tuple[Residual, Controls]] = {}
     results = []
-    for name, given in {**verdicts, **({SEQUENCE: stack} if len(verdicts) > 1 else {})}.items():
+    for name, given in {**verdicts, **stack}.items():
         tell(f"filter: {name}")
-        results.append(_compared(name, given, measures))
+        keep = given.kept & ~given.undecided
+        same = np.packbits(keep & compared).tobytes()  # the sequence often keeps what one of the filters keeps
+        if same not in left:
+            left[same] = measures.residual(keep & compared, True), _controls(keep, compared, measures)
+        results.append(_result(name, given, *left[same], measures))
     return Compared(tuple(results), tuple(_warnings(verdicts, measures)))
 
 
@@ -153,13 +159,11 @@ def in_sequence(verdicts: Mapping[str, Verdicts]) -> Verdicts:
 # ---------------------------------------------------------------------------------------------------------- one filter
 
 
-def _compared(name: str, given: Verdicts, measures: Measures) -> FilterResult:
+def _result(name: str, given: Verdicts, residual: Residual, controls: Controls, measures: Measures) -> FilterResult:
     comparison = measures.comparison
     arms = (comparison.suspect, ~comparison.suspect)
     values = given.dropped.astype(np.float64) if given.scores is None else given.scores
     areas = _separation(values, given.undecided, measures)
-    keep = given.kept & ~given.undecided
-    compared = thinned_rows(comparison, COMPARED_ROWS)
     return FilterResult(
         filter=name,
         removed_suspect=_share(given.dropped[arms[0]]),
@@ -170,8 +174,8 @@ def _compared(name: str, given: Verdicts, measures: Measures) -> FilterResult:
         bag16_auc=areas[16],
         bag64_auc=areas[64],
         pvalue=_pvalue(values, given.undecided, measures),
-        residual=measures.residual(keep & compared, True),
-        controls=Controls(None, None) if keep[compared].all() else _controls(keep, compared, measures),
+        residual=residual,
+        controls=controls,
         reasons=_reason_counts(given, arms[0]),
     )
 
@@ -221,6 +225,8 @@ def _reason_counts(given: Verdicts, suspect: Bools) -> tuple[ReasonCount, ...]:
 
 
 def _controls(keep: Bools, compared: Bools, measures: Measures) -> Controls:
+    if keep[compared].all() or not keep[compared].any():
+        return Controls(None, None)
     random = _random(keep, compared, measures, measures.rng(21))
     return Controls(random, _detector_control(keep, compared, measures))
 

@@ -65,7 +65,8 @@ def _filter_results(strange: str) -> tuple[FilterResult, ...]:
         planted = (PlantedPower(0.55, Estimate(0.91, 0.86, 0.95)),)
         return Residual(4801, 4790, 3312, Estimate(auc, auc - 0.02, auc + 0.02), Estimate(0.83), 0.0001, planted)
 
-    random = RandomControl(20, Estimate(0.587, 0.58, 0.59), Estimate(0.834, 0.81, 0.85), Estimate(0.0001, 0.0001, 0.0002))
+    smallest = Estimate(0.0001, 0.0001, 0.0001)
+    random = RandomControl(20, Estimate(0.587, 0.58, 0.594), Estimate(0.834, 0.81, 0.85), smallest)
     shares = (Estimate(0.241, 0.23, 0.252), Estimate(0.225, 0.21, 0.24), 0, 0)
     own = (Estimate(0.508, 0.503, 0.513), Estimate(0.53, 0.5, 0.56), Estimate(0.56, 0.5, 0.62), 0.0123)
     reasons = (ReasonCount("has banned numbers", 6572, 1220),)
