@@ -18,7 +18,7 @@ from fingerprint import filtering, inference, ladder, scoring
 from fingerprint.caveats import Findings, control_level, warnings_for
 from fingerprint.corpus import MIN_GROUPS, Comparison, Corpus, pair, survivors, thin
 from fingerprint.features import choose, column_names, data_kind
-from fingerprint.filters import Filter
+from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.reading import as_corpus
 from fingerprint.report import (
     Bag,
@@ -138,7 +138,7 @@ def detect(
     >>> report.pvalue, report.auc.value  # doctest: +SKIP
     """
     options = _Options(alpha, min_auc, n_permutations, rng)
-    filters = filtering.check_filters(filters)
+    filters = check_filters(filters)
     prompt_column = prompt if isinstance(prompt, str) else None
     corpora = tuple(
         as_corpus(data, text=text, prompt=prompt_column, bad_rows=bad_rows, argument=argument)

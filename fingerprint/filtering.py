@@ -25,7 +25,7 @@ from scipy.stats import fisher_exact, rankdata
 from fingerprint import scoring
 from fingerprint.caveats import SURE, control_level
 from fingerprint.corpus import Comparison, Corpus, thinned_rows
-from fingerprint.filters import Filter, Verdicts
+from fingerprint.filters.verdicts import SEQUENCE, Filter, Verdicts
 from fingerprint.inference import Relabellings, exact_interval, permutation_test
 from fingerprint.report import (
     Controls,
@@ -49,7 +49,6 @@ COMPARED_ROWS = 5000
 RANDOM_DRAWS = 20
 # Fewer groups a side than this cannot be halved into a part to fit on and a part to compare on.
 MIN_HALVED_GROUPS = 80
-SEQUENCE = "all in sequence"
 BAGS = (16, 64)
 
 
@@ -85,26 +84,6 @@ class Compared:
 
     results: tuple[FilterResult, ...]
     warnings: tuple[Warning, ...]
-
-
-def check_filters(filters: Sequence[Filter]) -> tuple[Filter, ...]:
-    """Filters with distinct names, ready to be called.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If something among them is no filter, or two have the same name.
-    """
-    if isinstance(filters, str) or not isinstance(filters, Sequence):
-        raise TypeError(f"filters must be a sequence of filters, got {filters!r}; put it in a list")
-    names = Counter[str]()
-    for found in filters:
-        if isinstance(found, type) or not callable(found) or not isinstance(getattr(found, "name", None), str):
-            raise TypeError(f"filters must be callables with a name, got {found!r}; see fingerprint.filters")
-        names[found.name] += 1
-    if repeated := [name for name, times in names.items() if times > 1 or name == SEQUENCE]:
-        raise ValueError(f"filters must have distinct names, got {repeated[0]!r} twice; give one another name=")
-    return tuple(filters)
 
 
 def judge(filters: Sequence[Filter], comparison: Comparison, corpora: Sequence[Corpus]) -> dict[str, Verdicts]:

@@ -18,8 +18,9 @@ from scipy.stats import binom
 from fingerprint import Corpus, Report, detect, filtering
 from fingerprint.corpus import MIN_SHARED, Comparison, pair, survivors
 from fingerprint.features import Numbers, choose
-from fingerprint.filtering import SEQUENCE, in_sequence, kept_by_threshold, matched
+from fingerprint.filtering import in_sequence, kept_by_threshold, matched
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Precomputed, Verdicts
+from fingerprint.filters.verdicts import SEQUENCE
 from fingerprint.inference import Relabellings, permutation_test
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.sketch import block_rows, family_matrix, gram

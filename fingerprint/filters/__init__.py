@@ -11,8 +11,10 @@ from fingerprint.filters.embedding import Embedding
 from fingerprint.filters.judge import Judge
 from fingerprint.filters.keywords import Keywords
 from fingerprint.filters.local_judge import LocalJudge
+from fingerprint.filters.named import named
 from fingerprint.filters.numbers import BANNED_NUMBERS, BannedNumbers, NumberRule
 from fingerprint.filters.precomputed import Precomputed
+from fingerprint.filters.rows import apply
 from fingerprint.filters.tfidf import Tfidf
 from fingerprint.filters.verdicts import Filter, Verdicts
 
@@ -31,4 +33,6 @@ __all__ = [
     "Precomputed",
     "Tfidf",
     "Verdicts",
+    "apply",
+    "named",
 ]
