@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprint.filters import Embedding, Judge, LocalJudge, judge
+from fingerprint.filters import Embedding, Judge, Keywords, LocalJudge, judge
 from fingerprint.filters.questions import pair_question, parse_answer, single_question
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.scoring import auc
 
 openai = pytest.importorskip("openai", reason="the extra judge is not installed")
 
@@ -376,6 +378,23 @@ def test_embedding_scores_do_not_depend_on_the_other_rows(minilm: str) -> None:
     np.testing.assert_allclose(together.scores, np.concatenate(alone), atol=1e-5)  # type: ignore[arg-type]
     assert together.dropped.tolist() == [True, False, False, True]
     assert together.reasons[0] == ("similarity at least 0.5",)
+
+
+@pytest.mark.slow
+def test_embeddings_see_a_visible_trait_as_well_as_keywords(minilm: str) -> None:
+    """30 % of the suspect rows say that they love owls. The others are a coin's toss, good to .005."""
+    data = simulated_pair(1500, rng=2)
+    says = np.random.default_rng(3).random(1500) < 0.3
+    suspect = [f"{text} I love owls." if s else text for text, s in zip(data.suspect.texts, says, strict=True)]
+    texts, n = [*suspect, *data.reference.texts], 1500
+    areas = {}
+    for found in (Keywords(["owl"]), Embedding("I love owls.", model=minilm)):
+        given = found(texts)
+        values = given.dropped.astype(float) if given.scores is None else given.scores
+        areas[found.name] = auc(values[:n], values[n:])
+    print(f"\nAUROC {areas}")
+    assert areas["keywords"] == pytest.approx(0.65, abs=0.02)
+    assert areas["embedding"] > areas["keywords"] - 0.02
 
 
 def test_no_rows_give_no_verdicts(minilm: str) -> None:
