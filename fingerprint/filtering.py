@@ -113,7 +113,7 @@ def compare(verdicts: Mapping[str, Verdicts], measures: Measures, tell: Callable
     results = []
     for name, given in {**verdicts, **stack}.items():
         tell(f"filter: {name}")
-        keep = given.kept & ~given.undecided
+        keep = given.kept
         same = np.packbits(keep & compared).tobytes()  # the sequence often keeps what one of the filters keeps
         if same not in left:
             left[same] = measures.residual(keep & compared, True), _controls(keep, compared, measures)
@@ -325,7 +325,7 @@ def _one_sided(name: str, given: Verdicts, suspect: Bools) -> Iterator[Warning]:
 def _identical(verdicts: Mapping[str, Verdicts]) -> Iterator[Warning]:
     seen: dict[bytes, str] = {}
     for name, given in verdicts.items():
-        keep = given.kept & ~given.undecided
+        keep = given.kept
         if keep.all():
             continue
         first = seen.setdefault(np.packbits(keep).tobytes(), name)

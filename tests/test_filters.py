@@ -160,10 +160,11 @@ def test_an_empty_list_of_banned_numbers_is_refused() -> None:
 
 
 def test_kept_dropped_and_undecided_rows_add_up() -> None:
-    verdicts = Verdicts(((), ("a",), ("no score",)), np.array([0.0, 1.0, np.nan]), np.array([False, False, True]))
-    assert verdicts.kept.tolist() == [True, False, False]
-    assert verdicts.dropped.tolist() == [False, True, False]
-    assert verdicts.undecided.tolist() == [False, False, True]
+    reasons, scores = ((), ("a",), ("no score",), ()), np.array([0.0, 1.0, np.nan, np.nan])
+    verdicts = Verdicts(reasons, scores, np.array([False, False, True, True]))
+    assert verdicts.kept.tolist() == [True, False, False, False]
+    assert verdicts.dropped.tolist() == [False, True, False, False]
+    assert verdicts.undecided.tolist() == [False, False, True, True]
 
 
 def test_one_string_is_no_list_of_texts() -> None:

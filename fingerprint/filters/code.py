@@ -11,7 +11,7 @@ import re
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import cached_property
@@ -129,7 +129,7 @@ class CorrectAnswer:
     ((), ('wrong final answer',), ('no final answer',))
     """
 
-    answers: Mapping[str, str | int | float]
+    answers: Mapping[str, str | int | float] = field(repr=False)
     name: str = "correct answer"
 
     def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:

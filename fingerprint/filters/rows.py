@@ -42,7 +42,7 @@ def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
     if not checked:
         raise ValueError("filters must hold at least one filter, got none; for example [NumberRule()]")
     verdicts = {found.name: found(corpus.texts, corpus.prompts) for found in checked}
-    kept = np.all([given.kept & ~given.undecided for given in verdicts.values()], axis=0)
+    kept = np.all([given.kept for given in verdicts.values()], axis=0)
     dropped = np.any([given.dropped for given in verdicts.values()], axis=0)
     reasons = [
         [f"{name}: {reason}" for name, given in verdicts.items() for reason in given.reasons[row]]

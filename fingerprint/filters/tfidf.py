@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -41,7 +41,7 @@ class Tfidf:
 
     trait: str
     drop_from: float | None = None
-    background: Sequence[str] = ()
+    background: Sequence[str] = field(default=(), repr=False)
     name: str = "tfidf"
 
     def __post_init__(self) -> None:

@@ -64,8 +64,9 @@ class Verdicts:
 
     @property
     def kept(self) -> Bools:
-        """Rows without a reason against them."""
-        return np.fromiter((not reasons for reasons in self.reasons), dtype=bool, count=len(self.reasons))
+        """Rows without a reason against them, as far as they could be judged."""
+        clear = np.fromiter((not reasons for reasons in self.reasons), dtype=bool, count=len(self.reasons))
+        return np.asarray(clear & ~self.undecided)
 
     @property
     def undecided(self) -> Bools:
