@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -300,14 +301,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     transformers = pytest.importorskip("transformers", reason="the extra lm is not installed")
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    words = ["<unk>", "<pad>", "yes", "no", "owl", "row", "Answer", ":", *map(str, range(20))]
+    words = ["<unk>", "<pad>", "yes", "no", "<eos>", "owl", "row", "Answer", ":", *map(str, range(20))]
     plain = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     plain.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="<unk>", pad_token="<pad>")
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=plain, unk_token="<unk>", pad_token="<pad>", eos_token="<eos>"
+    )
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=512, initializer_range=0.4,
+        max_position_embeddings=512, initializer_range=0.4, pad_token_id=1, eos_token_id=4, bos_token_id=None,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("tiny")
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
@@ -350,6 +353,80 @@ def test_a_model_that_cannot_say_yes_is_refused(tiny_model: Path, monkeypatch: p
     monkeypatch.setattr(module, "YES", ("oui",))
     with pytest.raises(ValueError, match=r"model must tell yes from no by their first token, got \[\] and \[3\]"):
         LocalJudge("owls", str(tiny_model))(["1"])
+
+
+@pytest.fixture
+def served_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with the chat template that `transformers serve` asks for."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}Answer :"
+    tokenizer.save_pretrained(tmp_path / "served")
+    AutoModelForCausalLM.from_pretrained(tiny_model).save_pretrained(tmp_path / "served")
+    return tmp_path / "served"
+
+
+class TransformersServe:
+    """`transformers serve` in a process of its own."""
+
+    def __init__(self, model: Path, log: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.model, self.log = model, log
+        self.start()
+
+    def start(self) -> None:
+        command = [str(Path(sys.executable).with_name("transformers")), "serve", str(self.model), "--device", "cpu"]
+        offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"}
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)], stdout=log, stderr=log, env=offline, stdin=subprocess.DEVNULL
+            )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.mark.slow
+def test_a_thousand_rows_survive_transformers_serve_being_killed_in_the_middle(
+    served_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real server of language models: every row answered once, before the kill or after the restart."""
+    pytest.importorskip("uvicorn", reason="transformers serve needs uvicorn and fastapi")
+    monkeypatch.setattr(judge, "LONGEST_WAIT", 5.0)
+    server = TransformersServe(served_model, tmp_path / "serve.log")
+    cache = tmp_path / "answers.jsonl"
+    asked = Judge(
+        "loves owls", str(served_model), base_url=f"http://127.0.0.1:{server.port}/v1", cache=cache, timeout=30.0,
+        concurrency=2, max_attempts=60, request={"max_tokens": 2},
+    )  # fmt: skip
+    restarted = threading.Event()
+
+    def kill_and_restart() -> None:
+        while not cache.exists() or len(cache.read_text().splitlines()) < 400:
+            time.sleep(0.05)
+        server.kill()
+        restarted.set()
+        server.start()
+
+    killer = threading.Thread(target=kill_and_restart)
+    killer.start()
+    try:
+        verdicts = asked([f"{i % 20} {i // 20 % 20} {i // 400}" for i in range(1000)])
+        killer.join()
+    finally:
+        server.kill()
+    assert restarted.is_set()
+    keys = [json.loads(line)["key"] for line in cache.read_text().splitlines()]
+    assert len(keys) == len(set(keys)) == 1000
+    usage = asked.usage
+    assert (usage.failures, usage.requests - usage.retries) == (0, 1000)
+    assert usage.retries > 0
+    print(f"\n{usage}; {int(verdicts.undecided.sum())} undecided")
+    assert usage.unparsable == verdicts.undecided.sum() > 0  # a random model says little of use, and it is counted
 
 
 # ----------------------------------------------------------------------------------------------------------- embeddings
