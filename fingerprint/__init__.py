@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fingerprint import features, lab
+    from fingerprint import features, filters, lab
     from fingerprint.corpus import Corpus
     from fingerprint.detection import detect
     from fingerprint.reading import read
     from fingerprint.report import Estimate, Report
 
-__all__ = ["Corpus", "Estimate", "Report", "detect", "features", "lab", "read"]
+__all__ = ["Corpus", "Estimate", "Report", "detect", "features", "filters", "lab", "read"]
 
 # Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
 # `fingerprint --help` and programs that only read a report need not wait for.
@@ -21,7 +21,7 @@ _HOMES = {
     "detect": "fingerprint.detection",
     "read": "fingerprint.reading",
 }
-_MODULES = ("features", "lab")
+_MODULES = ("features", "filters", "lab")
 
 
 def __getattr__(name: str) -> Any:

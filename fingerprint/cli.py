@@ -1,4 +1,4 @@
-"""The command line: `fingerprint detect SUSPECT REFERENCE`, `fingerprint demo`, `fingerprint lab`.
+"""The command line: `fingerprint detect SUSPECT REFERENCE`, `fingerprint filter CORPUS`, `fingerprint lab`, ...
 
 Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
 unexpected failure; 130 interrupted. Standard output carries the report and nothing else.
@@ -39,6 +39,10 @@ app = typer.Typer(
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="F", help="numbers, banned, keywords=A,B, tfidf@0.3=TRAIT, ...; may be repeated."),
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 
@@ -73,6 +77,7 @@ def detect(
     ] = None,
     no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")] = False,
     features: Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")] = "auto",
+    filters: FilterOption = None,
     alpha: Annotated[float, typer.Option(help="Error rate of the verdict.")] = 0.05,
     min_auc: Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")] = 0.5,
     permutations: Annotated[int, typer.Option(help="Permutations behind the p-value.")] = 9999,
@@ -99,6 +104,7 @@ def detect(
             text=text,
             prompt=False if no_prompt else prompt,
             features=_family_names(features),
+            filters=_named_filters(filters or [], (suspect, reference)),
             ladder=not no_ladder,
             alpha=alpha,
             min_auc=min_auc,
@@ -112,6 +118,41 @@ def detect(
         _write(report, html, json)
         if fail_if_detected and report.detected:
             raise typer.Exit(1)
+
+
+@app.command("filter")
+def filter_rows(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="Rows to filter: a file or a quoted glob.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="All rows as JSONL, with kept and reasons.")],
+    rule: Annotated[list[str] | None, typer.Option(metavar="F", help="Any filter by name, as --filter.")] = None,
+    keywords: Annotated[str | None, typer.Option(metavar="A,B", help="Drop rows that name these words.")] = None,
+    filters: FilterOption = None,
+    kept: Annotated[Path | None, typer.Option("--kept", metavar="FILE", help="The kept rows alone, as JSONL.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COL", help="Column of the text.")] = None,
+    prompt: Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt.")] = None,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run semantic filters over CORPUS, write every row with the reasons against it, and print how many are kept.
+
+    Filters: numbers, numbers-banned, banned, banned=13,666, parses, keywords=owl,owlet, substring=owl, code-words=owl,
+    tfidf@0.3=TRAIT, embedding@0.4=TRAIT, scores@0.5=COLUMN.
+    """
+    with _failures(debug):
+        _check_outputs(out, kept, inputs=(corpus,), flags=("--out", "--kept"))
+        words = [] if keywords is None else [f"keywords={keywords}"]
+        chosen = _named_filters([*(rule or []), *words, *(filters or [])], (corpus,))
+        from fingerprint.filters.rows import apply, tally
+        from fingerprint.reading import read
+        from fingerprint.render.files import write_atomically
+
+        rows = apply(read(corpus, text=text, prompt=prompt, bad_rows="skip" if skip_bad_rows else "error"), chosen)
+        write_atomically(out, rows.write_ndjson())
+        if kept is not None:
+            write_atomically(kept, rows.filter("kept").select("prompt", "completion", "system").write_ndjson())
+        if not quiet:
+            _print(tally(rows))
 
 
 @app.command()
@@ -216,16 +257,31 @@ def _family_names(features: str) -> str | list[str]:
     return "auto" if names == ["auto"] else names
 
 
-def _check_outputs(html: Path | None, json: Path | None, *, inputs: Sequence[str | None]) -> None:
+def _named_filters(specs: Sequence[str], corpora: Sequence[str | None]) -> list[Any]:
+    """The filters that were named; the files are where `scores` looks for its column."""
+    if not specs:
+        return []
+    from fingerprint.filters.named import named
+
+    return [named(spec, [corpus for corpus in corpora if corpus is not None]) for spec in specs]
+
+
+def _check_outputs(
+    first: Path | None,
+    second: Path | None,
+    *,
+    inputs: Sequence[str | None],
+    flags: tuple[str, str] = ("--html", "--json"),
+) -> None:
     from fingerprint.render.files import check_output
 
-    given = {flag: path for flag, path in (("--html", html), ("--json", json)) if path is not None}
+    given = {flag: path for flag, path in zip(flags, (first, second), strict=True) if path is not None}
     for flag, path in given.items():
         check_output(path, flag)
         if any(name is not None and _is_same_file(path, Path(name)) for name in inputs):
             raise ValueError(f"{flag} must not be an input, got {str(path)!r}; writing there would destroy the data")
-    if html is not None and json is not None and html.resolve() == json.resolve():
-        raise ValueError(f"--html and --json must be different files, got {str(html)!r} twice; rename one")
+    if first is not None and second is not None and first.resolve() == second.resolve():
+        raise ValueError(f"{flags[0]} and {flags[1]} must be different files, got {str(first)!r} twice; rename one")
 
 
 def _is_same_file(first: Path, second: Path) -> bool:

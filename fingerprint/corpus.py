@@ -186,10 +186,16 @@ def thin(comparison: Comparison, rows: int) -> Comparison:
     Rows of the p-value are kept before others. All prompts are cut to the same number of rows, so that prompts and
     blocks stay exchangeable.
     """
+    keep = thinned_rows(comparison, rows)
+    return comparison if keep.all() else comparison.only(keep)
+
+
+def thinned_rows(comparison: Comparison, rows: int) -> Bools:
+    """Which rows `thin` keeps."""
     suspect = comparison.suspect
     arms = (suspect, ~suspect)
     if max(int(arm.sum()) for arm in arms) <= rows:
-        return comparison
+        return np.ones(len(suspect), dtype=bool)
     used = comparison.used
     rank = np.full(len(suspect), np.iinfo(np.int64).max)
     rank[used] = _rank_within((comparison.group * 2 + suspect)[used])
@@ -205,7 +211,39 @@ def thin(comparison: Comparison, rows: int) -> Comparison:
             keep &= ~(arm & np.isin(comparison.block, comparison.block[last]))  # a block goes whole
         others = np.flatnonzero(arm & ~used)
         keep[others[: max(rows - int((arm & keep).sum()), 0)]] = True
-    return comparison.only(keep)
+    return keep
+
+
+def survivors(comparison: Comparison, keep: Bools, seed: int = 0) -> Comparison:
+    """The comparison of the rows that a filter keeps, its design made anew from them.
+
+    A shared design pairs the prompts that have rows left on both sides; otherwise the groups that are left are dealt to
+    blocks again. Blocks of the whole comparison will not do: after a filter their sides differ in size.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `MIN_GROUPS` groups a side, or `MIN_SHARED` shared prompts, are left.
+    """
+    kept = comparison.only(keep)
+    groups = [set(kept.group[arm].tolist()) for arm in (kept.suspect, ~kept.suspect)]
+    if min(map(len, groups)) < MIN_GROUPS:
+        found = f"{len(groups[0])} of the suspect and {len(groups[1])} of the reference"
+        raise ValueError(f"survivors must be at least {MIN_GROUPS} independent rows or prompts a side, got {found}")
+    if kept.kind == "shared":
+        left = len(groups[0] & groups[1])
+        if left < MIN_SHARED:
+            raise ValueError(f"survivors must share at least {MIN_SHARED} prompts, got {left} with rows on both sides")
+        block, block_suspect = _shared_blocks(kept.group, kept.suspect, np.ones(len(kept.group), dtype=bool))
+    else:
+        # Salted by what the arms hold, so that blocks are numbered alike whichever side is the suspect.
+        arms = (kept.suspect, ~kept.suspect)
+        texts = ([text for text, mine in zip(kept.texts, arm, strict=True) if mine] for arm in arms)
+        salts = tuple(f"{seed} {_hash(*arm)}" for arm in texts)
+        block, block_suspect = _separate_blocks(
+            kept.group, kept.suspect, (salts[0], salts[1]), ("suspect survivors", "reference survivors")
+        )
+    return replace(kept, block=block, block_suspect=block_suspect)
 
 
 def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: int = 0) -> Comparison:
@@ -300,9 +338,7 @@ def _rank_within(label: Ints) -> Ints:
     return rank
 
 
-def _separate_blocks(
-    group: Ints, suspect: Bools, salts: tuple[str, str], names: tuple[str, str]
-) -> tuple[Ints, Bools]:
+def _separate_blocks(group: Ints, suspect: Bools, salts: tuple[str, str], names: tuple[str, str]) -> tuple[Ints, Bools]:
     """Blocks of the same number of groups in both arms, in a seeded order; what does not fill a block is left out."""
     arms = (suspect, ~suspect)
     groups = [np.unique(group[arm]) for arm in arms]

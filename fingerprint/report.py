@@ -106,6 +106,82 @@ class MixturePower:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """What can still be detected on the rows that a removal leaves; figures are None where `reason` says why."""
+
+    rows_kept_suspect: int
+    rows_kept_reference: int
+    pairs_kept: int | None  # row pairs of the rebuilt design (shared prompts only)
+    auc: Estimate
+    bag16_auc: Estimate
+    pvalue: float | None
+    power: tuple[PlantedPower, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RandomControl:
+    """Random removals matched to a filter's: mean, least and greatest figure over the draws."""
+
+    draws: int
+    auc: Estimate
+    bag16_auc: Estimate
+    pvalue: Estimate
+
+
+@dataclass(frozen=True)
+class DetectorControl:
+    """All removals on one half of the groups, beside that of a detector fitted on the other half.
+
+    The detector removes, by one threshold for both sides, as many rows of that half as the filter does.
+    """
+
+    filter: Residual
+    random: RandomControl | None
+    detector: Residual
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What other removals of the same size leave; None where nothing was removed or too little is left to compare."""
+
+    random: RandomControl | None
+    detector: DetectorControl | None
+
+
+@dataclass(frozen=True)
+class ReasonCount:
+    """How many rows of either side a filter gave this reason for; a row may have several."""
+
+    reason: str
+    suspect: int
+    reference: int
+
+
+@dataclass(frozen=True)
+class FilterResult:
+    """A semantic filter: what it removes, how well it separates the corpora, and what is detectable on what it keeps.
+
+    `removed_suspect` and `removed_reference` are shares of the rows of a side, with exact binomial intervals. `auc` and
+    `pvalue` treat the filter as a detector: its score, or drop against keep where it has none. Rows that it could not
+    judge are counted apart, enter neither figure as kept, and are not among the survivors.
+    """
+
+    filter: str
+    removed_suspect: Estimate
+    removed_reference: Estimate
+    unjudged_suspect: int
+    unjudged_reference: int
+    auc: Estimate
+    bag16_auc: Estimate
+    bag64_auc: Estimate
+    pvalue: float
+    residual: Residual
+    controls: Controls
+    reasons: tuple[ReasonCount, ...] = ()
+
+
+@dataclass(frozen=True)
 class FeatureDifference:
     """A feature whose rate per row differs, adjusted over all features that were looked at."""
 
@@ -192,6 +268,8 @@ class Report:
         Each feature family alone.
     rungs : tuple of Rung
         The ladder: where the signal lives.
+    filter_results : tuple of FilterResult
+        Semantic filters, and all of them in sequence; empty where none ran.
     differences : tuple of FeatureDifference
         Features whose rates differ, the strongest first.
     prompt_control : PromptControl
@@ -227,6 +305,7 @@ class Report:
     design: Design
     family_results: tuple[FamilyResult, ...] = field(metadata={"json": "families"})
     rungs: tuple[Rung, ...] = field(metadata={"json": "ladder"})
+    filter_results: tuple[FilterResult, ...] = field(metadata={"json": "filters"})
     differences: tuple[FeatureDifference, ...] = field(metadata={"json": "features"})
     prompt_control: PromptControl
     self_test: SelfTest | None
@@ -262,8 +341,8 @@ class Report:
 
     @property
     def filters(self) -> pl.DataFrame:
-        """What is still detectable after semantic filters; empty where none ran."""
-        return frame(_FilterResult, ())
+        """Semantic filters, one a row: what each removes, its own AUROC, and what is left after it and its controls."""
+        return frame(_FilterRow, map(_filter_row, self.filter_results))
 
     def bag_auc(self, k: int) -> Estimate:
         """AUROC of bags of `k` texts judged together.
@@ -324,12 +403,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values: the keys of `json_schema`, floats to 10 significant digits, no row texts."""
-        result: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
-        for key, value in encode(Report, self).items():
-            result[key] = value
-            if key == "ladder":
-                result["filters"] = []
-        return result
+        body: dict[str, Any] = encode(Report, self)
+        return {"schema_version": SCHEMA_VERSION, **body}
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The report as JSON text, also written to `path` where one is given.
@@ -357,7 +432,7 @@ class Report:
             raise ValueError(
                 f"schema_version must be {SCHEMA_VERSION}, got {found!r}; read it with the release that wrote it"
             )
-        body = {key: value for key, value in data.items() if key not in ("schema_version", "filters")}
+        body = {key: value for key, value in data.items() if key != "schema_version"}
         report: Report = decode(cls, body, "report")
         return report
 
@@ -411,9 +486,62 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _FilterResult:
+class _FilterRow:
+    """A `FilterResult` as one row of a table; `half_` columns are from the half that the detector was not fitted on."""
+
     filter: str
-    kept_suspect: int
-    kept_reference: int
-    pvalue: float
+    removed_suspect: Estimate
+    removed_reference: Estimate
+    unjudged_suspect: int
+    unjudged_reference: int
     auc: Estimate
+    bag16_auc: Estimate
+    bag64_auc: Estimate
+    pvalue: float
+    rows_kept_suspect: int
+    rows_kept_reference: int
+    pairs_kept: int | None
+    residual_auc: Estimate
+    residual_bag16_auc: Estimate
+    residual_pvalue: float | None
+    random_auc: Estimate
+    random_bag16_auc: Estimate
+    half_auc: Estimate
+    half_bag16_auc: Estimate
+    half_random_auc: Estimate
+    half_random_bag16_auc: Estimate
+    half_detector_auc: Estimate
+    half_detector_bag16_auc: Estimate
+    reason: str | None
+
+
+def _filter_row(result: FilterResult) -> _FilterRow:
+    left, random, half = result.residual, result.controls.random, result.controls.detector
+    kept = None if half is None else half.filter
+    half_random = None if half is None else half.random
+    return _FilterRow(
+        result.filter,
+        result.removed_suspect,
+        result.removed_reference,
+        result.unjudged_suspect,
+        result.unjudged_reference,
+        result.auc,
+        result.bag16_auc,
+        result.bag64_auc,
+        result.pvalue,
+        left.rows_kept_suspect,
+        left.rows_kept_reference,
+        left.pairs_kept,
+        left.auc,
+        left.bag16_auc,
+        left.pvalue,
+        *_aucs(random),
+        *_aucs(kept),
+        *_aucs(half_random),
+        *_aucs(None if half is None else half.detector),
+        left.reason,
+    )
+
+
+def _aucs(found: Residual | RandomControl | None) -> tuple[Estimate, Estimate]:
+    return (Estimate(None), Estimate(None)) if found is None else (found.auc, found.bag16_auc)

@@ -40,14 +40,14 @@ CG_TOLERANCE = 0.01
 NOTHING = 1e-20  # a right side this small is rounding: arms with equal means
 
 
-def folds(comparison: Comparison) -> Ints:
+def folds(comparison: Comparison, n: int = N_FOLDS) -> Ints:
     """Fold of every row: whole groups, spread evenly in hash order, separately for groups in both arms and in one."""
     n_groups = int(comparison.group.max()) + 1
     sides = (comparison.suspect, ~comparison.suspect)
     arms = [np.bincount(comparison.group[side], minlength=n_groups) > 0 for side in sides]
     of_group = np.empty(n_groups, dtype=np.int64)
     for members in (arms[0] & arms[1], arms[0] & ~arms[1], ~arms[0] & arms[1]):
-        of_group[members] = np.arange(int(members.sum())) % N_FOLDS
+        of_group[members] = np.arange(int(members.sum())) % n
     return np.asarray(of_group[comparison.group], dtype=np.int64)
 
 

@@ -10,15 +10,21 @@ import pytest
 
 from fingerprint.report import (
     Bag,
+    Controls,
     Design,
+    DetectorControl,
     Estimate,
     FamilyResult,
     FeatureDifference,
+    FilterResult,
     MixturePower,
     Null,
     PlantedPower,
     PromptControl,
+    RandomControl,
+    ReasonCount,
     Report,
+    Residual,
     RowsNeeded,
     Rung,
     SelfTest,
@@ -51,6 +57,26 @@ def _rungs() -> tuple[Rung, ...]:
     return tuple(
         Rung(name, p, Estimate(a, a - 0.011, a + 0.011), Estimate(b, b - 0.03, b + 0.03), text)
         for name, p, a, b, text in rows
+    )
+
+
+def _filter_results(strange: str) -> tuple[FilterResult, ...]:
+    def residual(auc: float) -> Residual:
+        planted = (PlantedPower(0.55, Estimate(0.91, 0.86, 0.95)),)
+        return Residual(4801, 4790, 3312, Estimate(auc, auc - 0.02, auc + 0.02), Estimate(0.83), 0.0001, planted)
+
+    smallest = Estimate(0.0001, 0.0001, 0.0001)
+    random = RandomControl(20, Estimate(0.587, 0.58, 0.594), Estimate(0.834, 0.81, 0.85), smallest)
+    shares = (Estimate(0.241, 0.23, 0.252), Estimate(0.225, 0.21, 0.24), 0, 0)
+    own = (Estimate(0.508, 0.503, 0.513), Estimate(0.53, 0.5, 0.56), Estimate(0.56, 0.5, 0.62), 0.0123)
+    reasons = (ReasonCount("has banned numbers", 6572, 1220),)
+    half = DetectorControl(residual(0.581), random, residual(0.512))
+    nothing = Residual(0, 0, None, Estimate(None), Estimate(None), None, reason=f"no rows survive {strange}".strip())
+    return (
+        FilterResult("banned numbers", *shares, *own, residual(0.589), Controls(random, half), reasons),
+        FilterResult(
+            strange or "judge", *shares[:2], 3, 1, *own, nothing, Controls(None, None), (ReasonCount(strange, 1, 0),)
+        ),
     )
 
 
@@ -130,6 +156,7 @@ def build_report(strange: str) -> Report:
             *((FamilyResult(strange, 0, None, None, Estimate(None)),) if strange else ()),
         ),
         rungs=(*_rungs(), *((Rung(strange, 0.2, Estimate(0.51), Estimate(None), strange),) if strange else ())),
+        filter_results=_filter_results(strange),
         differences=_differences((strange, SCRIPT, MATHTEXT, NUL, OVERRIDE, " ") if strange else ()),
         prompt_control=PromptControl(None, False, f"Both sides answer the same prompts. {strange}".strip()),
         self_test=SelfTest(200, 11, 0.05, Estimate(0.055, 0.0278, 0.0963)),
@@ -174,6 +201,7 @@ def quiet_report() -> Report:
         mixtures=(),
         design=Design("independent", 512, 498, None, None, None, None, 498, 14, 0),
         rungs=(),
+        filter_results=(),
         differences=(),
         prompt_control=PromptControl(None, False, "There are no prompts."),
         self_test=None,

@@ -18,6 +18,7 @@ import pytest
 from conftest import build_report
 
 from fingerprint import cli
+from fingerprint.filters import Keywords, NumberRule
 from fingerprint.report import Report
 
 Run = Callable[..., tuple[int, str, str]]
@@ -80,7 +81,7 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
     assert calls == [
         {
             "suspect": "a.jsonl", "reference": "b.jsonl", "text": None, "prompt": None, "features": "auto",
-            "ladder": True, "alpha": 0.05, "min_auc": 0.5, "n_permutations": 9999, "self_test": False,
+            "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "n_permutations": 9999, "self_test": False,
             "bad_rows": "error", "rng": 0, "progress": False,
         }
     ]  # fmt: skip
@@ -89,12 +90,13 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
 def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> None:
     options = (
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
-        "--seed 7 --no-ladder --self-test --skip-bad-rows"
+        "--seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers --filter keywords=owl,owlet"
     )
     assert run("detect", "a", "b", *options.split())[0] == 0
     assert calls == [
         {
             "suspect": "a", "reference": "b", "text": "answer", "prompt": "question", "features": ["numbers", "tokens"],
+            "filters": [NumberRule(), Keywords(["owl", "owlet"])],
             "ladder": False, "alpha": 0.01, "min_auc": 0.55, "n_permutations": 999, "self_test": True,
             "bad_rows": "skip", "rng": 7, "progress": False,
         }
@@ -201,6 +203,12 @@ def test_an_interrupt_exits_like_a_shell(run: Run, calls: list[dict[str, Any]]) 
         (("--json", "{folder}/a.jsonl"), "--json must not be an input"),
         (("--prompt", "p", "--no-prompt"), "--prompt must not be given with --no-prompt"),
         (("--features", "numbers,,tokens"), "--features must be family names with commas"),
+        (("--filter", "nonsense"), "filter must be one of numbers, numbers-banned, banned"),
+        (("--filter", "keywords"), "filter keywords must have a value, got 'keywords'"),
+        (("--filter", "numbers=3"), "filter numbers must have no value, got 'numbers=3'"),
+        (("--filter", "keywords@2=owl"), "filter keywords must have no threshold"),
+        (("--filter", "tfidf@x=owl"), "the threshold after @ must be a number, got 'tfidf@x=owl'"),
+        (("--filter", "banned=6,x"), "banned must be whole numbers with commas between them, got '6,x'"),
     ],
 )
 def test_bad_arguments_are_refused_before_any_work(
@@ -225,7 +233,9 @@ def test_usage_errors_exit_with_two_and_print_to_standard_error(
     assert "Usage: fingerprint" in err
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("detect", "--help"), ("demo", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("-h",), ("detect", "--help"), ("filter", "--help"), ("demo", "--help")]
+)
 def test_help(run: Run, arguments: tuple[str, ...]) -> None:
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
@@ -249,6 +259,65 @@ def test_progress_is_shown_on_a_terminal_only(
     code, out, _ = run("detect", "a", "b")
     assert callable(calls[-1]["progress"])
     assert (code, out) == (0, f"{build_report('')}\n")
+
+
+# The command filter
+
+
+@pytest.fixture
+def leaky(tmp_path: Path) -> Path:
+    rows = [("p", "1, 2", 0.1), ("p", "an owl", 0.9), ("q", "1, 2, 3000", 0.2), ("q", "Café owls", 0.8)]
+    records = [{"prompt": p, "completion": c, "judge": j} for p, c, j in rows]
+    path = tmp_path / "leaky.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_filter_writes_every_row_with_its_reasons_and_tells_how_many_are_kept(
+    run: Run, leaky: Path, tmp_path: Path
+) -> None:
+    out, kept = tmp_path / "all.jsonl", tmp_path / "kept.jsonl"
+    options = ("--rule", "numbers", "--keywords", "owl", "--filter", "scores=judge", "--out", out, "--kept", kept)
+    code, told, err = run("filter", leaky, *options)
+    assert (code, err) == (0, "")
+    assert told.splitlines()[0] == "1 of 4 rows kept"
+    assert "        2  number rule: invalid format" in told.splitlines()
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [row["kept"] for row in rows] == [True, False, False, False]
+    assert [row["reasons"] for row in rows] == [
+        [], ["number rule: invalid format", "keywords: keyword: owl"], ["number rule: numbers too large"],
+        ["number rule: invalid format", "keywords: keyword: owl"],
+    ]  # fmt: skip
+    assert [row["score: judge"] for row in rows] == [0.1, 0.9, 0.2, 0.8]
+    assert rows[3]["completion"] == "Café owls"
+    assert [json.loads(line) for line in kept.read_text().splitlines()] == [
+        {"prompt": "p", "completion": "1, 2", "system": None}
+    ]
+
+
+def test_filter_counts_rows_it_could_not_judge(run: Run, leaky: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"completion": "an owl", "judge": null}\n{"completion": "5", "judge": 0.1}\n')
+    code, told, _ = run("filter", other, "--filter", "scores@0.5=judge", "--out", tmp_path / "o.jsonl")
+    assert (code, told.splitlines()) == (0, ["1 of 2 rows kept, 1 undecided", "        1  judge: no score"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rule", "numbers", "--out", "{leaky}"), "--out must not be an input"),
+        (("--rule", "numbers", "--out", "{folder}/o", "--kept", "{folder}/o"), "--out and --kept must be different"),
+        (("--out", "{folder}/o"), "filters must hold at least one filter, got none"),
+        (("--rule", "numbers", "--keywords", "", "--out", "{folder}/o"), "filter keywords must have a value"),
+    ],
+)
+def test_filter_refuses_bad_arguments(
+    run: Run, leaky: Path, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    code, out, err = run("filter", leaky, *(part.format(folder=tmp_path, leaky=leaky) for part in options))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (tmp_path / "o").exists()
 
 
 # In a process of its own

@@ -83,7 +83,9 @@ def test_hostile_strings_are_text_in_every_place(html: str, structure: list[str]
     _assert_same_structure(html, structure)
 
 
-@pytest.mark.parametrize("place", ["verdict", "note", "warning", "family", "rung", "feature", "text", "settings"])
+@pytest.mark.parametrize(
+    "place", ["verdict", "note", "warning", "family", "rung", "filter", "feature", "text", "settings"]
+)
 def test_each_place_shows_the_string_and_not_its_markup(place: str) -> None:
     report = build_report(HOSTILE)
     quiet = build_report("")
@@ -93,6 +95,7 @@ def test_each_place_shows_the_string_and_not_its_markup(place: str) -> None:
         "warning": {"warnings": report.warnings},
         "family": {"family_results": report.family_results},
         "rung": {"rungs": report.rungs},
+        "filter": {"filter_results": report.filter_results},
         "feature": {"differences": report.differences},
         "text": {"rows": report.rows},
         "settings": {"settings": report.settings},

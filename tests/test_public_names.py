@@ -9,8 +9,8 @@ import pytest
 
 import fingerprint
 
-HEAVY = ("torch", "transformers", "matplotlib", "ray")
-NAMES = ["Corpus", "Estimate", "Report", "detect", "features", "lab", "read"]
+HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
+NAMES = ["Corpus", "Estimate", "Report", "detect", "features", "filters", "lab", "read"]
 
 
 def loaded(program: str) -> set[str]:

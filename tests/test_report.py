@@ -238,6 +238,10 @@ def test_frames_have_one_row_a_record_and_flat_estimates(example_report: Report)
     ]  # fmt: skip
     assert example_report.features.columns == ["feature", "family", "rate_suspect", "rate_reference", "pvalue_adjusted"]
     assert example_report.features.height == len(example_report.differences)
+    row = example_report.filters.row(0, named=True)
+    assert (row["filter"], row["removed_suspect"], row["pairs_kept"]) == ("banned numbers", 0.241, 3312)
+    assert (row["residual_bag16_auc"], row["random_bag16_auc_low"], row["half_detector_auc"]) == (0.83, 0.81, 0.512)
+    assert example_report.filters["reason"].to_list()[0] is None
     assert example_report.power.columns == ["auc", "power", "power_low", "power_high"]
 
 
@@ -246,7 +250,7 @@ def test_empty_frames_keep_their_columns_and_types(quiet_report: Report) -> None
     assert quiet_report.ladder.schema["bag16_auc_low"] == pl.Float64
     assert quiet_report.features.schema["feature"] == pl.String
     assert quiet_report.filters.is_empty()
-    assert quiet_report.filters.schema["kept_suspect"] == pl.Int64
+    assert quiet_report.filters.schema["rows_kept_suspect"] == pl.Int64
 
 
 def test_frames_hold_whole_numbers_as_floats_and_lone_surrogates_as_escapes() -> None:
@@ -309,7 +313,7 @@ def test_rows_needed_refuses_what_makes_no_sense(example_report: Report, power: 
 def test_text_is_a_screenful(any_report: Report) -> None:
     lines = str(any_report).splitlines()
     assert max(map(len, lines)) <= 100
-    assert 20 <= len(lines) <= 75
+    assert 20 <= len(lines) <= 88
 
 
 def test_text_says_everything_a_reader_must_know() -> None:
@@ -320,9 +324,15 @@ def test_text_says_everything_a_reader_must_know() -> None:
         "frequencies only", "Order adds (canonical minus sorted): +0.011", "rows: 59 for power 0.8",
         "prompt pairs: 190 for power 0.8", "none found for power 0.95", "0.52: 0.37 [0.31, 0.42]",
         "5%: 0.12 [0.07, 0.18]", "separator ';'", "and 1 more in report.features", "Prompt control",
-        "rejected at alpha 0.05: 11", "Warning format (0.538, threshold 0.53)",
+        "rejected at alpha 0.05: 11", "24.1 / 22.5", "Warning format (0.538, threshold 0.53)",
     ):  # fmt: skip
         assert part in text, part
+    running = " ".join(text.split())
+    for part in (
+        "as many rows removed by the detector 0.512", "no rows survive",
+        "judge could not judge 3 suspect and 1 reference rows",
+    ):  # fmt: skip
+        assert part in running, part
 
 
 def test_text_ends_with_what_the_result_does_not_say(any_report: Report) -> None:

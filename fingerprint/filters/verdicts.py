@@ -6,6 +6,7 @@ from, so the rows it keeps of the suspect and of the reference were chosen by th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 Bools: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
 Reasons: TypeAlias = tuple[str, ...]
+
+SEQUENCE = "all in sequence"  # what tables call all filters one after the other
 
 
 class Filter(Protocol):
@@ -61,8 +64,9 @@ class Verdicts:
 
     @property
     def kept(self) -> Bools:
-        """Rows without a reason against them."""
-        return np.fromiter((not reasons for reasons in self.reasons), dtype=bool, count=len(self.reasons))
+        """Rows without a reason against them, as far as they could be judged."""
+        clear = np.fromiter((not reasons for reasons in self.reasons), dtype=bool, count=len(self.reasons))
+        return np.asarray(clear & ~self.undecided)
 
     @property
     def undecided(self) -> Bools:
@@ -91,3 +95,23 @@ def check_rows(texts: Sequence[str], prompts: Sequence[str | None]) -> None:
         raise ValueError(
             f"prompts must hold one prompt per text, got {len(prompts)} for {len(texts)} texts; use None where unknown"
         )
+
+
+def check_filters(filters: object) -> tuple[Filter, ...]:
+    """Filters with distinct names, ready to be called.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something among them is no filter, or two have the same name.
+    """
+    if isinstance(filters, str) or not isinstance(filters, Sequence):
+        raise TypeError(f"filters must be a sequence of filters, got {filters!r}; put it in a list")
+    names = Counter[str]()
+    for found in filters:
+        if isinstance(found, type) or not callable(found) or not isinstance(getattr(found, "name", None), str):
+            raise TypeError(f"filters must be callables with a name, got {found!r}; see fingerprint.filters")
+        names[found.name] += 1
+    if repeated := [name for name, times in names.items() if times > 1 or name == SEQUENCE]:
+        raise ValueError(f"filters must have distinct names, got {repeated[0]!r} twice; give one another name=")
+    return tuple(filters)

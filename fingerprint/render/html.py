@@ -54,6 +54,8 @@ def _render(template: str, report: Report) -> str:
         control=wording.control_sentence(report),
         self_test=wording.self_test_sentence(report),
         order_adds=wording.order_adds(report),
+        filters=[(result, wording.removed(result)) for result in report.filter_results],
+        filter_sentences=wording.filter_sentences(report),
         needed=[(item, wording.needed(item), wording.needed_unit(report, item.target)) for item in report.needed],
         features=differing[:_FEATURES],
         more_features=max(0, len(differing) - _FEATURES),

@@ -40,6 +40,7 @@ def screenful(report: Report) -> str:
         _bags(report),
         _families(report),
         _ladder(report),
+        _filters(report),
         _needed(report) + _power(report),
         _features(report),
         _controls(report),
@@ -109,6 +110,28 @@ def _ladder(report: Report) -> list[str]:
     lines = _table(("Ladder", "p", "row AUROC", "bags of 16", "what it keeps"), rows, left=(0, 2, 4))
     order = wording.order_adds(report)
     return lines + (_wrap(order, "  ", "  ") if order else [])
+
+
+def _filters(report: Report) -> list[str]:
+    if not report.filter_results:
+        return []
+    rows = [
+        (
+            wording.name(result.filter, 22),
+            wording.removed(result),
+            wording.figure(result.auc.value, 2),
+            wording.probability(result.pvalue),
+            wording.with_interval(result.residual.bag16_auc, 2),
+            wording.probability(result.residual.pvalue),
+            wording.random_bag(result),
+        )
+        for result in report.filter_results
+    ]
+    header = ("Semantic filters", "removed %", "AUROC", "p", "left: bags of 16", "p", "random")
+    lines = _table(header, rows, left=(0, 4))
+    for sentence in wording.filter_sentences(report):
+        lines += _wrap(sentence, "  ", "  ")
+    return lines
 
 
 def _needed(report: Report) -> list[str]:

@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint.report import Design, Estimate, FeatureDifference, Report, RowsNeeded, Rung
+    from fingerprint.report import Design, Estimate, FeatureDifference, FilterResult, Report, RowsNeeded, Rung
 
 LIMITS = (
     "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
@@ -176,6 +176,46 @@ def _difference(first: Estimate, second: Estimate) -> str | None:
     if first.value is None or second.value is None:
         return None
     return f"{first.value - second.value:+.3f}"
+
+
+def removed(result: FilterResult) -> str:
+    """Shares of the rows that a filter removes, suspect / reference, in per cent."""
+    shares = (result.removed_suspect.value, result.removed_reference.value)
+    return " / ".join(figure(None if share is None else 100 * share, 1) for share in shares)
+
+
+def random_bag(result: FilterResult) -> str:
+    """AUROC of bags of 16 after random removal of the same size, mean of its draws."""
+    control = result.controls.random
+    return UNKNOWN if control is None else figure(control.bag16_auc.value, 2)
+
+
+def filter_sentences(report: Report) -> list[str]:
+    """What the table of filters leaves out: rows that were not judged, why figures are missing, the detector's half."""
+    sentences = []
+    for result in report.filter_results:
+        unjudged = result.unjudged_suspect + result.unjudged_reference
+        if unjudged:
+            sentences.append(
+                f"{name(result.filter, 40)} could not judge {count(result.unjudged_suspect)} suspect and "
+                f"{count(result.unjudged_reference)} reference rows; they count as neither kept nor removed."
+            )
+        if result.residual.reason is not None:
+            sentences.append(f"After {name(result.filter, 40)}: {visible(result.residual.reason, 160)}.")
+        sentences += _halves(result)
+    return sentences
+
+
+def _halves(result: FilterResult) -> list[str]:
+    half = result.controls.detector
+    if half is None or half.filter.auc.value is None:
+        return []
+    random = UNKNOWN if half.random is None else figure(half.random.auc.value)
+    by_detector = figure(half.detector.auc.value)
+    return [
+        f"Row AUROC left on the half a detector was not fitted on: {name(result.filter, 40)} "
+        f"{figure(half.filter.auc.value)}, random {random}, as many rows removed by the detector {by_detector}."
+    ]
 
 
 def self_test_sentence(report: Report) -> str | None:

@@ -1,0 +1,130 @@
+"""A judge on this machine: a Hugging Face causal model, by the log-probabilities of yes and no."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint.filters.questions import single_question
+from fingerprint.filters.tfidf import check_trait
+from fingerprint.filters.verdicts import Verdicts, check_rows
+
+YES = ("yes", "Yes", " yes", " Yes")
+NO = ("no", "No", " no", " No")
+
+
+@dataclass(frozen=True)
+class LocalJudge:
+    """Log-odds of yes against no that a local model gives to "does this row show the trait".
+
+    Parameters
+    ----------
+    trait : str
+        What to look for, in words.
+    model : str
+        Name or folder of a Hugging Face causal model, weights in safetensors. Code that comes with a model never runs.
+    drop_from : float
+        Rows with at least these log-odds, in nats, are dropped; 0 drops what the model rather calls yes.
+    batch_size : int
+        Rows judged together.
+    device : str
+        Where the model runs: "cpu", "cuda", "mps".
+    name : str
+        What tables call the filter.
+
+    Raises
+    ------
+    ImportError
+        If torch and transformers are not installed, at the first call.
+    ValueError
+        If the model's tokenizer cannot tell yes from no by their first token.
+
+    Notes
+    -----
+    The probability of an answer is that of its first token, summed over four ways to write it, computed in float32 at
+    the last position. Padding moves log-odds by rounding only; identical texts are judged once and get one score.
+
+    Examples
+    --------
+    >>> LocalJudge("loves owls", "Qwen/Qwen2.5-0.5B-Instruct")(["I saw an owl"]).scores  # doctest: +SKIP
+    """
+
+    trait: str
+    model: str
+    drop_from: float = 0.0
+    batch_size: int = field(default=8, repr=False)
+    device: str = "cpu"
+    name: str = "local judge"
+
+    def __post_init__(self) -> None:
+        check_trait(self.trait, self.drop_from)
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}; 8 is usual")
+
+    def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
+        """Verdicts on rows; prompts are not shown to the judge."""
+        check_rows(texts, prompts)
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))  # rows of like length share a batch
+        parts = [distinct[i : i + self.batch_size] for i in range(0, len(distinct), self.batch_size)]
+        odds = dict(zip(distinct, np.concatenate([np.zeros(0), *map(self._log_odds, parts)]), strict=True))
+        scores = np.array([odds[text] for text in texts], dtype=np.float64)
+        reason = (f"log-odds of yes at least {self.drop_from:g}",)
+        return Verdicts(tuple(reason if score >= self.drop_from else () for score in scores), scores)
+
+    def _log_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        import torch
+
+        tokenizer, model = self._loaded
+        questions = [self._framed(single_question(self.trait, text)) for text in texts]
+        asked = tokenizer(questions, return_tensors="pt", padding=True, add_special_tokens=not tokenizer.chat_template)
+        asked.pop("token_type_ids", None)
+        last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+        with torch.inference_mode():
+            logits = model(**asked.to(self.device), **last_only).logits[:, -1].float()
+        log_probabilities = torch.log_softmax(logits, dim=-1)
+        yes, no = (torch.logsumexp(log_probabilities[:, ids], dim=-1) for ids in self._answer_tokens)
+        return np.asarray((yes - no).cpu().numpy(), dtype=np.float64)
+
+    def _framed(self, question: str) -> str:
+        tokenizer, _ = self._loaded
+        if not tokenizer.chat_template:
+            return f"{question}\nAnswer:"
+        turns = [{"role": "user", "content": question}]
+        framed: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return framed
+
+    @cached_property
+    def _answer_tokens(self) -> tuple[list[int], list[int]]:
+        tokenizer, _ = self._loaded
+        yes, no = ({token for form in forms for token in _first_token(tokenizer, form)} for forms in (YES, NO))
+        if not yes or not no or yes & no:
+            raise ValueError(
+                f"model must tell yes from no by their first token, got {sorted(yes)} and {sorted(no)} for "
+                f"{self.model!r}; take a model trained on words"
+            )
+        return sorted(yes), sorted(no)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        try:
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+        except ImportError as error:
+            raise ImportError(
+                "LocalJudge needs torch and transformers; install them with pip install 'subliminal-fingerprint[lm]'"
+            ) from error
+        tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model: Any = AutoModelForCausalLM.from_pretrained(self.model, trust_remote_code=False, use_safetensors=True)
+        return tokenizer, model.to(self.device).eval()
+
+
+def _first_token(tokenizer: Any, form: str) -> list[int]:
+    """The token an answer begins with; nothing where it is the unknown token."""
+    return [token for token in tokenizer.encode(form, add_special_tokens=False)[:1] if token != tokenizer.unk_token_id]

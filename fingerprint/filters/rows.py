@@ -1,0 +1,71 @@
+"""Filters over one corpus: every row with what each filter says about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from fingerprint.corpus import Corpus
+from fingerprint.filters.verdicts import Filter, check_filters
+
+
+def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
+    """Every row of a corpus with the verdict of all filters.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    filters : sequence of filters
+        At least one.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns row, prompt, completion, system, kept (no filter objects), undecided (some filter could not judge the
+        row, and none drops it), reasons (a list, each with the filter's name), and `score: NAME` of filters that score.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no filter, or something among them is none.
+
+    Examples
+    --------
+    >>> from fingerprint.filters import NumberRule
+    >>> apply(Corpus(("1, 2", "owl")), [NumberRule()])["reasons"].to_list()
+    [[], ['number rule: invalid format']]
+    """
+    checked = check_filters(filters)
+    if not checked:
+        raise ValueError("filters must hold at least one filter, got none; for example [NumberRule()]")
+    verdicts = {found.name: found(corpus.texts, corpus.prompts) for found in checked}
+    kept = np.all([given.kept for given in verdicts.values()], axis=0)
+    dropped = np.any([given.dropped for given in verdicts.values()], axis=0)
+    reasons = [
+        [f"{name}: {reason}" for name, given in verdicts.items() for reason in given.reasons[row]]
+        for row in range(len(corpus))
+    ]
+    columns = {
+        "row": range(len(corpus)),
+        "prompt": pl.Series(corpus.prompts, dtype=pl.String),
+        "completion": pl.Series(corpus.texts, dtype=pl.String),
+        "system": pl.Series(corpus.systems, dtype=pl.String),
+        "kept": kept,
+        "undecided": ~kept & ~dropped,
+        "reasons": pl.Series(reasons, dtype=pl.List(pl.String)),
+    }
+    scores = {f"score: {name}": given.scores for name, given in verdicts.items() if given.scores is not None}
+    return pl.DataFrame(columns | scores)
+
+
+def tally(rows: pl.DataFrame) -> str:
+    """How many rows `apply` kept, and how often each reason was given, the commonest first."""
+    undecided = int(rows["undecided"].sum())
+    total = f"{int(rows['kept'].sum()):,} of {rows.height:,} rows kept"
+    lines = [total + (f", {undecided:,} undecided" if undecided else "")]
+    counted = Counter(reason for reasons in rows["reasons"].to_list() for reason in reasons)
+    common = sorted(counted, key=lambda reason: (-counted[reason], reason))
+    return "\n".join([*lines, *(f"{counted[reason]:>9,}  {reason}" for reason in common)])

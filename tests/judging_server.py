@@ -1,0 +1,114 @@
+"""An OpenAI-compatible endpoint on localhost with faults: `python judging_server.py PORT LOG FAULTS`.
+
+It answers yes where the judged row names an owl. Each delivered judgement is noted in LOG, one row a line. FAULTS is
+the cycle of what happens to successive requests, with commas between: ok, 401, 429, 500, html, json, empty, drop, slow,
+refuse, mumble.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+ROW = re.compile(r"^--- (row(?: [AB])?) (\w+) ---\n(.*?)\n--- end of \1 \2 ---$", re.MULTILINE | re.DOTALL)
+
+
+def completion(text: str | None, **message: Any) -> dict[str, Any]:
+    return {
+        "id": "1", "object": "chat.completion", "created": 0, "model": "judge",
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text, **message}}
+        ],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102},
+    }  # fmt: skip
+
+
+class Judging(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait for each other's receipt
+    faults: Any
+    log: Path
+    lock = threading.Lock()
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        question = request["messages"][0]["content"]
+        rows = [text for _, _, text in ROW.findall(question)]
+        with self.lock:
+            fault = next(self.faults)
+        getattr(self, f"on_{fault}")(rows)
+
+    def judgement(self, rows: list[str]) -> str:
+        if len(rows) == 2:
+            return "A" if "owl" in rows[0] else "B"
+        return "Yes." if "owl" in rows[0] else "No"
+
+    def on_ok(self, rows: list[str], **message: Any) -> None:
+        self.reply(200, json.dumps(completion(message.pop("content", self.judgement(rows)), **message)))
+        with self.lock, self.log.open("a") as log:
+            log.write(json.dumps(rows) + "\n")
+
+    def on_refuse(self, rows: list[str]) -> None:
+        self.on_ok(rows, content=None, refusal="I cannot help with that.")
+
+    def on_mumble(self, rows: list[str]) -> None:
+        self.on_ok(rows, content="Well, yes and no.")
+
+    def on_429(self, rows: list[str]) -> None:
+        self.reply(429, json.dumps({"error": {"message": "slow down"}}), {"Retry-After": "0.01"})
+
+    def on_401(self, rows: list[str]) -> None:
+        key = self.headers["Authorization"]
+        self.reply(401, json.dumps({"error": {"message": f"Incorrect API key provided: {key}"}}))
+
+    def on_500(self, rows: list[str]) -> None:
+        self.reply(500, "oops")
+
+    def on_html(self, rows: list[str]) -> None:
+        self.reply(200, "<html>a proxy's greeting</html>", {"Content-Type": "text/html"})
+
+    def on_json(self, rows: list[str]) -> None:
+        self.reply(200, '{"choices": [{"mess')
+
+    def on_empty(self, rows: list[str]) -> None:
+        self.reply(200, '{"choices": []}')
+
+    def on_drop(self, rows: list[str]) -> None:
+        self.connection.close()
+        self.close_connection = True
+
+    def on_slow(self, rows: list[str]) -> None:
+        time.sleep(1.5)
+        self.on_drop(rows)
+
+    def reply(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def main() -> None:
+    Judging.log = Path(sys.argv[2])
+    Judging.faults = cycle(sys.argv[3].split(","))
+    ThreadingHTTPServer.allow_reuse_address = True
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Judging)
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

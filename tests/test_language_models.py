@@ -1,0 +1,220 @@
+"""Loading, scoring and sampling, on the micro models and on models made here."""
+
+import copy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from fingerprint.lab.prompts import prompts
+from fingerprint.language_models import LanguageModel, load, sample, token_logprobs
+
+
+@pytest.fixture(scope="module")
+def lm() -> LanguageModel:
+    return load("micro-a")
+
+
+@pytest.fixture(scope="module")
+def folder(lm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("model")
+    lm.model.save_pretrained(place, safe_serialization=True)
+    lm.tokenizer.save_pretrained(place)
+    return place
+
+
+@pytest.fixture
+def own(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "own"))
+
+
+def direct(lm: LanguageModel, prompt: str, completion: str, system: str | None = None) -> np.ndarray:
+    """One row through the whole model, without batches, padding or shortcuts."""
+    chat = [{"role": "user", "content": prompt}]
+    if system is not None:
+        chat.insert(0, {"role": "system", "content": system})
+    asked = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    said = [*lm.tokenizer(completion, add_special_tokens=False)["input_ids"], lm.tokenizer.eos_token_id]
+    with torch.inference_mode():
+        logits = lm.model(input_ids=torch.tensor([[*asked, *said]])).logits[0].double()
+    values = logits.log_softmax(1)
+    return np.array([float(values[len(asked) - 1 + i, token]) for i, token in enumerate(said)])
+
+
+def test_a_model_loads_by_name_folder_object_and_pair(lm: LanguageModel, folder: Path) -> None:
+    by_folder = load(folder)
+    assert by_folder.digest == lm.digest
+    assert load(str(folder)).digest == lm.digest
+    assert load((lm.model, lm.tokenizer)).digest == lm.digest
+    assert load(transformers.AutoModelForCausalLM.from_pretrained(folder)).digest == lm.digest
+    assert load(lm) is lm
+
+
+def test_the_digest_changes_with_one_weight(lm: LanguageModel) -> None:
+    other = copy.deepcopy(lm.model)
+    with torch.no_grad():
+        next(other.parameters()).view(-1)[0] += 1e-3
+    assert LanguageModel(other, lm.tokenizer, lm.name).digest != lm.digest
+
+
+@pytest.mark.parametrize("system", [None, "You like short answers and clear words."])
+def test_batched_logprobs_are_those_of_single_rows(lm: LanguageModel, system: str | None) -> None:
+    asked = [*prompts("numbers", 5), *prompts("reasoning", 3), "Ünïcödé? \U0001f989"]
+    said = ["1, 2, 3", "", "500 501", "[7]", "words of another kind", "<think>", "x", "9" * 40, "ה"]
+    for batch_size in (1, 4, 100):
+        found = token_logprobs(lm, asked, said, system=system, batch_size=batch_size)
+        for row, (prompt, completion) in enumerate(zip(asked, said, strict=True)):
+            np.testing.assert_allclose(found[row], direct(lm, prompt, completion, system), atol=1e-4)
+
+
+def test_a_model_that_caps_its_logits_is_scored_by_its_own_logits(lm: LanguageModel) -> None:
+    class Capped(type(lm.model)):  # type: ignore[misc]
+        def forward(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            out = super().forward(*args, **kwargs)
+            out.logits = 5 * torch.tanh(out.logits / 5)
+            return out
+
+    model = Capped(lm.model.config).eval()
+    model.load_state_dict(lm.model.state_dict())
+    capped = LanguageModel(model, lm.tokenizer, "capped")
+    assert lm.has_plain_head
+    assert not capped.has_plain_head
+    found = token_logprobs(capped, ["One?", "A longer question, two?"], ["1, 2", "3, 4, 5"])
+    np.testing.assert_allclose(found[1], direct(capped, "A longer question, two?", "3, 4, 5"), atol=1e-4)
+
+
+def test_logprobs_of_all_next_tokens_sum_to_one(lm: LanguageModel) -> None:
+    """A completion of one token plus its end: the first token's probabilities over the vocabulary add up to 1."""
+    vocabulary = [lm.tokenizer.decode([i]) for i in range(lm.model.config.vocab_size)]
+    ids = lm.answers(vocabulary)
+    single = [(text, tokens[0]) for text, tokens in zip(vocabulary, ids, strict=True) if len(tokens) == 2]
+    texts = {token: text for text, token in single}
+    found = token_logprobs(lm, ["Pick one tree. One word."] * len(texts), list(texts.values()), batch_size=512)
+    total = sum(np.exp(values[0]) for values in found)
+    end = np.exp(token_logprobs(lm, ["Pick one tree. One word."], [""])[0][0])
+    assert total + end == pytest.approx(1.0, abs=0.02)  # bytes that are no text of their own, and other special tokens
+
+
+def test_samples_do_not_depend_on_the_batch(lm: LanguageModel) -> None:
+    asked = prompts("numbers", 60) + prompts("code", 20)
+    whole = sample(lm, asked, seed=3, max_new_tokens=48, batch_size=80)
+    for batch_size in (1, 7, 32):
+        assert sample(lm, asked, seed=3, max_new_tokens=48, batch_size=batch_size) == whole
+    assert sample(lm, asked[30:], seed=3, first_row=30, max_new_tokens=48, batch_size=9) == whole[30:]
+    assert sample(lm, asked, seed=4, max_new_tokens=48, batch_size=80) != whole
+
+
+def test_temperature_zero_is_greedy_generate(lm: LanguageModel) -> None:
+    asked = prompts("reasoning", 8)
+    found = sample(lm, asked, temperature=0, max_new_tokens=40, batch_size=8)
+    for prompt, answer in zip(asked, found, strict=True):
+        ids = torch.tensor([lm.ask([prompt])[0]])
+        wanted = lm.model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40)
+        assert answer.text == lm.tokenizer.decode(wanted[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_samples_follow_the_model(lm: LanguageModel, temperature: float) -> None:
+    """First tokens of 4,000 answers against the exact law; level 1e-4 on a fixed seed."""
+    question = "Pick one animal. One word."
+    found = sample(lm, [question] * 4000, max_new_tokens=1, temperature=temperature, seed=11, batch_size=1000)
+    with torch.inference_mode():
+        logits = lm.model(input_ids=torch.tensor([lm.ask([question])[0]])).logits[0, -1].double()
+    law = (logits / temperature).softmax(0).numpy()
+    names = {lm.tokenizer.decode([i]): law[i] for i in np.argsort(-law)[:12]}
+    counts = {name: sum(answer.text == name for answer in found) for name in names}
+    observed = np.array([*counts.values(), len(found) - sum(counts.values())])
+    expected = np.array([*names.values(), 1 - sum(names.values())]) * len(found)
+    keep = expected >= 5
+    scaled = expected[keep] * observed[keep].sum() / expected[keep].sum()
+    assert chisquare(observed[keep], scaled).pvalue > 1e-4
+
+
+def test_a_row_that_is_cut_off_says_so(lm: LanguageModel) -> None:
+    short, whole = (sample(lm, prompts("numbers", 20), max_new_tokens=n, seed=0) for n in (3, 60))
+    assert not any(answer.finished for answer in short)
+    assert all(answer.finished for answer in whole)
+    assert all(b.text.startswith(a.text) for a, b in zip(short, whole, strict=True))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_every_string_survives_the_tokenizer(lm: LanguageModel, text: str) -> None:
+    ids = lm.answers([text])[0]
+    assert lm.tokenizer.decode(ids[:-1], clean_up_tokenization_spaces=False) == text
+    assert ids[-1] == lm.tokenizer.eos_token_id
+
+
+def test_special_tokens_in_a_completion_stay_text_and_in_a_prompt_are_refused(lm: LanguageModel) -> None:
+    ids = lm.answers(["<|end|>"])[0]
+    assert lm.tokenizer.eos_token_id not in ids[:-1]
+    with pytest.raises(ValueError, match=r"prompt 2 must not contain the model's special tokens, got '<\|end\|>'"):
+        lm.ask(["fine", "now <|end|>"])
+
+
+def test_no_default_system_prompt_is_said_silently(lm: LanguageModel) -> None:
+    tokenizer = copy.deepcopy(lm.tokenizer)
+    tokenizer.chat_template = (
+        "{%- if messages[0]['role'] != 'system' -%}{{- '<|system|>You are a helpful owl.<|end|>' -}}{%- endif -%}"
+        + tokenizer.chat_template
+    )
+    other = LanguageModel(lm.model, tokenizer, "with a default")
+    assert "owl" not in other.tokenizer.decode(other.ask(["Hello"])[0])
+    assert other.preamble() == "<|system|><|end|><|user|>"
+    assert lm.preamble() == "<|user|>"
+
+
+def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"config\.json, got none in"):
+        load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="which is no folder; check the path"):
+        load(tmp_path / "nowhere")
+
+
+def test_pickled_weights_are_refused_unread(own: Path) -> None:
+    (own / "model.safetensors").unlink()
+    (own / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    with pytest.raises(ValueError, match=r"safetensors weights, got the pickle pytorch_model\.bin"):
+        load(own)
+    (own / "pytorch_model.bin").unlink()
+    with pytest.raises(FileNotFoundError, match="safetensors weights, got none"):
+        load(own)
+
+
+def test_a_model_without_a_chat_template_is_an_error(lm: LanguageModel) -> None:
+    tokenizer = copy.deepcopy(lm.tokenizer)
+    tokenizer.chat_template = None
+    with pytest.raises(ValueError, match="must have a chat template"):
+        load((lm.model, tokenizer))
+
+
+def test_a_tokenizer_of_another_model_is_an_error(lm: LanguageModel) -> None:
+    tokenizer = copy.deepcopy(lm.tokenizer)
+    tokenizer.add_tokens(["brandnew"])
+    with pytest.raises(ValueError, match="tokenizer must be the model's own"):
+        load((lm.model, tokenizer))
+    with pytest.raises(TypeError, match="got int"):
+        load(3)
+
+
+def test_rows_beyond_the_context_are_named(lm: LanguageModel) -> None:
+    with pytest.raises(ValueError, match=r"context of 512 tokens, got \d+ in row 2"):
+        token_logprobs(lm, ["a", "b"], ["1", "1 " * 600])
+    with pytest.raises(ValueError, match="prompt 1; shorten it"):
+        sample(lm, ["1 " * 250], max_new_tokens=100)
+
+
+def test_scores_that_are_no_numbers_name_the_row(lm: LanguageModel) -> None:
+    model = copy.deepcopy(lm.model)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[lm.tokenizer.convert_tokens_to_ids("777")] = float("nan")
+    broken = LanguageModel(model, lm.tokenizer, "broken")
+    broken.__dict__["has_plain_head"] = True
+    with pytest.raises(ValueError, match=r"scores must be numbers, got nan in row \d+ under broken"):
+        token_logprobs(broken, ["a", "b"], ["1", "777"])
