@@ -7,15 +7,17 @@ if TYPE_CHECKING:
     from fingerprint import features, lab
     from fingerprint.corpus import Corpus
     from fingerprint.detection import detect
+    from fingerprint.detector import Detector
     from fingerprint.reading import read
     from fingerprint.report import Estimate, Report
 
-__all__ = ["Corpus", "Estimate", "Report", "detect", "features", "lab", "read"]
+__all__ = ["Corpus", "Detector", "Estimate", "Report", "detect", "features", "lab", "read"]
 
 # Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
 # `fingerprint --help` and programs that only read a report need not wait for.
 _HOMES = {
     "Corpus": "fingerprint.corpus",
+    "Detector": "fingerprint.detector",
     "Estimate": "fingerprint.report",
     "Report": "fingerprint.report",
     "detect": "fingerprint.detection",

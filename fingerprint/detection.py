@@ -325,9 +325,14 @@ def _smaller_arm(comparison: Comparison) -> int:
 def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate, tuple[Bag, ...]]:
     scores, rows = main.scores, _smaller_arm(main.comparison)
     paired = _interval(scoring.paired_auc(scores), scores.agreement, rows)
-    found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, options.rng(2))
-    bags = tuple(Bag(k, _interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
-    return auc_interval(scores), paired, bags
+    return auc_interval(scores), paired, bag_intervals(scores, options.rng(2))
+
+
+def bag_intervals(scores: scoring.Scores, rng: Generator) -> tuple[Bag, ...]:
+    """AUROC of bags of every size, with 95 % intervals."""
+    rows = _smaller_arm(scores.comparison)
+    found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, rng)
+    return tuple(Bag(k, _interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
 
 
 def _d_prime(auc: Estimate) -> Estimate:
@@ -676,7 +681,7 @@ def _settings(
 
     return {
         "versions": {
-            "fingerprint": _own_version(),
+            "fingerprint": own_version(),
             "python": platform.python_version(),
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
@@ -700,7 +705,7 @@ def _settings(
     }
 
 
-def _own_version() -> str:
+def own_version() -> str:
     try:
         return version("subliminal-fingerprint")
     except PackageNotFoundError:  # run from a source tree that was never installed

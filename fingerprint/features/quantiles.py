@@ -35,9 +35,12 @@ class QuantileFamily(TransformerMixin, BaseEstimator):
 
     def fit(self, texts: Sequence[str], y: object = None) -> QuantileFamily:
         table = self.measure(texts)
-        self.names_ = list(table)
-        self.sorted_ = [np.sort(values[~np.isnan(values)]) for values in table.values()]
-        self.edges_ = [_edges(values) for values in self.sorted_]
+        known = [np.sort(values[~np.isnan(values)]) for values in table.values()]
+        return self.restore(list(table), known, [_edges(values) for values in known])
+
+    def restore(self, names: list[str], known: list[Floats], edges: list[Floats]) -> QuantileFamily:
+        """Become what `fit` would make of these sorted values and edges of the named measurements."""
+        self.names_, self.sorted_, self.edges_ = names, known, edges
         self.column_weights = np.concatenate(
             [np.r_[1.0, np.full(len(edges) + 2, BIN_WEIGHT)] for edges in self.edges_]
         ).astype(np.float32)
