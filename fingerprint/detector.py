@@ -241,7 +241,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         found: NDArray[Any] = self.classes_[(self.decision_function(X) > 0).astype(np.int64)]
         return found
 
-    # --------------------------------------------------------------------------------------------------- bags and tokens
+    # -------------------------------------------------------------------------------------------------- bags and tokens
 
     def score_bag(self, texts: object, *, neutral: object = None, false_positive_rate: float = 0.05) -> BagScore:
         """Judge rows together.
@@ -316,7 +316,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         columns = {"token": tokens, "start": starts, "contribution": scores[0] - scores[1:]}
         return pl.DataFrame(columns, schema={"token": pl.String, "start": pl.Int64, "contribution": pl.Float64})
 
-    # ------------------------------------------------------------------------------------------------------ training rows
+    # ---------------------------------------------------------------------------------------------------- training rows
 
     def trained_on(self, data: object) -> Bools:
         """Which rows, or the prompts they answer, are among those the detector was trained on.
@@ -349,7 +349,7 @@ class Detector(ClassifierMixin, BaseEstimator):
             "limits": list(LIMITS),
         }
 
-    # --------------------------------------------------------------------------------------------------------- save, load
+    # ------------------------------------------------------------------------------------------------------- save, load
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the detector to one file: a line with a checksum, then numpy arrays and JSON. No pickle.
@@ -405,8 +405,8 @@ class Detector(ClassifierMixin, BaseEstimator):
         card = header["card"]
         if card["feature_version"] != FEATURE_VERSION:
             raise ValueError(
-                f"{os.fspath(path)!r} must have feature version {FEATURE_VERSION}, got {card['feature_version']}; train "
-                f"it again with this version, or install fingerprint {card['versions']['fingerprint']}"
+                f"{os.fspath(path)!r} must have feature version {FEATURE_VERSION}, got {card['feature_version']}; "
+                f"train it again with this version, or install fingerprint {card['versions']['fingerprint']}"
             )
         options = card["options"]
         made = cls(header["features"], fast=options["fast"], holdout=options["holdout"], rng=options["rng"])
@@ -414,8 +414,9 @@ class Detector(ClassifierMixin, BaseEstimator):
         difference = float(np.abs(made.decision_function(list(_PROBES)) - arrays["probes"]).max())
         if difference > _SAME_SCORE:
             raise ValueError(
-                f"{os.fspath(path)!r} must give the scores it was saved with, got a difference of {difference:.2g} nats; "
-                f"its features are computed differently here: train it again, or install the versions {card['versions']}"
+                f"{os.fspath(path)!r} must give the scores it was saved with, got a difference of {difference:.2g} "
+                "nats; its features are computed differently here: train it again, or install the versions "
+                f"{card['versions']}"
             )
         return made
 
@@ -423,7 +424,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         self.classes_ = np.asarray(header["classes"])
         self.columns_ = _loaded_families(header["families"], arrays)
         self.coefficients_ = {name: arrays[f"{name}/coefficients"] for name in self.columns_}
-        self.classifiers_: tuple[Any, ...] = ()
+        self.classifiers_ = ()
         self.centre_, self.weights_ = arrays["centre"], arrays["weights"]
         self.slope_, self.intercept_, self.prior_log_odds_ = header["calibration"]
         self.neutral_scores_ = arrays["neutral_scores"]
@@ -455,10 +456,10 @@ class _Columns:
 
 def _two_classes(y: object, rows: int) -> tuple[NDArray[Any], Ints]:
     if y is None:
-        raise ValueError("y must have a label for every row, got None; requires y to be passed, but the target y is None")
+        raise ValueError("y must have a label for every row, got None; label neutral rows 0 and rows of the trait 1")
     labels = np.asarray(y)
     if labels.shape != (rows,):
-        raise ValueError(f"y must have one label per row, got the shape {labels.shape} for {rows} rows; pass a flat list")
+        raise ValueError(f"y must have one label per row, got the shape {labels.shape} for {rows} rows; flatten it")
     classes, label = np.unique(labels, return_inverse=True)
     if len(classes) != 2:
         raise ValueError(f"y must hold two labels, got {len(classes)}; label neutral rows 0 and rows of the trait 1")
@@ -494,8 +495,9 @@ def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
 
 def _one_a_prompt(corpus: Corpus) -> Corpus:
     """The first row of every prompt, by a hash of the row; rows without a prompt all stay."""
-    order = sorted(range(len(corpus)), key=lambda i: hashlib.blake2b(repr((corpus.prompts[i], corpus.texts[i])).encode(),
-                                                                     digest_size=8).digest())
+    rows = zip(corpus.texts, corpus.prompts, strict=True)
+    keys = [hashlib.blake2b(repr(row).encode(), digest_size=8).digest() for row in rows]
+    order = sorted(range(len(corpus)), key=keys.__getitem__)
     seen: set[str] = set()
     keep = []
     for i in order:
@@ -580,8 +582,8 @@ def _checked_content(path: Path) -> bytes:
         raise ValueError(f"{str(path)!r} must be a file written by Detector.save, got something else; train one first")
     if words[2] != b"%d" % FORMAT:
         raise ValueError(
-            f"{str(path)!r} must have format {FORMAT}, got {words[2].decode('utf-8', 'replace')}; train it again with this "
-            "version"
+            f"{str(path)!r} must have format {FORMAT}, got {words[2].decode('utf-8', 'replace')}; train it again with "
+            "this version"
         )
     if words[3] != _checksum(content).encode():
         raise ValueError(f"{str(path)!r} must be unchanged since it was saved, got another checksum; get a fresh copy")

@@ -18,7 +18,18 @@ from fingerprint.features.numbers import Numbers, number_rows
 from fingerprint.features.prose import Prose
 from fingerprint.features.tokens import Tokens
 
-__all__ = ["DEFAULT_RIDGE", "FAMILIES", "FEATURE_VERSION", "Layout", "NGrams", "Numbers", "Prose", "Tokens", "choose", "data_kind"]
+__all__ = [
+    "DEFAULT_RIDGE",
+    "FAMILIES",
+    "FEATURE_VERSION",
+    "Layout",
+    "NGrams",
+    "Numbers",
+    "Prose",
+    "Tokens",
+    "choose",
+    "data_kind",
+]
 
 # For families that state no ridge: shrinks columns rarer than about one row in fifteen, which at a few hundred rows
 # carry more noise than signal.
