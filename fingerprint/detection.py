@@ -150,7 +150,7 @@ def detect(
         raise ValueError(f"trained_rows must be 'error' or 'drop', got {trained_rows!r}; choose one")
     given = corpora
     if prior is not None:
-        corpora = tuple(_without_trained(corpus, _checked_prior(prior), trained_rows) for corpus in given)
+        corpora = tuple(without_trained(corpus, _checked_prior(prior), trained_rows) for corpus in given)
     tell = _teller(progress, ladder, self_test)
 
     tell("pairing prompts")
@@ -297,7 +297,7 @@ def _checked_prior(prior: Any) -> Prior:
     return checked
 
 
-def _without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
+def without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
     """The corpus without rows that the prior knows: its score on them is no fixed function of the row."""
     known = prior.trained_on(corpus)
     if not known.any():

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -121,6 +121,8 @@ class Detector(ClassifierMixin, BaseEstimator):
         Labels, sorted; the second is the trait.
     card_ : dict
         What it was trained on, how well it does, and what it cannot do.
+    scores_ : fingerprint.scoring.Scores
+        Out-of-fold scores of the training rows; not there in a loaded detector.
 
     Notes
     -----
@@ -191,7 +193,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         arms = [_part(corpus, rows, name) for rows, name in ((label == 1, "trait"), ((label == 0) & ~held, "neutral"))]
         comparison = pair(arms[0], arms[1], seed=self.rng)
         self._fit(comparison)
-        neutral = _one_a_prompt(_part(corpus, held, "held-out neutral")) if held.any() else Corpus(())
+        neutral = one_a_prompt(_part(corpus, held, "held-out neutral")) if held.any() else Corpus(())
         self.neutral_scores_ = self.decision_function(neutral) if len(neutral) else np.empty(0)
         self.domain_ = _domain(comparison)
         self._key, self._rows, self._prompts = _hashes_of(corpus)
@@ -451,6 +453,33 @@ class _Columns:
         return scaled(self.family.transform(texts), self.columns, self.scale)
 
 
+def train(
+    trait: object,
+    neutral: object,
+    *,
+    text: str | None = None,
+    prompt: str | Literal[False] | None = None,
+    bad_rows: Literal["error", "skip"] = "error",
+    **options: Any,
+) -> Detector:
+    """Train a detector on two corpora; `options` are those of `Detector`.
+
+    Parameters
+    ----------
+    trait, neutral : path, glob, Corpus, list of str, ...
+        Rows of a teacher known to have the trait, and of a neutral one.
+    """
+    column = prompt if isinstance(prompt, str) else None
+    arms = [
+        as_corpus(data, text=text, prompt=column, bad_rows=bad_rows, argument=argument)
+        for data, argument in ((trait, "trait"), (neutral, "neutral"))
+    ]
+    prompts = () if prompt is False else arms[0].prompts + arms[1].prompts
+    return Detector(**options).fit(
+        Corpus(arms[0].texts + arms[1].texts, prompts, name="training rows"), [1] * len(arms[0]) + [0] * len(arms[1])
+    )
+
+
 # ------------------------------------------------------------------------------------------------------------ training
 
 
@@ -493,7 +522,7 @@ def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
     return neutral & (place < share)
 
 
-def _one_a_prompt(corpus: Corpus) -> Corpus:
+def one_a_prompt(corpus: Corpus) -> Corpus:
     """The first row of every prompt, by a hash of the row; rows without a prompt all stay."""
     rows = zip(corpus.texts, corpus.prompts, strict=True)
     keys = [hashlib.blake2b(repr(row).encode(), digest_size=8).digest() for row in rows]
@@ -566,6 +595,20 @@ def _prompt_hashes(corpus: Corpus, key: bytes) -> Hashes:
 def _keyed(key: bytes, values: Sequence[tuple[object, ...]]) -> Hashes:
     digests = b"".join(hashlib.blake2b(repr(v).encode(), digest_size=8, key=key).digest() for v in values)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def described(card: Mapping[str, Any]) -> str:
+    """A card in a few lines."""
+    auc = card["auc"]
+    rows, known = card["rows"], [bag for bag in card["bags"] if bag["auc"]["value"] is not None]
+    lines = [
+        f"Detector of {rows['trait']:,} trait and {rows['neutral']:,} neutral rows, {card['prompts']:,} prompts",
+        f"row AUROC {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}], out of fold",
+        "bags of k: " + ", ".join(f"{bag['k']}: {bag['auc']['value']:.2f}" for bag in known),
+        f"{card['held_out_neutral_rows']:,} neutral rows held out for its error rates",
+        *card["limits"],
+    ]
+    return "\n".join(lines)
 
 
 # --------------------------------------------------------------------------------------------------------------- files
