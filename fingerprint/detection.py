@@ -150,7 +150,7 @@ def detect(
         raise ValueError(f"trained_rows must be 'error' or 'drop', got {trained_rows!r}; choose one")
     given = corpora
     if prior is not None:
-        corpora = tuple(without_trained(corpus, _checked_prior(prior), trained_rows) for corpus in given)
+        corpora = tuple(without_trained(corpus, checked_prior(prior), trained_rows) for corpus in given)
     tell = _teller(progress, ladder, self_test)
 
     tell("pairing prompts")
@@ -290,7 +290,7 @@ class Prior(Protocol):
 PRIOR = "prior"
 
 
-def _checked_prior(prior: Any) -> Prior:
+def checked_prior(prior: Any) -> Prior:
     if not (hasattr(prior, "decision_function") and hasattr(prior, "trained_on")):
         raise TypeError(f"prior must be a trained fingerprint.Detector, got {prior!r:.80}; read one with Detector.load")
     checked: Prior = prior

@@ -400,9 +400,7 @@ class Detector(ClassifierMixin, BaseEstimator):
             or the features. The checksum finds damage and careless edits; who wants to deceive can make a new one, so
             take detectors from people you trust.
         """
-        content = _checked_content(Path(path))
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = _plain_arrays(_checked_content(Path(path)), path)
         header = json.loads(arrays["json"].tobytes())
         card = header["card"]
         if card["feature_version"] != FEATURE_VERSION:
@@ -631,6 +629,16 @@ def _checked_content(path: Path) -> bytes:
     if words[3] != _checksum(content).encode():
         raise ValueError(f"{str(path)!r} must be unchanged since it was saved, got another checksum; get a fresh copy")
     return content
+
+
+def _plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    if content[:2] == b"PK":  # a zip archive; anything else numpy might take for a pickle
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except ValueError:  # arrays of Python objects, which are not read
+            pass
+    raise ValueError(f"{os.fspath(path)!r} must hold plain arrays, got something else; train the detector again")
 
 
 def _plain(classes: NDArray[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ import pytest
 import fingerprint
 
 HEAVY = ("torch", "transformers", "matplotlib", "ray")
-NAMES = ["Corpus", "Detector", "Estimate", "Report", "detect", "features", "lab", "read"]
+NAMES = ["Corpus", "Detector", "Estimate", "Monitor", "Report", "detect", "features", "lab", "read"]
 
 
 def loaded(program: str) -> set[str]:
