@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from fingerprint import scoring
@@ -240,7 +241,8 @@ class Detector(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: object) -> NDArray[Any]:
         """The likelier label of each row. One row says little: see `score_bag`."""
-        found: NDArray[Any] = self.classes_[(self.decision_function(X) > 0).astype(np.int64)]
+        is_trait = self.decision_function(X) > 0
+        found: NDArray[Any] = self.classes_[is_trait.astype(np.int64)]
         return found
 
     # -------------------------------------------------------------------------------------------------- bags and tokens
@@ -487,9 +489,15 @@ def _two_classes(y: object, rows: int) -> tuple[NDArray[Any], Ints]:
     labels = np.asarray(y)
     if labels.shape != (rows,):
         raise ValueError(f"y must have one label per row, got the shape {labels.shape} for {rows} rows; flatten it")
+    check_classification_targets(labels)
     classes, label = np.unique(labels, return_inverse=True)
-    if len(classes) != 2:
-        raise ValueError(f"y must hold two labels, got {len(classes)}; label neutral rows 0 and rows of the trait 1")
+    if len(classes) < 2:
+        raise ValueError("y must hold two classes, got 1 class; label neutral rows 0 and rows of the trait 1")
+    if len(classes) > 2:
+        raise ValueError(
+            f"y must hold two classes, got {len(classes)}. Only binary classification is supported. The type of the "
+            "target is multiclass; train one detector a trait"
+        )
     return classes, label.astype(np.int64)
 
 
