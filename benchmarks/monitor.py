@@ -47,32 +47,31 @@ SIZES = (30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 160, 200)
 Triple = tuple[str, str, str]
 
 
-def alarms(rows: list[Triple], prior: Detector | None, streams: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of `streams` null streams, made of these pairs with their sides exchanged at random, ever alarm."""
-    signs = rng.choice([-1.0, 1.0], size=(streams, len(rows)))
+def log_capital(rows: list[Triple], prior: Detector | None, signs: np.ndarray) -> np.ndarray:
+    """Log capital [streams, rows] after every row, of streams whose pairs are turned round where the sign is -1.
+
+    What `Monitor.observe` computes row by row: features are taken many rows at a time.
+    """
     known = None
     if prior is not None:
         scores = [prior.decision_function([row[side] for row in rows]) for side in (1, 2)]
         known = scores[0] - scores[1]
-    learner = monitor.Learner()
     shares = monitor.expert_shares(prior is not None)
-    capital = np.zeros((streams, len(shares)))
-    largest = np.zeros(streams)
-    for t, products in enumerate(learner.steps([(suspect, reference) for _, suspect, reference in rows])):
+    capital = np.zeros((len(signs), len(shares)))
+    path = np.empty(signs.shape)
+    learned = monitor.Learner().steps([(suspect, reference) for _, suspect, reference in rows])
+    for t, products in enumerate(learned):
         score = signs[:, t] * monitor.standardised(products, signs[:, :t])
         capital += monitor.log_factors(score, t, None if known is None else signs[:, t] * known[t], 0.0)
-        largest = np.maximum(largest, logsumexp(capital, axis=1, b=shares))
-    return largest >= -np.log(ALPHA)
+        path[:, t] = logsumexp(capital, axis=1, b=shares)
+    return path
 
 
 def rows_to_detection(pool: Pool, prior: Detector | None, seed: int, longest: int) -> int:
     """Rows until the alarm; one more than `longest` where there is none."""
     drawn = list(islice(pool.pairs(np.random.default_rng([seed, 5])), longest))
-    watch = monitor.Monitor(Corpus(tuple(r for *_, r in drawn), tuple(p for p, *_ in drawn)), alpha=ALPHA, prior=prior)
-    for prompt, suspect, _ in drawn:
-        if watch.observe(suspect, prompt).alarm:
-            return watch.rows
-    return longest + 1
+    alarm = log_capital(drawn, prior, np.ones((1, longest)))[0] >= -np.log(ALPHA)
+    return int(np.argmax(alarm)) + 1 if alarm.any() else longest + 1
 
 
 def fixed_power(pool: Pool, n: int, draws: int) -> float:
@@ -128,7 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
         for base in range(bases):
             rng = np.random.default_rng([base, 7])
             rows = list(islice(second.pairs(rng), options.null_rows))
-            found.append(alarms(rows, known, options.streams // bases, rng))
+            signs = rng.choice([-1.0, 1.0], size=(options.streams // bases, options.null_rows))
+            found.append(log_capital(rows, known, signs).max(axis=1) >= -np.log(ALPHA))
         rate = float(np.concatenate(found).mean())
         good &= rate <= high
         record[f"false alarms {name}"] = rate

@@ -152,7 +152,7 @@ def test_bad_options_are_named(options: dict[str, float], message: str) -> None:
 def test_rows_that_the_prior_was_trained_on_are_refused() -> None:
     drawn = simulated_pair(60, rng=5)
     prior = Detector(FAMILIES).fit(drawn.suspect.texts + drawn.reference.texts, [1] * 60 + [0] * 60)
-    with pytest.raises(ValueError, match="reference must hold no rows or prompts .* got 60"):
+    with pytest.raises(ValueError, match="reference must hold no rows or prompts"):
         Monitor(list(drawn.reference.texts), prior=prior)
     watch = Monitor(["1, 2", "3, 4"], prior=prior)
     with pytest.raises(ValueError, match="the observed row must hold no rows"):
