@@ -304,12 +304,12 @@ def without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
         return corpus
     if trained_rows == "error":
         raise ValueError(
-            f"{corpus.name} must hold no rows or prompts that the prior was trained on, got {int(known.sum())}; drop "
-            "them (trained_rows='drop'), or train the prior on others"
+            f"{corpus.name} must hold no rows or prompts that the detector was trained on, got {int(known.sum())}; "
+            "drop them (trained_rows='drop', --drop-trained-rows), or train the detector on others"
         )
     keep = np.flatnonzero(~known).tolist()
     if not keep:
-        raise ValueError(f"{corpus.name} must hold rows that the prior was not trained on, got none; sample new ones")
+        raise ValueError(f"{corpus.name} must hold rows that the detector was not trained on, got none; sample others")
     return Corpus(
         tuple(corpus.texts[i] for i in keep),
         tuple(corpus.prompts[i] for i in keep),

@@ -111,8 +111,8 @@ class Detector(ClassifierMixin, BaseEstimator):
     fast : bool
         The closed form: mean differences, families with equal weights.
     holdout : float
-        Share of the neutral prompts (rows, without prompts) that nothing is fitted on, in [0, 1): `score_bag` and
-        `fingerprint.scan` take their error rates from them.
+        Share of the prompts (of the neutral rows, without prompts) that nothing is fitted on, in [0, 1): their neutral
+        rows give `score_bag` and `fingerprint scan` their error rates. 0 will do for a prior.
     rng : int
         Seed of the choice of the rows held out.
 
@@ -191,11 +191,11 @@ class Detector(ClassifierMixin, BaseEstimator):
         if not 0 <= self.holdout < 1:
             raise ValueError(f"holdout must be in [0, 1), got {self.holdout}; .2 keeps a fifth of the neutral prompts")
         held = _held_out(corpus, label == 0, self.holdout, self.rng)
-        arms = [_part(corpus, rows, name) for rows, name in ((label == 1, "trait"), ((label == 0) & ~held, "neutral"))]
+        arms = [_part(corpus, (label == side) & ~held, name) for side, name in ((1, "trait"), (0, "neutral"))]
         comparison = pair(arms[0], arms[1], seed=self.rng)
         self._fit(comparison)
-        neutral = one_a_prompt(_part(corpus, held, "held-out neutral")) if held.any() else Corpus(())
-        self.neutral_scores_ = self.decision_function(neutral) if len(neutral) else np.empty(0)
+        neutral = one_a_prompt(_part(corpus, held & (label == 0), "held-out neutral"))
+        self.neutral_scores_ = self._shuffled(self.decision_function(neutral)) if len(neutral) else np.empty(0)
         self.domain_ = _domain(comparison)
         self._key, self._rows, self._prompts = _hashes_of(corpus)
         self.card_ = self._card(corpus, label, comparison)
@@ -297,7 +297,11 @@ class Detector(ClassifierMixin, BaseEstimator):
                 f"neutral must be rows that the detector was not trained on, got {int(trained.sum())} that it was; "
                 "leave them out"
             )
-        return self.decision_function(corpus)
+        return self._shuffled(self.decision_function(corpus))
+
+    def _shuffled(self, scores: Floats) -> Floats:
+        """In an order that has nothing to do with the rows: neighbours, which share a bag, must not be alike."""
+        return np.random.default_rng([self.rng, 4]).permutation(scores)
 
     def explain(self, text: str) -> pl.DataFrame:
         """What each token of a text adds to its log-odds: the log-odds less those of the text without the token.
@@ -516,16 +520,19 @@ def _part(corpus: Corpus, rows: Bools, name: str) -> Corpus:
 
 
 def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
-    """Neutral rows of a random share of the neutral prompts; without prompts, of the neutral rows.
+    """All rows of a random share of the prompts; of the rows without a prompt, a share of the neutral ones.
 
-    Chosen by a hash of the prompt or the row, so that the order of the rows does not matter.
+    The trait's rows of a held-out prompt stay out of the fit too: had it seen them, held-out neutral rows would be
+    other to it than neutral rows of a new prompt. Chosen by a hash of the prompt or the row, so that the order of the
+    rows does not matter.
     """
     keys = [
         hashlib.blake2b(repr((seed, text if prompt is None else prompt)).encode(), digest_size=8).digest()
         for text, prompt in zip(corpus.texts, corpus.prompts, strict=True)
     ]
     place = np.frombuffer(b"".join(keys), dtype="<u8") / 2.0**64
-    return neutral & (place < share)
+    has_prompt = np.array([prompt is not None for prompt in corpus.prompts])
+    return np.asarray((neutral | has_prompt) & (place < share))
 
 
 def one_a_prompt(corpus: Corpus) -> Corpus:

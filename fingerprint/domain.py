@@ -22,8 +22,7 @@ INSIDE = 0.999
 FAR = 5.0
 # A kind of row (numbers, prose, empty) is known when at least this share of the training rows is of it.
 KNOWN_KIND = 0.001
-# Rows of either arm that are kept, one a prompt, to compare new corpora with: 1,000 rows see a shift of .15 sd in one
-# of 200 measurements, and take about 300 kB.
+# Rows of either arm that are kept, one a prompt, to compare new corpora with: a saved detector takes about a megabyte.
 KEPT_ROWS = 1000
 # Neutral rows at hand count as another corpus at this p-value: a false alarm in one clean comparison in 1,000.
 SHIFT_LEVEL = 0.001

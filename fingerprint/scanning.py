@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
@@ -163,7 +164,7 @@ def scan(
     scores = detector.decision_function(judged)
     if neutral is None:
         shift, shift_pvalue = detector.domain_.is_far(judged.texts), None
-        compared = None if shift else _against_held_out(judged, scores, detector)
+        compared = None if shift else _against_held_out(judged, scores, detector, np.random.default_rng([rng, 4]))
     else:
         at_hand = as_corpus(neutral, text=text, prompt=prompt, bad_rows=bad_rows, argument="neutral")
         at_hand = without_trained(at_hand, detector, trained_rows)
@@ -224,14 +225,15 @@ def _scores(comparison: Comparison, values: Floats) -> scoring.Scores:
 def _against_neutral(judged: Corpus, neutral: Corpus, detector: Detector, seed: int) -> _Compared:
     comparison = pair(judged, neutral, seed=seed)
     values = detector.decision_function(list(comparison.texts))
-    import scipy.sparse as sp
-
     units = block_rows(comparison, sp.csr_matrix(values[:, None].astype(np.float32)))
     return _Compared(comparison, units, _scores(comparison, values))
 
 
-def _against_held_out(judged: Corpus, scores: Floats, detector: Detector) -> _Compared:
-    """The corpus, one row a prompt, against the held-out neutral rows: blocks of as many rows on either side."""
+def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, rng: np.random.Generator) -> _Compared:
+    """The corpus, one row a prompt, against the held-out neutral rows: blocks of as many rows on either side.
+
+    In random order, as the held-out rows are: blocks of rows that are alike would vary more than theirs.
+    """
     held_out = detector.neutral_scores_
     if not len(held_out):
         raise ValueError(
@@ -239,7 +241,7 @@ def _against_held_out(judged: Corpus, scores: Floats, detector: Detector) -> _Co
             "with holdout=0.2"
         )
     single = one_a_prompt(judged)
-    values = np.concatenate([detector.decision_function(single), held_out])
+    values = np.concatenate([rng.permutation(detector.decision_function(single)), held_out])
     suspect = np.arange(len(values)) < len(single)
     sizes = (len(single), len(held_out))
     per_block = min(-(-sum(sizes) // MAX_BLOCKS), max(1, min(sizes) // MIN_BLOCKS))
@@ -251,8 +253,6 @@ def _against_held_out(judged: Corpus, scores: Floats, detector: Detector) -> _Co
     rows = np.arange(len(values))
     arm = np.arange(sum(counts)) < counts[0]
     comparison = Comparison([""] * len(values), suspect, rows, rows, "independent", block, arm, (set(), set()))
-    import scipy.sparse as sp
-
     units = block_rows(comparison, sp.csr_matrix(values[:, None].astype(np.float32)))
     everything = np.concatenate([scores, held_out])
     flags = np.arange(len(everything)) < len(scores)

@@ -322,7 +322,7 @@ def test_detect_refuses_rows_the_prior_was_trained_on_and_can_drop_them(trained:
     options = {"prior": trained, "ladder": False, "n_permutations": 199, "features": FAMILIES_USED}
     suspect, reference = arm(new, labels, 1, "suspect"), arm(new, labels, 0, "reference")
     mixed = Corpus(suspect.texts + old.texts[:40], suspect.prompts + old.prompts[:40], name="mixed")
-    with pytest.raises(ValueError, match="mixed must hold no rows or prompts that the prior was trained on, got 40"):
+    with pytest.raises(ValueError, match="mixed must hold no rows or prompts that the detector was trained on, got 40"):
         fingerprint.detect(mixed, reference, **options)  # type: ignore[arg-type]
     report = fingerprint.detect(mixed, reference, trained_rows="drop", **options)  # type: ignore[arg-type]
     assert report.settings["prior"]["left_out"] == {"suspect": 40, "reference": 0}

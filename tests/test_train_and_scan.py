@@ -46,9 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "other-neutral.txt").write_text("".join(", ".join(map(str, row)) + "\n" for row in small[150:]))
     (folder / "prose.txt").write_text("A quiet walk along the river, and then home.\n" * 30)
     (folder / "empty.txt").write_text("")
+    files = [str(folder / name) for name in ("old-trait.jsonl", "old-neutral.jsonl", "owl.detector")]
     with pytest.raises(SystemExit):
-        arguments = ["old-trait.jsonl", "old-neutral.jsonl", "--out", "owl.detector"]
-        cli.main(["train", *(str(folder / a) if "." in a else a for a in arguments), "--features", "tokens,numbers"])
+        cli.main(["train", *files[:2], "--out", files[2], "--features", "tokens,numbers", "--quiet"])
     return folder
 
 
@@ -93,7 +93,7 @@ def test_scan_after_a_corpus_shift_has_no_pvalue(run: Run, folder: Path) -> None
     [
         ("prose.txt", "must hold rows like those the detector was trained on"),
         ("empty.txt", "must have at least one row"),
-        ("old-trait.jsonl", "must hold no rows or prompts that the prior was trained on, got 250"),
+        ("old-trait.jsonl", "must hold no rows or prompts that the detector was trained on, got 250"),
     ],
 )
 def test_scan_refuses_what_the_detector_cannot_judge(run: Run, folder: Path, corpus: str, message: str) -> None:
