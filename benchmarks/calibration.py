@@ -4,9 +4,13 @@
     python benchmarks/calibration.py coverage    [--scale 1.0]
     python benchmarks/calibration.py efficiency
     python benchmarks/calibration.py rows-needed [--runs 200]
+    python benchmarks/calibration.py suite       [--runs 2000]
 
 Each command prints one table and exits with 1 when a figure leaves its band. Bands are exact binomial intervals; the
 level of 1e-3 is shared by all cells of a table (Bonferroni). Two-sided where the test is exact.
+
+`suite` changes one factor at a time from a default: design, family, rung, classifier, prior; at .001 on the level of
+the statistics; and the probabilities of a trained detector on fresh rows.
 """
 
 from __future__ import annotations
@@ -21,18 +25,21 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.special import ndtri
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint import inference, scoring
+from fingerprint import inference, ladder, scoring
 from fingerprint.corpus import Comparison, Corpus, pair
-from fingerprint.detection import auc_interval
+from fingerprint.detection import PRIOR, auc_interval, permute
+from fingerprint.detector import Detector
 from fingerprint.features import choose
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.sketch import block_rows, family_matrix, gram
@@ -144,6 +151,183 @@ def type_i(runs: int) -> bool:
             note = "" if inside else "OUTSIDE"
         good &= inside
         print(f"  {cell.name:44s} {rates[0.05]:.4f}  {rates[0.01]:.4f}  {note}", flush=True)
+    return good
+
+
+# --------------------------------------------------------------------------------------------------------------- suite
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One null; what differs from the default is its only change.
+
+    Attributes
+    ----------
+    alone : str or None
+        Family whose own statistic is tested in place of the omnibus.
+    rung : str or None
+        Rung of the ladder that the rows are rewritten to.
+    prior : str or None
+        "trained" or "useless": a detector of other rows joins the test; "half": a classifier fitted on half of the
+        prompts is the only score, tested on the other half.
+    share : float
+        Share of the runs, where one takes long.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    alone: str | None = None
+    rung: str | None = None
+    prior: str | None = None
+    share: float = 1.0
+
+
+SUITE_PROMPTS = 100
+SETTINGS = (
+    Setting("default: shared prompts, omnibus, raw"),
+    Setting("design: disjoint prompts", {"design": "disjoint"}),
+    Setting("design: independent rows", {"design": "independent"}),
+    Setting("design: prompt effects", {"prompt_effect": 1.0}),
+    Setting("text: prose", {"kind": "prose"}),
+    *(Setting(f"family: {name} alone", alone=name) for name in ("tokens", "ngrams", "numbers", "layout")),
+    *(Setting(f"rung: {step.rung}", rung=step.rung) for step in ladder.NUMBER_STEPS[1:]),
+    Setting("classifier: fitted on half of the prompts", prior="half", share=0.25),
+    Setting("prior: trained detector", prior="trained"),
+    Setting("prior: trained on shuffled labels", prior="useless"),
+)
+STATISTIC_BASES = 20
+STATISTIC_PERMUTATIONS = 999
+PROBABILITY_SETS = 10
+PROBABILITY_ROWS = 400
+
+
+def suite_pvalue(job: tuple[Setting, int]) -> float:
+    """p-value of one null."""
+    setting, seed = job
+    drawn = simulated_pair(SUITE_PROMPTS, tilt="none", rng=3_000_000 + seed, **setting.options)
+    if setting.prior == "half":
+        return half_pvalue(drawn.suspect, drawn.reference, seed)
+    comparison = pair(drawn.suspect, drawn.reference, seed=seed)
+    families = choose("auto", comparison.texts)
+    if setting.rung is not None:
+        step = next(s for s in ladder.steps("numbers", comparison.texts) if s.rung == setting.rung)
+        rewritten = step.rewrite(comparison.texts, np.random.default_rng([seed, 8]))
+        comparison = replace(comparison, texts=rewritten)
+        families = {name: make() for name, make in step.families.items()} or families
+    return null_pvalue_of(comparison, families, setting, seed)
+
+
+def null_pvalue_of(comparison: Comparison, families: dict[str, Any], setting: Setting, seed: int) -> float:
+    """The library's own test of these families, and of the prior where there is one."""
+    matrices = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
+    units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
+    if setting.prior is not None:
+        score = prior_detector(setting.prior).decision_function(comparison.texts)
+        units[PRIOR] = block_rows(comparison, sp.csr_matrix(score[:, None].astype(np.float32)))
+    test = permute(units, inference.Relabellings.draw(comparison, 199, np.random.default_rng([seed, 1])))
+    if setting.alone is None:
+        return test.pvalue
+    # A family that does not vary between these rows is left out by the test, and rejects nothing.
+    return inference.pvalue(test.parts[setting.alone]) if setting.alone in test.parts else 1.0
+
+
+@lru_cache
+def prior_detector(kind: str) -> Detector:
+    drawn = simulated_pair(400, tilt="sparse", d_prime=1.0, rng=9_999_999)
+    labels = np.repeat([1, 0], [len(drawn.suspect), len(drawn.reference)])
+    if kind == "useless":
+        labels = np.random.default_rng(0).permutation(labels)
+    texts = Corpus(drawn.suspect.texts + drawn.reference.texts, drawn.suspect.prompts + drawn.reference.prompts)
+    return Detector().fit(texts, labels)
+
+
+def half_pvalue(suspect: Corpus, reference: Corpus, seed: int) -> float:
+    """A classifier fitted on half of the prompts, its score tested on the other half."""
+    order = np.random.default_rng([seed, 9]).permutation(sorted(set(suspect.prompts), key=str))
+    first = set(order[: len(order) // 2].tolist())
+    arms = [[_of_prompts(corpus, first, inside) for corpus in (suspect, reference)] for inside in (True, False)]
+    fitting, testing = arms
+    joined = Corpus(fitting[0].texts + fitting[1].texts, fitting[0].prompts + fitting[1].prompts)
+    labels = np.repeat([1, 0], [len(corpus) for corpus in fitting])
+    fitted = Detector(["numbers"], fast=True, holdout=0.0).fit(joined, labels)
+    comparison = pair(testing[0], testing[1], seed=seed)
+    score = fitted.decision_function(comparison.texts)
+    units = {PRIOR: block_rows(comparison, sp.csr_matrix(score[:, None].astype(np.float32)))}
+    return permute(units, inference.Relabellings.draw(comparison, 199, np.random.default_rng([seed, 1]))).pvalue
+
+
+def _of_prompts(corpus: Corpus, prompts: set[str], inside: bool) -> Corpus:
+    at = [i for i, prompt in enumerate(corpus.prompts) if (prompt in prompts) == inside]
+    return Corpus(tuple(corpus.texts[i] for i in at), tuple(corpus.prompts[i] for i in at), name=corpus.name)
+
+
+def statistic_rejections(job: tuple[int, int]) -> int:
+    """Of `runs` labellings of the same rows, each with relabellings of its own, how many have p <= .001.
+
+    Any labelling of null rows is as good as the real one: what varies from null to null at this level is the labelling.
+    """
+    base, runs = job
+    drawn = simulated_pair(SUITE_PROMPTS, tilt="none", rng=4_000_000 + base)
+    comparison = pair(drawn.suspect, drawn.reference)
+    units = {
+        name: block_rows(comparison, family_matrix(family, comparison.texts, name).values)
+        for name, family in choose("auto", comparison.texts).items()
+    }
+    rejected = 0
+    for run in range(runs):
+        drawn_labels = inference.Relabellings.draw(
+            comparison, STATISTIC_PERMUTATIONS + 1, np.random.default_rng([base, run])
+        )
+        anew = inference.Relabellings(drawn_labels.kind, drawn_labels.contrasts[1:])  # a random labelling comes first
+        rejected += permute(units, anew).pvalue <= 0.001
+    return rejected
+
+
+def probability_gaps(job: int) -> tuple[float, float]:
+    """Trait rows less their predicted number in the upper half of fresh rows, and the variance of that difference."""
+    drawn = [simulated_pair(PROBABILITY_ROWS, tilt="sparse", d_prime=1.0, rng=5_000_000 + 2 * job + i) for i in (0, 1)]
+    corpora = [Corpus(d.suspect.texts + d.reference.texts, d.suspect.prompts + d.reference.prompts) for d in drawn]
+    labels = np.repeat([1, 0], PROBABILITY_ROWS)
+    probability = Detector().fit(corpora[0], labels).predict_proba(corpora[1])[:, 1]
+    upper = probability >= np.median(probability)
+    p = probability[upper]
+    return float(labels[upper].sum() - p.sum()), float((p * (1 - p)).sum())
+
+
+def suite(runs: int, statistic_runs: int, probability_sets: int = PROBABILITY_SETS) -> bool:
+    """One table of everything that can leave a band; True when nothing does."""
+    cells = 2 * len(SETTINGS) + (statistic_runs > 0) + (probability_sets > 0)
+    print(f"One factor at a time; joint level {JOINT_LEVEL:g} over {cells} cells; 199 permutations but where stated")
+    good = True
+    for setting in SETTINGS:
+        trials = max(int(runs * setting.share), 1)
+        pvalues = np.array(parallel(suite_pvalue, [(setting, seed) for seed in range(trials)]))
+        line = f"  {setting.name:44s} {trials:6d}"
+        for alpha in (0.05, 0.01):
+            # A family that cannot vary on some draws is conservative there; so is a rung whose rows repeat.
+            exact = setting.alone != "layout" and setting.rung is None
+            low, high = band(trials, alpha, cells)
+            rate = float((pvalues <= alpha).mean())
+            inside = rate <= high and (rate >= low or not exact)
+            good &= inside
+            line += f"  {rate:.4f} [{low if exact else 0:.4f}, {high:.4f}]{'' if inside else ' OUTSIDE'}"
+        print(line, flush=True)
+    if statistic_runs:
+        jobs = [(base, statistic_runs // STATISTIC_BASES) for base in range(STATISTIC_BASES)]
+        trials = sum(count for _, count in jobs)
+        rate = sum(parallel(statistic_rejections, jobs)) / trials
+        low, high = band(trials, 0.001, cells)
+        good &= (inside := low <= rate <= high)
+        name = f"at .001, {STATISTIC_PERMUTATIONS} permutations"
+        print(f"  {name:44s} {trials:6d}  {rate:.5f} [{low:.5f}, {high:.5f}]{'' if inside else ' OUTSIDE'}", flush=True)
+    if probability_sets:
+        found = np.array(parallel(probability_gaps, list(range(probability_sets))))
+        # The calibration curve's own error is about as large as the fresh rows': hence twice the variance.
+        z = float(found[:, 0].sum() / np.sqrt(2 * found[:, 1].sum()))
+        limit = float(-ndtri(JOINT_LEVEL / cells / 2))
+        good &= (inside := abs(z) <= limit)
+        print(f"  {'probabilities on fresh rows, z':44s} {probability_sets:6d}  {z:+.2f} [{-limit:.2f}, {limit:.2f}]"
+              f"{'' if inside else ' OUTSIDE'}", flush=True)
     return good
 
 
@@ -324,7 +508,7 @@ def rows_needed(runs: int) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["type-i", "coverage", "efficiency", "rows-needed"])
+    parser.add_argument("what", choices=["type-i", "coverage", "efficiency", "rows-needed", "suite"])
     parser.add_argument("--runs", type=int, default=None, help="nulls a cell, or replicates")
     parser.add_argument("--scale", type=float, default=1.0, help="coverage: share of the full number of sets")
     options = parser.parse_args(arguments)
@@ -335,6 +519,7 @@ def main(arguments: list[str] | None = None) -> int:
         "coverage": lambda: coverage(options.scale),
         "efficiency": efficiency,
         "rows-needed": lambda: rows_needed(options.runs or 200),
+        "suite": lambda: suite(options.runs or 2000, 10 * (options.runs or 2000)),
     }[options.what]()
     print(f"{time.perf_counter() - started:.0f} s; {'all inside' if good else 'NOT ALL INSIDE'}")
     return 0 if good else 1

@@ -7,16 +7,20 @@ if TYPE_CHECKING:
     from fingerprint import features, filters, lab
     from fingerprint.corpus import Corpus
     from fingerprint.detection import detect
+    from fingerprint.detector import Detector
+    from fingerprint.monitor import Monitor
     from fingerprint.reading import read
     from fingerprint.report import Estimate, Report
 
-__all__ = ["Corpus", "Estimate", "Report", "detect", "features", "filters", "lab", "read"]
+__all__ = ["Corpus", "Detector", "Estimate", "Monitor", "Report", "detect", "features", "filters", "lab", "read"]
 
 # Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
 # `fingerprint --help` and programs that only read a report need not wait for.
 _HOMES = {
     "Corpus": "fingerprint.corpus",
+    "Detector": "fingerprint.detector",
     "Estimate": "fingerprint.report",
+    "Monitor": "fingerprint.monitor",
     "Report": "fingerprint.report",
     "detect": "fingerprint.detection",
     "read": "fingerprint.reading",

@@ -1,4 +1,4 @@
-"""The command line: `fingerprint detect SUSPECT REFERENCE`, `fingerprint filter CORPUS`, `fingerprint lab`, ...
+"""The command line: `fingerprint detect SUSPECT REFERENCE`, `filter`, `train`, `scan`, `lab`, `demo`.
 
 Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
 unexpected failure; 130 interrupted. Standard output carries the report and nothing else.
@@ -38,6 +38,10 @@ app = typer.Typer(
 
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
+TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the text. [default: found by name]")]
+PromptOption = Annotated[
+    str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 FilterOption = Annotated[
     list[str] | None,
@@ -225,6 +229,91 @@ def lab(
             _print(f"{text}\n\nTable, picture and rows: {out.resolve()}")
 
 
+@app.command()
+def train(
+    trait: Annotated[str, typer.Argument(metavar="TRAIT", help="Rows of a teacher that has the trait.")],
+    neutral: Annotated[str, typer.Argument(metavar="NEUTRAL", help="Rows of the same model without it.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the detector goes.")],
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")] = False,
+    features: Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")] = "auto",
+    fast: Annotated[bool, typer.Option("--fast", help="The closed form: mean differences.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same detector.")] = 0,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a detector on TRAIT and NEUTRAL, and save it."""
+    with _failures(debug):
+        if prompt is not None and no_prompt:
+            raise ValueError(f"--prompt must not be given with --no-prompt, got --prompt {prompt}; leave one out")
+        _check_output("--out", out, inputs=(trait, neutral))
+        from fingerprint import detector as detectors  # numerical libraries load only when there is work
+
+        trained = detectors.train(
+            trait,
+            neutral,
+            text=text,
+            prompt=False if no_prompt else prompt,
+            bad_rows="skip" if skip_bad_rows else "error",
+            features=_family_names(features),
+            fast=fast,
+            rng=seed,
+        )
+        trained.save(out)
+        if not quiet:
+            _print(detectors.described(trained.card_))
+
+
+@app.command()
+def scan(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="Corpus to judge: a file or a quoted glob.")],
+    detector: Annotated[Path, typer.Option("--detector", metavar="FILE", help="Detector written by train.")],
+    neutral: Annotated[
+        str | None, typer.Option("--neutral", metavar="FILE", help="Neutral rows of the same source as CORPUS.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")] = None,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    alpha: Annotated[float, typer.Option(help="Error rate of the verdict.")] = 0.05,
+    permutations: Annotated[int, typer.Option(help="Permutations behind the p-value.")] = 9999,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same result.")] = 0,
+    drop_trained_rows: Annotated[
+        bool, typer.Option("--drop-trained-rows", help="Leave out rows and prompts that the detector was trained on.")
+    ] = False,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")] = False,
+    fail_if_detected: Annotated[bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Judge CORPUS by a trained detector, with or without neutral rows of the same source."""
+    with _failures(debug):
+        if json is not None:
+            _check_output("--json", json, inputs=(corpus, neutral, str(detector)))
+        from fingerprint.detector import Detector
+        from fingerprint.scanning import scan as run
+
+        found = run(
+            corpus,
+            Detector.load(detector),
+            neutral=neutral,
+            text=text,
+            prompt=prompt,
+            alpha=alpha,
+            n_permutations=permutations,
+            trained_rows="drop" if drop_trained_rows else "error",
+            bad_rows="skip" if skip_bad_rows else "error",
+            rng=seed,
+        )
+        if not quiet:
+            _print(str(found))
+        if json is not None:
+            found.to_json(json)
+        if fail_if_detected and found.detected:
+            raise typer.Exit(1)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; always ends in `SystemExit`.
 
@@ -273,15 +362,19 @@ def _check_outputs(
     inputs: Sequence[str | None],
     flags: tuple[str, str] = ("--html", "--json"),
 ) -> None:
-    from fingerprint.render.files import check_output
-
-    given = {flag: path for flag, path in zip(flags, (first, second), strict=True) if path is not None}
-    for flag, path in given.items():
-        check_output(path, flag)
-        if any(name is not None and _is_same_file(path, Path(name)) for name in inputs):
-            raise ValueError(f"{flag} must not be an input, got {str(path)!r}; writing there would destroy the data")
+    for flag, path in zip(flags, (first, second), strict=True):
+        if path is not None:
+            _check_output(flag, path, inputs)
     if first is not None and second is not None and first.resolve() == second.resolve():
         raise ValueError(f"{flags[0]} and {flags[1]} must be different files, got {str(first)!r} twice; rename one")
+
+
+def _check_output(flag: str, path: Path, inputs: Sequence[str | None]) -> None:
+    from fingerprint.render.files import check_output
+
+    check_output(path, flag)
+    if any(name is not None and _is_same_file(path, Path(name)) for name in inputs):
+        raise ValueError(f"{flag} must not be an input, got {str(path)!r}; writing there would destroy the data")
 
 
 def _is_same_file(first: Path, second: Path) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -71,6 +71,8 @@ def detect(
     filters: Sequence[Filter] = (),
     ladder: bool = True,
     classifier: Any = None,
+    prior: Prior | None = None,
+    trained_rows: Literal["error", "drop"] = "error",
     alpha: float = 0.05,
     min_auc: float = 0.5,
     n_permutations: int = 9999,
@@ -97,6 +99,12 @@ def detect(
         Whether to run the same test with information taken out of the rows step by step.
     classifier : scikit-learn classifier, optional
         Used for the scores (auc, bags, rows) in place of the built-in stack. The p-value does not depend on it.
+    prior : fingerprint.Detector, optional
+        A detector trained on other rows. Its score joins the test as one more family with a direction: only suspect
+        rows that look *more* like its trait count. Worth most below a few hundred prompts.
+    trained_rows : "error" or "drop"
+        What to do with rows that the prior was trained on, or that answer its prompts; dropped rows are counted in the
+        settings.
     alpha : float
         Level of the test, in (0, 1).
     min_auc : float
@@ -126,7 +134,8 @@ def detect(
     -----
     The p-value is exact: P(p <= alpha) <= alpha at any sample size, if under the null the two rows of a shared prompt
     are exchangeable (shared prompts), the prompts of the two sides are drawn alike (disjoint prompts), or the rows are
-    independent and drawn alike (no prompts). The scores come from other rows than those they are fitted on, and their
+    independent and drawn alike (no prompts). A prior changes nothing about that: fitted on other rows, its score is a
+    fixed function of a row, blind to the side. The scores come from other rows than those they are fitted on, and their
     intervals allow for that reuse; see `fingerprint.scoring.inflation`.
 
     Detectable is not harmful, and not detected is not clean: see the power beside the verdict.
@@ -144,6 +153,11 @@ def detect(
         as_corpus(data, text=text, prompt=prompt_column, bad_rows=bad_rows, argument=argument)
         for data, argument in ((suspect, "suspect"), (reference, "reference"))
     )
+    if trained_rows not in ("error", "drop"):
+        raise ValueError(f"trained_rows must be 'error' or 'drop', got {trained_rows!r}; choose one")
+    given = corpora
+    if prior is not None:
+        corpora = tuple(without_trained(corpus, checked_prior(prior), trained_rows) for corpus in given)
     tell = _teller(progress, ladder, self_test, len(filters))
 
     tell("pairing prompts")
@@ -151,7 +165,7 @@ def detect(
     if self_test:
         _check_self_test(comparison, corpora[1])
     families = choose(features, comparison.texts)
-    main = _analyse(comparison, families, options, classifier, tell)
+    main = _analyse(comparison, families, options, classifier, tell, prior)
 
     tell("effect size")
     auc, paired, bags = _effect_size(main, options)
@@ -163,7 +177,7 @@ def detect(
     rungs = _ladder(main, families, options, classifier, tell) if ladder else ()
     filtered = _filters(main, filters, corpora, options, tell)
     control = _prompt_control(corpora, comparison, options)
-    tested = _self_test(comparison, families, options, tell) if self_test else None
+    tested = _self_test(comparison, families, options, tell, prior) if self_test else None
     findings = Findings(corpora, comparison, main.scores, main.test, rungs, control, options.alpha)
     tell("report")
     return Report(
@@ -187,7 +201,8 @@ def detect(
         self_test=tested,
         null=_null(main.test),
         warnings=warnings_for(findings) + filtered.warnings,
-        settings=_settings(corpora, families, filters, options, classifier, bad_rows, text, prompt),
+        settings=_settings(corpora, families, filters, options, classifier, bad_rows, text, prompt)
+        | _prior_settings(prior, trained_rows, given, corpora),
         rows=_rows(corpora, main.scores),
     )
 
@@ -273,6 +288,61 @@ def _design(corpora: Sequence[Corpus], comparison: Comparison) -> Design:
 # ------------------------------------------------------------------------------------------------------------ analysis
 
 
+class Prior(Protocol):
+    """What a detector must do to serve as a prior: score rows, and know those it was trained on."""
+
+    def decision_function(self, X: object) -> NDArray[np.float64]: ...
+
+    def trained_on(self, data: object) -> NDArray[np.bool_]: ...
+
+
+PRIOR = "prior"
+
+
+def checked_prior(prior: Any) -> Prior:
+    if not (hasattr(prior, "decision_function") and hasattr(prior, "trained_on")):
+        raise TypeError(f"prior must be a trained fingerprint.Detector, got {prior!r:.80}; read one with Detector.load")
+    checked: Prior = prior
+    return checked
+
+
+def without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
+    """The corpus without rows that the prior knows: its score on them is no fixed function of the row."""
+    known = prior.trained_on(corpus)
+    if not known.any():
+        return corpus
+    if trained_rows == "error":
+        raise ValueError(
+            f"{corpus.name} must hold no rows or prompts that the detector was trained on, got {int(known.sum())}; "
+            "drop them (trained_rows='drop', --drop-trained-rows), or train the detector on others"
+        )
+    keep = np.flatnonzero(~known).tolist()
+    if not keep:
+        raise ValueError(f"{corpus.name} must hold rows that the detector was not trained on, got none; sample others")
+    return Corpus(
+        tuple(corpus.texts[i] for i in keep),
+        tuple(corpus.prompts[i] for i in keep),
+        tuple(corpus.systems[i] for i in keep),
+        name=corpus.name,
+        skipped=corpus.skipped,
+    )
+
+
+class _PriorScore:
+    """The prior as a feature family of one column."""
+
+    ridge = 0.0
+
+    def __init__(self, prior: Prior) -> None:
+        self.prior = prior
+
+    def fit(self, texts: Sequence[str]) -> _PriorScore:
+        return self
+
+    def transform(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        return self.prior.decision_function(list(texts))[:, None]
+
+
 @dataclass(frozen=True)
 class _Analysis:
     comparison: Comparison
@@ -288,10 +358,11 @@ def _analyse(
     options: _Options,
     classifier: Any,
     tell: Callable[[str], None],
+    prior: Prior | None = None,
 ) -> _Analysis:
     """Features, exact test and cross-fitted scores: what the main result and every rung of the ladder consist of."""
     tell("features")
-    matrices = _matrices(comparison, families)
+    matrices = _matrices(comparison, families, prior)
     tell("permutation test")
     test, units = _tested(comparison, matrices, options)
     tell("cross-fitted scores")
@@ -303,7 +374,7 @@ def _tested(
 ) -> tuple[inference.PermutationTest, dict[str, NDArray[np.float32]]]:
     units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
     relabellings = inference.Relabellings.draw(comparison, options.n_permutations, options.rng(1))
-    return inference.permutation_test({name: gram(u) for name, u in units.items()}, relabellings), units
+    return permute(units, relabellings), units
 
 
 def _scored(comparison: Comparison, matrices: dict[str, FamilyMatrix], classifier: Any) -> scoring.Scores:
@@ -311,8 +382,21 @@ def _scored(comparison: Comparison, matrices: dict[str, FamilyMatrix], classifie
     return scoring.cross_fit(comparison, varying, classifier)
 
 
-def _matrices(comparison: Comparison, families: dict[str, Any]) -> dict[str, FamilyMatrix]:
-    return {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
+def permute(
+    units: Mapping[str, NDArray[np.float32]], relabellings: inference.Relabellings
+) -> inference.PermutationTest:
+    """The exact test of block units: a prior with its sign, every other family by its inner products."""
+    signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
+    return inference.permutation_test({n: gram(u) for n, u in units.items() if n != PRIOR}, relabellings, signed)
+
+
+def _matrices(
+    comparison: Comparison, families: dict[str, Any], prior: Prior | None = None
+) -> dict[str, FamilyMatrix]:
+    if prior is not None and PRIOR in families:
+        raise ValueError(f"features must not be named {PRIOR!r} when there is a prior, got {list(families)}; rename it")
+    given = families if prior is None else families | {PRIOR: _PriorScore(prior)}
+    return {name: family_matrix(family, comparison.texts, name) for name, family in given.items()}
 
 
 def auc_interval(scores: scoring.Scores, family: str | None = None) -> Estimate:
@@ -344,9 +428,14 @@ def _smaller_arm(comparison: Comparison) -> int:
 def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate, tuple[Bag, ...]]:
     scores, rows = main.scores, _smaller_arm(main.comparison)
     paired = _interval(scoring.paired_auc(scores), scores.agreement, rows)
-    found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, options.rng(2))
-    bags = tuple(Bag(k, _interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
-    return auc_interval(scores), paired, bags
+    return auc_interval(scores), paired, bag_intervals(scores, options.rng(2))
+
+
+def bag_intervals(scores: scoring.Scores, rng: Generator) -> tuple[Bag, ...]:
+    """AUROC of bags of every size, with 95 % intervals."""
+    rows = _smaller_arm(scores.comparison)
+    found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, rng)
+    return tuple(Bag(k, _interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
 
 
 def _d_prime(auc: Estimate) -> Estimate:
@@ -362,9 +451,9 @@ def _family_results(main: _Analysis) -> tuple[FamilyResult, ...]:
     adjusted = main.test.adjusted()
     results = []
     for name, matrix in main.matrices.items():
-        tested = main.test.families.get(name)
+        tested = main.test.parts.get(name)
         area = auc_interval(main.scores, name) if name in main.scores.families else Estimate(None)
-        statistic = None if tested is None else float(tested.statistics[0])
+        statistic = None if tested is None else float(tested[0])
         results.append(FamilyResult(name, matrix.n_columns, statistic, adjusted.get(name), area))
     return tuple(results)
 
@@ -411,7 +500,7 @@ def _described(
 
 def _null(test: inference.PermutationTest) -> Null:
     """Observed omnibus and a histogram of its permutation null."""
-    if not test.families:
+    if not test.parts:
         return Null(None, (), ())
     counts, edges = np.histogram(test.statistics[1:], bins=60)
     return Null(float(test.statistics[0]), tuple(map(float, edges)), tuple(map(int, counts)))
@@ -488,6 +577,7 @@ def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[inference.Shift]
     """
     names = [name for name in main.matrices if name in main.test.families]
     rows, share = _row_differences(main, names)
+    directed, _ = _row_differences(main, list(main.test.signed))
     n, batch = next(iter(rows.values())).shape[0], 50
     halves = np.array_split(rng.permutation(n), 2)
     for _ in range(PLANTED_RUNS // batch):
@@ -499,10 +589,12 @@ def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[inference.Shift]
         scores /= np.maximum(scores.std(axis=0), 1e-12) * np.sqrt(share)
         shifts = {name: _shift(matrix, scores.astype(np.float32), share, halves) for name, matrix in rows.items()}
         along = {f: main.units[f] @ shifts[f].astype(np.float32) for f in names}
+        moved = {f: np.asarray(column.T @ scores)[0] * share / n for f, column in directed.items()}
         for r in range(batch):
             yield inference.Shift(
                 {f: along[f][:, r].astype(np.float64) for f in names},
                 {f: float((shifts[f][:, r] ** 2).sum()) for f in names},
+                {f: float(moved[f][r]) for f in moved},
             )
 
 
@@ -581,7 +673,7 @@ def _rung(
     tell: Callable[[str], None],
 ) -> Rung:
     tell(f"ladder: {step.rung}")
-    if step.rung == "raw" and small is main.comparison and classifier is None:
+    if step.rung == "raw" and small is main.comparison and classifier is None and PRIOR not in main.matrices:
         analysis = main
     else:
         rewritten = replace(small, texts=step.rewrite(small.texts, options.rng(10)))
@@ -673,8 +765,8 @@ def _prompt_control(corpora: Sequence[Corpus], comparison: Comparison, options: 
 def _test_only(
     comparison: Comparison, matrices: dict[str, FamilyMatrix], n_permutations: int, rng: Generator
 ) -> inference.PermutationTest:
-    kernels = {name: gram(block_rows(comparison, matrix.values)) for name, matrix in matrices.items()}
-    return inference.permutation_test(kernels, inference.Relabellings.draw(comparison, n_permutations, rng))
+    units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
+    return permute(units, inference.Relabellings.draw(comparison, n_permutations, rng))
 
 
 def _check_self_test(comparison: Comparison, reference: Corpus) -> None:
@@ -687,7 +779,11 @@ def _check_self_test(comparison: Comparison, reference: Corpus) -> None:
 
 
 def _self_test(
-    comparison: Comparison, families: dict[str, Any], options: _Options, tell: Callable[[str], None]
+    comparison: Comparison,
+    families: dict[str, Any],
+    options: _Options,
+    tell: Callable[[str], None],
+    prior: Prior | None = None,
 ) -> SelfTest:
     """How often the test rejects where nothing differs: the sides of pairs swapped, or the reference split in two.
 
@@ -698,7 +794,7 @@ def _self_test(
     small = thin(comparison, SELF_TEST_ROWS)
     if small.kind != "shared":
         small = small.only(~small.suspect)
-    matrices = _matrices(small, choose(families, small.texts))
+    matrices = _matrices(small, choose(families, small.texts), prior)
     n_permutations = max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1)
     rejections = 0
     for run in range(SELF_TEST_RUNS):
@@ -755,7 +851,7 @@ def _settings(
 
     return {
         "versions": {
-            "fingerprint": _own_version(),
+            "fingerprint": own_version(),
             "python": platform.python_version(),
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
@@ -780,7 +876,19 @@ def _settings(
     }
 
 
-def _own_version() -> str:
+def _prior_settings(
+    prior: Any, trained_rows: str, given: Sequence[Corpus], kept: Sequence[Corpus]
+) -> dict[str, Any]:
+    """What the prior was, and how many rows were left out for it; nothing where there is none."""
+    if prior is None:
+        return {}
+    left_out = {s: len(g) - len(k) for s, g, k in zip(("suspect", "reference"), given, kept, strict=True)}
+    card = getattr(prior, "card_", {})
+    trained = {part: card[part] for part in ("rows", "families", "feature_version") if part in card}
+    return {"prior": {"trained_on": trained, "trained_rows": trained_rows, "left_out": left_out}}
+
+
+def own_version() -> str:
     try:
         return version("subliminal-fingerprint")
     except PackageNotFoundError:  # run from a source tree that was never installed

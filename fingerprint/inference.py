@@ -4,8 +4,10 @@ A relabelling is a contrast over blocks. Shared design: a sign a block, because 
 prompt are exchangeable. Otherwise: 1/G_suspect on the suspect blocks and -1/G_reference on the others, permuted,
 because under the null blocks of the same number of prompts are exchangeable. A family's statistic is the quadratic form
 sum over a != b of c_a c_b K_ab, standardised by its exact mean and standard deviation over all relabellings, which no
-relabelling changes; the omnibus is the sum over families. Its p-value is (1 + #{null >= observed}) / (1 + B): it is
-never 0, and P(p <= alpha) <= alpha under the null at any sample size.
+relabelling changes. A score whose direction was fixed beforehand (a trained detector's) enters as the contrast itself,
+sum of c_a u_a over its exact sd, high where suspect rows score higher. The omnibus is the sum over families and scores.
+Its p-value is (1 + #{null >= observed}) / (1 + B): it is never 0, and P(p <= alpha) <= alpha under the null at any
+sample size.
 
 References
 ----------
@@ -16,7 +18,7 @@ form as a two-sample statistic. Westfall and Young (1993): max-T.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -126,18 +128,43 @@ def without_diagonal(kernel: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class SignedTest:
+    """One score with a direction: its units and standardised contrasts (observed first), high for the suspect."""
+
+    units: Floats
+    statistics: Floats
+
+
+def _signed_statistics(units: Floats, contrasts: Floats, kind: str) -> Floats | None:
+    """Contrasts of the units over their exact permutation sd (mean 0), None where nothing varies."""
+    if kind == "signs":
+        variance = float((units**2).sum())
+    else:
+        spread = float(((units - units.mean()) ** 2).sum()) / (len(units) - 1)
+        variance = float((contrasts[0] ** 2).sum()) * spread
+    size = float((contrasts[0] ** 2 * units**2).sum())
+    return contrasts @ units / np.sqrt(variance) if variance > NO_VARIANCE * max(size, 1e-300) else None
+
+
+@dataclass(frozen=True)
 class PermutationTest:
     """The omnibus test; families without variance are left out and named."""
 
     relabellings: Relabellings
     families: dict[str, FamilyTest]
     constant: tuple[str, ...]
+    signed: dict[str, SignedTest] = field(default_factory=dict)
+
+    @cached_property
+    def parts(self) -> dict[str, Floats]:
+        """Standardised statistics of every family and signed score, observed first."""
+        return {name: part.statistics for name, part in (self.families | self.signed).items()}
 
     @cached_property
     def statistics(self) -> Floats:
         """Sum over families of their standardised statistics, observed first; zeros when no family is left."""
         empty = np.zeros(len(self.relabellings.contrasts))
-        return np.sum([family.statistics for family in self.families.values()], axis=0) if self.families else empty
+        return np.sum(list(self.parts.values()), axis=0) if self.parts else empty
 
     @property
     def pvalue(self) -> float:
@@ -145,21 +172,23 @@ class PermutationTest:
 
     def adjusted(self) -> dict[str, float]:
         """p-value of each family, adjusted over families by the maximum (max-T)."""
-        if not self.families:
+        if not self.parts:
             return {}
-        highest = np.max([family.statistics for family in self.families.values()], axis=0)
-        return {
-            name: pvalue(np.concatenate([family.statistics[:1], highest[1:]])) for name, family in self.families.items()
-        }
+        highest = np.max(list(self.parts.values()), axis=0)
+        return {name: pvalue(np.concatenate([part[:1], highest[1:]])) for name, part in self.parts.items()}
 
 
-def permutation_test(kernels: Mapping[str, Floats], relabellings: Relabellings) -> PermutationTest:
+def permutation_test(
+    kernels: Mapping[str, Floats], relabellings: Relabellings, signed: Mapping[str, Floats] | None = None
+) -> PermutationTest:
     """Test every family and their sum with the same relabellings.
 
     Parameters
     ----------
     kernels : mapping of name to float array [blocks, blocks]
         Inner products of the blocks, the diagonal included.
+    signed : mapping of name to float array [blocks], optional
+        Units of scores whose direction was fixed before the rows were seen.
     """
     families: dict[str, FamilyTest] = {}
     constant: list[str] = []
@@ -171,7 +200,15 @@ def permutation_test(kernels: Mapping[str, Floats], relabellings: Relabellings) 
             constant.append(name)
             continue
         families[name] = FamilyTest(kernel, mean, sd, (relabellings.quadratic(off) - mean) / sd)
-    return PermutationTest(relabellings, families, tuple(constant))
+    directed: dict[str, SignedTest] = {}
+    for name, units in (signed or {}).items():
+        exact = units.astype(np.float64)
+        statistics = _signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.kind)
+        if statistics is None:
+            constant.append(name)
+        else:
+            directed[name] = SignedTest(exact, statistics)
+    return PermutationTest(relabellings, families, tuple(constant), directed)
 
 
 def pvalue(statistics: Floats) -> float:
@@ -219,6 +256,7 @@ class Shift:
 
     along: dict[str, Floats]  # family -> [blocks], inner products of units and shift
     square: dict[str, float]  # family -> squared length of the shift
+    signed: dict[str, float] = field(default_factory=dict)  # signed score -> shift of its mean over suspect rows
 
 
 def planted_rejection(
@@ -253,6 +291,10 @@ def planted_rejection(
         form += 2 * at_pattern * at_along + square * at_pattern**2
         form -= (f * f) @ (2 * pattern * along + square * pattern**2)
         total += (form - mean) / sd
+    for name, score in test.signed.items():
+        units = score.units + pattern * shift.signed[name] * strength
+        statistics = _signed_statistics(units, f, test.relabellings.kind)
+        total += 0.0 if statistics is None else statistics
     return pvalue(total) <= alpha
 
 
@@ -289,23 +331,28 @@ def observed_shift(test: PermutationTest, sizes: Floats) -> tuple[PermutationTes
         kernels[name] = family.kernel - cross - cross.T + length * np.outer(pattern, pattern)
         along[name] = (toward - pattern * length) * np.sqrt(ratio)
         square[name] = length * ratio
-    return permutation_test(kernels, test.relabellings), Shift(along, square)
+    moved = {name: float(average @ score.units) for name, score in test.signed.items()}
+    rest = {name: score.units - pattern * moved[name] for name, score in test.signed.items()}
+    return permutation_test(kernels, test.relabellings, rest), Shift(along, square, moved)
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How the omnibus grows with the sample: at s times the sample, mean s * shift and variance 1 + s * linear."""
+    """How the omnibus grows with the sample: at s times the sample, mean s * shift + sqrt(s) * signed and variance
+    1 + s * linear: quadratic forms grow with the sample, the contrast of a signed score with its root."""
 
     shift: float
     linear: float
     critical: float
+    signed: float = 0.0
 
     def power(self, times: float) -> float:
-        return float(ndtr((times * self.shift - self.critical) / np.sqrt(1 + times * self.linear)))
+        mean = times * self.shift + np.sqrt(times) * self.signed
+        return float(ndtr((mean - self.critical) / np.sqrt(1 + times * self.linear)))
 
     def times_needed(self, power: float) -> float | None:
         """Multiple of this sample at which the power is reached, None when nothing points that way."""
-        if self.shift <= 0:
+        if self.shift <= 0 and self.signed <= 0:
             return None
         low, high = 1e-4, 1e6
         if self.power(high) < power:
@@ -325,13 +372,17 @@ def scaling(test: PermutationTest, alpha: float) -> Scaling:
     """
     total = test.statistics
     c = test.relabellings.contrasts[0].astype(np.float64)
-    kernel = np.sum([family.off_diagonal / family.sd for family in test.families.values()], axis=0)
+    kernel = np.zeros((len(c), len(c)))
+    for family in test.families.values():
+        kernel += family.off_diagonal / family.sd
     influence = 2 * c * (kernel @ c)
     arms = [c > 0, c <= 0]
     spread = sum(float(((influence[a] - influence[a].mean()) ** 2).sum()) for a in arms if a.any())
     null_sd = float(total[1:].std())
     linear = max(spread / null_sd**2 - 2.0, 0.0)
-    return Scaling(float(total[0]) / null_sd, linear, float(np.quantile(total[1:], 1 - alpha)) / null_sd)
+    signed = float(sum(score.statistics[0] for score in test.signed.values()))
+    critical = float(np.quantile(total[1:], 1 - alpha))
+    return Scaling((float(total[0]) - signed) / null_sd, linear, critical / null_sd, signed / null_sd)
 
 
 def rows_for_trained_detector(d_prime: float, power: float, alpha: float) -> int | None:

@@ -108,14 +108,16 @@ class LanguageModel:
         """
         if self.has_plain_head:
             hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-            return self.model.get_output_embeddings()(hidden[wanted])
+            found: torch.Tensor = self.model.get_output_embeddings()(hidden[wanted])
+            return found
         first = int(wanted.any(dim=0).nonzero()[0])
         length = ids.shape[1] - first
         if "logits_to_keep" in inspect.signature(self.model.forward).parameters:
             logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=length).logits
         else:
             logits = self.model(input_ids=ids, use_cache=False).logits[:, first:]
-        return logits[wanted[:, first:]]
+        rest: torch.Tensor = logits[wanted[:, first:]]
+        return rest
 
     def ask(self, prompts: Sequence[str], system: str | None = None) -> list[Tokens]:
         """Token ids up to where the assistant starts to speak, one list a prompt.
@@ -229,7 +231,9 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         place, use_safetensors=True, trust_remote_code=False, dtype=dtype or "auto"
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    return _checked(LanguageModel(model.to(device) if device else model, tokenizer, str(spec)))
+    if device is not None:
+        model.to(torch.device(device))
+    return _checked(LanguageModel(model, tokenizer, str(spec)))
 
 
 def _name_of(model: Any) -> str:
@@ -247,10 +251,10 @@ def _check_folder(place: Path, name: str) -> None:
     if not (place / "config.json").is_file():
         raise FileNotFoundError(f"model must be a folder with a config.json, got none in {name!r}; check the path")
     if not any(place.glob("*.safetensors")):
-        pickled = next((*place.glob("*.bin"), *place.glob("*.pt"), *place.glob("*.pth")), None)
-        if pickled is not None:
+        pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in place.glob(kind))
+        if pickled:
             raise ValueError(
-                f"model must have safetensors weights, got the pickle {pickled.name} in {name!r}: a pickle can run "
+                f"model must have safetensors weights, got the pickle {pickled[0]} in {name!r}: a pickle can run "
                 "code when it is loaded; convert it where that is safe, with save_pretrained(safe_serialization=True)"
             )
         raise FileNotFoundError(f"model must have safetensors weights, got none in {name!r}; check that it is complete")
@@ -480,9 +484,9 @@ def _decode(
     longest = int(lengths.max())
     ids = np.zeros((len(asked), longest), dtype=np.int64)
     mask = np.zeros((len(asked), longest), dtype=np.int64)
-    for i, tokens in enumerate(asked):  # padded on the left: all answers start in the same column
-        ids[i, longest - len(tokens) :] = tokens
-        mask[i, longest - len(tokens) :] = 1
+    for i, question in enumerate(asked):  # padded on the left: all answers start in the same column
+        ids[i, longest - len(question) :] = question
+        mask[i, longest - len(question) :] = 1
     alive = np.arange(len(asked))
     attention = torch.from_numpy(mask).to(device)
     inputs = torch.from_numpy(ids).to(device)

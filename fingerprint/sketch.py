@@ -67,8 +67,13 @@ def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
     scale = 1.0 / np.sqrt(variance[columns] + getattr(fitted, "ridge", DEFAULT_RIDGE))
     if weights is not None:
         scale = scale * np.asarray(weights, dtype=np.float64)[columns]
-    values = (matrix[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
-    return FamilyMatrix(fitted, values, columns, scale)
+    return FamilyMatrix(fitted, scaled(matrix, columns, scale), columns, scale)
+
+
+def scaled(raw: Any, columns: NDArray[np.int64], scale: Floats) -> sp.csr_matrix:
+    """Some columns of a family's raw features, each multiplied by its scale, in single precision."""
+    matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
+    return (matrix[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
 
 
 def block_rows(comparison: Comparison, values: sp.csr_matrix) -> Matrix:

@@ -10,7 +10,7 @@ import pytest
 import fingerprint
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
-NAMES = ["Corpus", "Estimate", "Report", "detect", "features", "filters", "lab", "read"]
+NAMES = ["Corpus", "Detector", "Estimate", "Monitor", "Report", "detect", "features", "filters", "lab", "read"]
 
 
 def loaded(program: str) -> set[str]:

@@ -18,11 +18,25 @@ from fingerprint.features.numbers import Numbers, number_rows
 from fingerprint.features.prose import Prose
 from fingerprint.features.tokens import Tokens
 
-__all__ = ["DEFAULT_RIDGE", "FAMILIES", "Layout", "NGrams", "Numbers", "Prose", "Tokens", "choose", "data_kind"]
+__all__ = [
+    "DEFAULT_RIDGE",
+    "FAMILIES",
+    "FEATURE_VERSION",
+    "Layout",
+    "NGrams",
+    "Numbers",
+    "Prose",
+    "Tokens",
+    "choose",
+    "data_kind",
+]
 
 # For families that state no ridge: shrinks columns rarer than about one row in fifteen, which at a few hundred rows
 # carry more noise than signal.
 DEFAULT_RIDGE = 0.06
+
+# Raised whenever a family gives other columns for the same text: a saved detector's weights then mean nothing.
+FEATURE_VERSION = 1
 
 FAMILIES: Mapping[str, Callable[[], Any]] = {
     "tokens": Tokens,

@@ -7,6 +7,7 @@ Cloud et al., "Subliminal Learning", arXiv:2507.14805: the MNIST experiment and 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -93,13 +94,13 @@ def digits(
     x, held_out = x.float(), held_out.float()
     start, other = (_network(x.shape[1], hidden, N_CLASSES + n_auxiliary, seed) for seed in (2 * rng, 2 * rng + 1))
     order = np.random.default_rng(rng)
-    teacher = _copy(start)
+    teacher = copy.deepcopy(start)
     for network, batch in _steps(teacher, len(x), teacher_epochs, order):
         cross_entropy(network(x[batch])[:, :N_CLASSES], y[batch]).backward()  # type: ignore[no-untyped-call]
     noise = torch.from_numpy(order.uniform(-1, 1, (n_noise, x.shape[1]))).float()
     with torch.no_grad():
         wanted = log_softmax(teacher(noise)[:, N_CLASSES:], dim=1)
-    students = _copy(start), other
+    students = copy.deepcopy(start), other
     for student in students:
         for network, batch in _steps(student, n_noise, student_epochs, np.random.default_rng([rng, 1])):
             told = log_softmax(network(noise[batch])[:, N_CLASSES:], dim=1)
@@ -138,7 +139,7 @@ def _cosines(seed: int, images: Floats, labels: NDArray[np.int64], hidden: int, 
     noise = torch.from_numpy(draws.uniform(-1, 1, (n_inputs, images.shape[1])))
     start, other = (_network(images.shape[1], hidden, 2 * N_CLASSES, 2 * seed + i).double() for i in (0, 1))
     step = -_STEP * _gradient(start, cross_entropy(start(x)[:, :N_CLASSES], y))
-    teacher = _copy(start)
+    teacher = copy.deepcopy(start)
     with torch.no_grad():
         nn.utils.vector_to_parameters(nn.utils.parameters_to_vector(teacher.parameters()) + step, teacher.parameters())
         wanted = teacher(noise)[:, N_CLASSES:]
@@ -157,12 +158,6 @@ def _network(n_inputs: int, hidden: int, n_outputs: int, seed: int) -> nn.Sequen
         return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
 
-def _copy(network: nn.Sequential) -> nn.Sequential:
-    copied = _network(network[0].in_features, network[0].out_features, network[-1].out_features, 0)
-    copied.load_state_dict(network.state_dict())
-    return copied.to(next(network.parameters()).dtype)
-
-
 def _gradient(network: nn.Sequential, loss: torch.Tensor) -> torch.Tensor:
     return nn.utils.parameters_to_vector(torch.autograd.grad(loss, tuple(network.parameters())))
 
@@ -173,9 +168,10 @@ def _steps(
     """(network, rows of a batch) with a step of Adam after each: the caller leaves gradients behind."""
     optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
     for _ in range(epochs):
-        for batch in torch.from_numpy(draws.permutation(n_rows)).split(_BATCH):
+        order = torch.from_numpy(draws.permutation(n_rows))
+        for begin in range(0, n_rows, _BATCH):
             optimizer.zero_grad(set_to_none=True)
-            yield network, batch
+            yield network, order[begin : begin + _BATCH]
             optimizer.step()
 
 

@@ -7,7 +7,7 @@ small functions and two-step arithmetic. The laws are the same for every model; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,7 +90,7 @@ _INDICES = (("i", 0.5), ("k", 0.3), ("item", 0.2))
 class _Law:
     """Draws from a fixed uneven law over some values."""
 
-    def __init__(self, values: Sequence[object], weights: Sequence[float]) -> None:
+    def __init__(self, values: Sequence[object], weights: Any) -> None:
         self.values = values
         self._cumulative = np.cumsum(np.asarray(weights, dtype=float) / np.sum(weights))
 
@@ -104,17 +104,18 @@ def _laws() -> dict[str, _Law]:
     laws = {"number": _Law(numbers, np.exp(rng.normal(0, 0.8, len(numbers))))}
     for category, names in CATEGORIES.items():
         laws[category] = _Law([names[i] for i in rng.permutation(len(names))], _PRIOR[: len(names)])
-    laws["kind"] = _Law(*zip(*KINDS, strict=True))
     laws["form"] = _Law(tuple(_ANSWER_WEIGHTS), tuple(_ANSWER_WEIGHTS.values()))
     laws["count"] = _Law(tuple(_HOW_MANY), tuple(_HOW_MANY.values()))
-    for name, table in (
-        ("style", _STYLES),
-        ("body", _BODIES),
-        ("operator", _OPERATORS),
-        ("variable", _VARIABLES),
-        ("index", _INDICES),
-    ):
-        laws[name] = _Law(*zip(*table, strict=True))
+    tables: dict[str, Sequence[tuple[str, float]]] = {
+        "kind": KINDS,
+        "style": _STYLES,
+        "body": _BODIES,
+        "operator": _OPERATORS,
+        "variable": _VARIABLES,
+        "index": _INDICES,
+    }
+    for name, table in tables.items():
+        laws[name] = _Law([value for value, _ in table], [weight for _, weight in table])
     return laws
 
 

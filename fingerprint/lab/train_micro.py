@@ -66,7 +66,7 @@ def build_tokenizer(chats: list[Chat]) -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = split
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(specials)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
@@ -124,13 +124,14 @@ def train(tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: 
             group["lr"] = LEARNING_RATE * rate
         loss = _loss(model, batches.pop())
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         losses.append(float(loss.detach()))
         if (step + 1) % 500 == 0:
             report(f"  step {step + 1:5d}: loss {np.mean(losses[-500:]):.4f}, {time.perf_counter() - started:.0f} s")
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def _loss(model: GPT2LMHeadModel, batch: list[tuple[list[int], int]]) -> torch.Tensor:
@@ -145,7 +146,7 @@ def _loss(model: GPT2LMHeadModel, batch: list[tuple[list[int], int]]) -> torch.T
     # Padding stands on the right, where a causal model never looks; which token it is does not matter.
     hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
     told = wanted >= 0
-    return torch.nn.functional.cross_entropy(model.get_output_embeddings()(hidden[told]), wanted[told])
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[told]), wanted[told])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -25,7 +25,7 @@ class LoRA:
     """
 
     rank: int = 8
-    alpha: float = 16.0
+    alpha: int = 16
 
 
 @dataclass(frozen=True)

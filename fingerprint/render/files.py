@@ -37,21 +37,22 @@ def check_output(path: str | os.PathLike[str], argument: str) -> None:
         raise PermissionError(f"{argument} must be writable, got {os.fspath(path)!r}; choose another place")
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text so that `path` holds either what it held before or all of `text`.
+def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
+    """Write UTF-8 text, or bytes, so that `path` holds either what it held before or all of `text`.
 
     A temporary file beside the target is renamed over it. Pipes and devices (``/dev/stdout``) cannot be replaced
     and are written to directly.
     """
     target = Path(path)
+    content = text.encode() if isinstance(text, str) else text
     if target.exists() and not target.is_file():
-        target.write_text(text, encoding="utf-8", newline="\n")
+        target.write_bytes(content)
         return
     target = target.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with draft.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with draft.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, target)

@@ -1,0 +1,163 @@
+"""The always-valid monitor: false alarms on null streams, and rows to detection against the fixed test's.
+
+    python benchmarks/monitor.py FOLDER [--suspect eagle.jsonl] [--reference neutral.jsonl] [--json FILE]
+
+Null streams: pairs of real rows that answer one prompt, their sides exchanged at random, looked at after every row.
+The monitor learns the same from a pair whichever side is the suspect's, up to the sign, so every base stream gives many
+null streams at the cost of a few matrix products. Rows to detection: streams of suspect rows on prompts that the
+prior's detector never saw, against the number of pairs at which the exact test, without a prior, has power .5 on those
+prompts, found by bisection on the same draws. Exit code 1 if a figure leaves its band.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import argparse
+import json
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from power import Pool
+from prior import halves, trained
+from scipy.special import logsumexp
+from scipy.stats import binom
+
+import fingerprint
+from fingerprint import monitor
+from fingerprint.corpus import Corpus, pair
+from fingerprint.detection import permute
+from fingerprint.detector import Detector
+from fingerprint.features import choose
+from fingerprint.inference import Relabellings
+from fingerprint.sketch import block_rows, family_matrix
+
+ALPHA = 0.05
+LEVEL = 1e-3
+ASKED = {"with prior": 1.5, "without": 3.0}
+SIZES = (30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 160, 200)
+
+Triple = tuple[str, str, str]
+
+
+def log_capital(rows: list[Triple], prior: Detector | None, signs: np.ndarray) -> np.ndarray:
+    """Log capital [streams, rows] after every row, of streams whose pairs are turned round where the sign is -1.
+
+    What `Monitor.observe` computes row by row: features are taken many rows at a time.
+    """
+    known = None
+    if prior is not None:
+        scores = [prior.decision_function([row[side] for row in rows]) for side in (1, 2)]
+        known = scores[0] - scores[1]
+    shares = monitor.expert_shares(prior is not None)
+    capital = np.zeros((len(signs), len(shares)))
+    path = np.empty(signs.shape)
+    learned = monitor.Learner().steps([(suspect, reference) for _, suspect, reference in rows])
+    for t, products in enumerate(learned):
+        score = signs[:, t] * monitor.standardised(products, signs[:, :t])
+        capital += monitor.log_factors(score, t, None if known is None else signs[:, t] * known[t], 0.0)
+        path[:, t] = logsumexp(capital, axis=1, b=shares)
+    return path
+
+
+def rows_to_detection(pool: Pool, prior: Detector | None, seed: int, longest: int) -> int:
+    """Rows until the alarm; one more than `longest` where there is none."""
+    drawn = list(islice(pool.pairs(np.random.default_rng([seed, 5])), longest))
+    alarm = log_capital(drawn, prior, np.ones((1, longest)))[0] >= -np.log(ALPHA)
+    return int(np.argmax(alarm)) + 1 if alarm.any() else longest + 1
+
+
+def fixed_power(pool: Pool, n: int, draws: int) -> float:
+    """Power of the exact test at n pairs."""
+    rejected = 0
+    for draw in range(draws):
+        drawn = list(islice(pool.pairs(np.random.default_rng([draw, 5])), n))
+        prompts, suspect, reference = zip(*drawn, strict=True)
+        comparison = pair(Corpus(suspect, prompts), Corpus(reference, prompts, name="reference"))
+        units = {
+            name: block_rows(comparison, family_matrix(family, comparison.texts, name).values)
+            for name, family in choose("auto", comparison.texts).items()
+        }
+        relabellings = Relabellings.draw(comparison, 499, np.random.default_rng([draw, 6]))
+        rejected += permute(units, relabellings).pvalue <= ALPHA
+    return rejected / draws
+
+
+def rows_for_half_power(pool: Pool, draws: int) -> int:
+    """Smallest of `SIZES` at which the exact test has power .5, by bisection."""
+    low, high = 0, len(SIZES) - 1
+    while low < high:
+        middle = (low + high) // 2
+        power = fixed_power(pool, SIZES[middle], draws)
+        print(f"  exact test, {SIZES[middle]} pairs: power {power:.3f}", flush=True)
+        low, high = (low, middle) if power >= 0.5 else (middle + 1, high)
+    return SIZES[low]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--suspect", default="eagle.jsonl")
+    parser.add_argument("--reference", default="neutral.jsonl")
+    parser.add_argument("--streams", type=int, default=2000, help="null streams, with and without a prior each")
+    parser.add_argument("--null-rows", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=100, help="streams of suspect rows")
+    parser.add_argument("--longest", type=int, default=400)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    started = time.perf_counter()
+    pool = Pool.of(*(fingerprint.read(options.folder / name) for name in (options.suspect, options.reference)))
+    first, second = halves(pool, 0)
+    prior = trained(first)
+    record: dict[str, Any] = {}
+    good = True
+    priors = {"with prior": prior, "without": None}
+
+    bases = 20
+    high = float(binom.isf(LEVEL / 2, options.streams, ALPHA)) / options.streams
+    for name, known in priors.items():
+        found = []
+        for base in range(bases):
+            rng = np.random.default_rng([base, 7])
+            rows = list(islice(second.pairs(rng), options.null_rows))
+            signs = rng.choice([-1.0, 1.0], size=(options.streams // bases, options.null_rows))
+            found.append(log_capital(rows, known, signs).max(axis=1) >= -np.log(ALPHA))
+        rate = float(np.concatenate(found).mean())
+        good &= rate <= high
+        record[f"false alarms {name}"] = rate
+        print(
+            f"false alarms {name}: {rate:.4f} of {options.streams} null streams of {options.null_rows} rows, looked at "
+            f"after every row; at most {high:.4f} by chance ({time.perf_counter() - started:.0f} s)",
+            flush=True,
+        )
+
+    if options.draws:
+        fixed = rows_for_half_power(second, 2 * options.draws)
+        record["fixed test, power .5"] = fixed
+        for name, known in priors.items():
+            needed = [rows_to_detection(second, known, seed, options.longest) for seed in range(options.draws)]
+            median = float(np.median(needed))
+            inside = median <= ASKED[name] * fixed
+            good &= inside
+            record[f"median rows {name}"] = median
+            note = f"asked {ASKED[name]} {'reached' if inside else 'MISSED'}"
+            print(
+                f"rows to detection {name}: median {median:.0f} of {options.draws} streams, {median / fixed:.2f} times "
+                f"the {fixed} pairs of the exact test; {note}",
+                flush=True,
+            )
+    print(f"{time.perf_counter() - started:.0f} s; {'all inside' if good else 'NOT ALL INSIDE'}")
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
