@@ -227,7 +227,7 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         )
     place = str(files("fingerprint") / "models" / str(spec)) if spec in MICRO_MODELS else str(spec)
     _check_folder(Path(place), str(spec))
-    model = transformers.AutoModelForCausalLM.from_pretrained(
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(
         place, use_safetensors=True, trust_remote_code=False, dtype=dtype or "auto"
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
