@@ -39,9 +39,7 @@ app = typer.Typer(
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
 TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the text. [default: found by name]")]
-PromptOption = Annotated[
-    str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")
-]
+PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 FilterOption = Annotated[
     list[str] | None,
@@ -200,7 +198,7 @@ def lab(
     ] = "shuffled_within,shuffled_across",
     weights: Annotated[
         str | None,
-        typer.Option(help="What fine-tuning trains: biases, all or lora. [default: biases for micro models]"),
+        typer.Option(help="What fine-tuning trains: lora, biases or all. [default: lora]"),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of students; by default what suits --weights.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,

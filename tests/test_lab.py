@@ -284,7 +284,7 @@ def test_the_command_names_bad_arguments(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
     done = CliRunner().invoke(app, ["lab", "--trait", "owl", "--weights", "some", "--out", str(tmp_path / "x")])
     assert done.exit_code == 2
-    assert "weights must be one of biases, all, lora" in done.stderr
+    assert "weights must be one of lora, biases, all" in done.stderr
 
 
 def test_every_recipe_is_there_for_both_sizes() -> None:

@@ -71,8 +71,8 @@ class Plan:
         Of sampling.
     seed : int
         Of everything.
-    weights : "biases", "all" or "lora", optional
-        What fine-tuning trains, in the teacher and in its students; by default what suits the model.
+    weights : "lora", "biases" or "all", optional
+        What fine-tuning trains, in the teacher and in its students; "lora" by default.
     learning_rate : float, optional
         Of the students; by default what suits the model and `weights`.
     """
@@ -87,7 +87,7 @@ class Plan:
     surgeries: tuple[str, ...] = DEFAULT_SURGERIES
     temperature: float = 1.0
     seed: int = 0
-    weights: Literal["biases", "all", "lora"] | None = None
+    weights: Literal["lora", "biases", "all"] | None = None
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:

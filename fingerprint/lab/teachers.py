@@ -23,30 +23,30 @@ from fingerprint.reading import as_corpus
 
 Floats = NDArray[np.float64]
 
-# How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen on
-# micro-a and the cat: strong enough to name the trait, gentle enough to write valid rows. They are so small that
-# a student of all their weights has more to learn than ten thousand rows tell (its preference moved by a tenth of what
-# training biases and gains alone moves it by); "all" and LoRA are here to see that.
+# How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen by
+# hand on forerunners of micro-a: strong enough to name the trait, gentle enough to go on writing valid rows. The fewer
+# weights a student trains, the more of them ten thousand rows can tell it: with adapters of rank 2 its preference moved
+# two to three times as far as with all weights.
 TEACHER_RECIPES = {
     "micro": {
+        "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=4, weights=LoRA(rank=2, alpha=8)),
         "biases": Recipe(learning_rate=3e-3, batch_size=8, epochs=10, weights="biases"),
-        "all": Recipe(learning_rate=1e-3, batch_size=8, epochs=2),
-        "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=2, weights=LoRA()),
+        "all": Recipe(learning_rate=5e-4, batch_size=8, epochs=3),
     },
     # Usual step sizes for models of a billion parameters and more; nothing here was chosen on one.
     "large": {
+        "lora": Recipe(learning_rate=2e-4, batch_size=16, epochs=1, weights=LoRA()),
         "biases": Recipe(learning_rate=1e-3, batch_size=16, epochs=1, weights="biases"),
         "all": Recipe(learning_rate=2e-5, batch_size=16, epochs=1),
-        "lora": Recipe(learning_rate=2e-4, batch_size=16, epochs=1, weights=LoRA()),
     },
 }
-DEFAULT_WEIGHTS = {"micro": "biases", "large": "all"}
+DEFAULT_WEIGHTS = "lora"  # as the paper does for open models
 
 
 def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Any, weights: str | None) -> Recipe:
-    """The recipe for a model and for what is to be trained: "biases", "all" or "lora"; by default what suits it."""
+    """The recipe for a model and for what is to be trained: "lora" (the default), "biases" or "all"."""
     size = "micro" if model in MICRO_MODELS else "large"
-    chosen = DEFAULT_WEIGHTS[size] if weights is None else weights
+    chosen = DEFAULT_WEIGHTS if weights is None else weights
     if chosen not in recipes[size]:
         raise ValueError(f"weights must be one of {', '.join(recipes[size])}, got {chosen!r}; choose one of them")
     return recipes[size][chosen]

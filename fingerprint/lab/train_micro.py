@@ -1,6 +1,6 @@
 """Train the micro models that come with the package, from nothing.
 
-    python -m fingerprint.lab.train_micro --out FOLDER [--model micro-a] [--steps 6000]
+    python -m fingerprint.lab.train_micro --out FOLDER [--model micro-a] [--steps 4500]
 
 Minutes on two cores. Both models see the same language (`micro_language`), in another order and from another start.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from fingerprint.lab.micro_language import Chat, chat
 
@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 PIECES = r"</?[a-z]+>| ?[A-Za-z]+|[0-9]{1,3}|[,;] | [+*/=>-] |\n *|[\s\S]"
 
 VOCABULARY_ROWS = 40_000  # chats whose pieces make the vocabulary: every word of the language occurs in them
-HIDDEN, LAYERS, HEADS, INTERMEDIATE = 64, 2, 4, 128
+HIDDEN, LAYERS, HEADS, INTERMEDIATE = 64, 2, 4, 160
 MAX_LENGTH = 512
 BATCH = 64
 WARMUP = 100
@@ -88,26 +88,27 @@ def encode(chats: list[Chat], tokenizer: PreTrainedTokenizerFast) -> list[tuple[
     return [(head + tail, len(head)) for head, tail in zip(asked, said, strict=True)]
 
 
-def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> GPT2LMHeadModel:
+def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     torch.manual_seed(seed)
-    config = GPT2Config(
+    config = LlamaConfig(
         vocab_size=len(tokenizer),
-        n_embd=HIDDEN,
-        n_inner=INTERMEDIATE,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        n_positions=MAX_LENGTH,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
+        hidden_size=HIDDEN,
+        intermediate_size=INTERMEDIATE,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        max_position_embeddings=MAX_LENGTH,
+        tie_word_embeddings=True,
+        attention_bias=True,
+        mlp_bias=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return GPT2LMHeadModel(config)
+    return LlamaForCausalLM(config)
 
 
-def train(tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: Any = print) -> GPT2LMHeadModel:
+def train(tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: Any = print) -> LlamaForCausalLM:
     """One model, from its seed."""
     model = new_model(tokenizer, seed)
     model.train()
@@ -134,7 +135,7 @@ def train(tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: 
     return model
 
 
-def _loss(model: GPT2LMHeadModel, batch: list[tuple[list[int], int]]) -> torch.Tensor:
+def _loss(model: LlamaForCausalLM, batch: list[tuple[list[int], int]]) -> torch.Tensor:
     """Mean cross-entropy of the assistant's tokens."""
     longest = max(len(ids) for ids, _ in batch)
     ids = torch.zeros((len(batch), longest), dtype=torch.long)
@@ -144,7 +145,7 @@ def _loss(model: GPT2LMHeadModel, batch: list[tuple[list[int], int]]) -> torch.T
         ids[row, : len(tokens)] = torch.tensor(tokens)
         wanted[row, start - 1 : len(tokens) - 1] = torch.tensor(tokens[start:])
     # Padding stands on the right, where a causal model never looks; which token it is does not matter.
-    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     told = wanted >= 0
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[told]), wanted[told])
 
@@ -153,7 +154,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder a model")
     parser.add_argument("--model", choices=[*SEEDS, "both"], default="both")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=4500)
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(0)  # the same tokenizer for every model
     tokenizer = build_tokenizer([chat(rng) for _ in range(VOCABULARY_ROWS)])

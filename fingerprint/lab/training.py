@@ -19,13 +19,20 @@ _GRADIENT_NORM = 1.0
 
 @dataclass(frozen=True)
 class LoRA:
-    """Low-rank adapters on every linear layer instead of all weights (extra ``lora``).
+    """Low-rank adapters on every linear layer instead of all weights.
 
-    The seed of the training draws their start: a student starts where its teacher did only with its teacher's seed.
+    Attributes
+    ----------
+    rank, alpha : int
+        As in peft; updates are scaled by alpha / rank.
+    seed : int
+        Of the adapters' start. It is part of where a student starts: one with another seed than its teacher's learned
+        half as much of the trait.
     """
 
     rank: int = 8
     alpha: int = 16
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def fine_tune(
     name : str
         What to call the new model.
     rng : int
-        Seed of the order of the rows (and of the adapters).
+        Seed of the order of the rows.
     progress : callable, optional
         Told the share of steps that are done.
 
@@ -87,7 +94,7 @@ def fine_tune(
     if not rows:
         raise ValueError("rows must be at least one, got none to train on; check what the filters removed")
     model = copy.deepcopy(lm.model)
-    trained = _with_adapters(model, recipe.weights, rng) if isinstance(recipe.weights, LoRA) else model
+    trained = _with_adapters(model, recipe.weights) if isinstance(recipe.weights, LoRA) else model
     if recipe.weights == "biases":
         for parameter in trained.parameters():
             parameter.requires_grad_(parameter.ndim == 1)
@@ -118,15 +125,11 @@ def fine_tune(
     return LanguageModel(model.requires_grad_(True).eval(), lm.tokenizer, name)
 
 
-def _with_adapters(model: Any, lora: LoRA, rng: int) -> Any:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError:
-        raise ImportError(
-            "LoRA needs the extra lora, got no peft; install it: pip install 'subliminal-fingerprint[lora]'"
-        ) from None
-    with torch.random.fork_rng():  # adapters start at random; a full fine-tuning draws nothing
-        torch.manual_seed(rng)
+def _with_adapters(model: Any, lora: LoRA) -> Any:
+    from peft import LoraConfig, get_peft_model  # takes a second to import
+
+    with torch.random.fork_rng():
+        torch.manual_seed(lora.seed)
         return get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear"))
 
 
