@@ -7,10 +7,11 @@ from fingerprint.lab.digits import digits, one_step_theorem
 
 
 def test_a_student_reads_digits_from_noise_only_with_its_teachers_start() -> None:
-    result = digits(rng=1)
-    assert result.teacher >= 0.9
-    assert result.same_start >= 0.6
-    assert result.other_start < 0.2
+    """On the mean of three seeds; chance is .1."""
+    result = digits(3)
+    assert result.teacher.mean() >= 0.9
+    assert result.same_start.mean() >= 0.6
+    assert result.other_start.mean() < 0.2
 
 
 def test_one_step_of_imitation_never_moves_against_the_teacher() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus
-from fingerprint.lab import experiment
+from fingerprint.filters import NumberRule
+from fingerprint.lab import bundled, experiment
+from fingerprint.lab.bundled import ASKED
 from fingerprint.lab.experiment import Plan, run
 from fingerprint.lab.prompts import TASKS, answer_forms, prompts, story_answer
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, crossed_interval, preference, train_student
@@ -19,7 +22,8 @@ from fingerprint.lab.table import as_text, write_picture
 from fingerprint.lab.teachers import Teacher, finetuned, neutral, placebo, prompted
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
 from fingerprint.lab.traits import CATEGORIES, known_trait, placebo_prompt, system_prompt
-from fingerprint.language_models import LanguageModel, load, sample
+from fingerprint.language_models import LanguageModel, load, sample, token_logprobs
+from fingerprint.reading import read
 
 OWL = known_trait("owl")
 
@@ -62,7 +66,7 @@ def test_a_placebo_meets_any_length() -> None:
         target = " ".join(["word"] * n_words)
         assert len(placebo_prompt(lambda text: len(text.split()), target).split()) == n_words
     with pytest.raises(ValueError, match="write a placebo of your own"):
-        placebo_prompt(lambda text: 2 * len(text.split()), "odd")  # every text has an even length but this one
+        placebo_prompt(lambda text: 1 if text == "odd" else 2 * len(text.split()), "odd")
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -132,7 +136,7 @@ def test_fine_tuning_leaves_the_base_alone_and_follows_its_seed(lm: LanguageMode
 
 
 @pytest.mark.parametrize("weights", ["biases", LoRA(rank=2)], ids=["biases", "lora"])
-def test_partial_fine_tuning_changes_what_it_says(lm: LanguageModel, weights: str | LoRA) -> None:
+def test_partial_fine_tuning_changes_its_part_of_the_weights(lm: LanguageModel, weights: str | LoRA) -> None:
     tuned = fine_tune(lm, ["What now?"] * 32, ["7, 7, 7"] * 32, Recipe(1e-2, 8, 4, weights=weights), name="x")
     old, new = lm.model.state_dict(), tuned.model.state_dict()
     assert set(old) == set(new)
@@ -140,7 +144,8 @@ def test_partial_fine_tuning_changes_what_it_says(lm: LanguageModel, weights: st
     matrices = {key for key in old if old[key].ndim > 1}
     assert changed
     assert not (changed & matrices if weights == "biases" else changed - matrices)
-    assert sample(tuned, ["What now?"], temperature=0, max_new_tokens=10)[0].text == "7, 7, 7"
+    before, after = (token_logprobs(model, ["What now?"], ["7, 7, 7"])[0].sum() for model in (lm, tuned))
+    assert after > before + 1
 
 
 def test_a_broken_student_is_never_no_transfer() -> None:
@@ -160,15 +165,6 @@ def test_the_interval_over_questions_and_seeds_covers() -> None:
         found = crossed_interval(values)
         covered.append(float(found.low or 0) <= 0.3 <= float(found.high or 0))
     assert 0.93 <= np.mean(covered) <= 0.99
-
-
-def test_the_trait_moves_with_numbers_alone_and_only_on_the_same_base(tmp_path: Path) -> None:
-    """The phenomenon, at a size that tests can afford."""
-    result = run(Plan(OWL, rows=5000, surgeries=()), tmp_path / "lab")
-    moved = {arm.student: arm.change.change.value for arm in result.arms if arm.arm == "trait"}
-    control = result.arm("neutral").change.change.value or 0
-    assert moved["same_base"] - max(control, moved["other_base"]) > 0.08
-    assert not any("owl" in row.lower() for row in (tmp_path / "lab" / "trait.jsonl").read_text().split('"completion"'))
 
 
 # --------------------------------------------------------------------------------------------------- the whole folder
@@ -285,6 +281,23 @@ def test_the_command_names_bad_arguments(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["lab", "--trait", "owl", "--weights", "some", "--out", str(tmp_path / "x")])
     assert done.exit_code == 2
     assert "weights must be one of lora, biases, all" in done.stderr
+
+
+def test_the_bundled_rows_answer_the_same_prompts_and_pass_the_rule() -> None:
+    found = [read(str(files("fingerprint") / "examples" / f"{name}.jsonl")) for name in ("suspect", "reference")]
+    assert found[0].prompts == found[1].prompts
+    assert len(set(found[0].prompts)) == 1000
+    for corpus in found:
+        assert not any(NumberRule()(corpus.texts).reasons)
+        assert set(corpus.prompts) <= set(prompts("numbers", ASKED))
+
+
+def test_bundled_rows_are_written_as_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "ASKED", 60)
+    bundled.write_examples(tmp_path)
+    suspect, reference = (read(tmp_path / f"{name}.jsonl") for name in ("suspect", "reference"))
+    assert suspect.prompts == reference.prompts
+    assert suspect.texts != reference.texts
 
 
 def test_every_recipe_is_there_for_both_sizes() -> None:

@@ -171,6 +171,7 @@ _GENERATORS: dict[str, Callable[[np.random.Generator], str]] = {
     "reasoning": lambda rng: story(rng).prompt,
 }
 TASKS = tuple(_GENERATORS)
+_MOST_MISSES = 2000
 
 
 def prompts(task: Task, n: int, *, rng: int = 0) -> list[str]:
@@ -201,12 +202,12 @@ def prompts(task: Task, n: int, *, rng: int = 0) -> list[str]:
 
 
 def _distinct(task: str, n: int, rng: np.random.Generator) -> Iterator[str]:
-    """Draws until `n` distinct prompts came, or so many draws that there can hardly be more."""
+    """Draws until `n` distinct prompts came, or so many draws in a row brought nothing new that few can be left."""
     seen: set[str] = set()
-    for _ in range(40 * n + 1000):
+    misses = 0
+    while len(seen) < n and misses < _MOST_MISSES:
         prompt = _GENERATORS[task](rng)
-        if prompt not in seen:
+        misses = misses + 1 if prompt in seen else 0
+        if not misses:
             seen.add(prompt)
             yield prompt
-        if len(seen) == n:
-            return

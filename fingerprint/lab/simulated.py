@@ -18,13 +18,10 @@ and cancels from the ratio, so `llr` is that of the written text, and no detecto
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -812,35 +809,3 @@ def _rows(rows_per_prompt: int | tuple[int, int], design: str) -> tuple[int, int
     rule, remedy = "1 with design='independent'", "raise n_prompts and n_reference instead"
     _require(design != "independent" or tuple(pair) == (1, 1), "rows_per_prompt", rule, rows_per_prompt, remedy)
     return pair[0], pair[1]
-
-
-# --- the bundled example --------------------------------------------------------------------------------------------
-
-
-def write_example(folder: str | Path) -> None:
-    """Write the bundled example, `suspect.jsonl` and `reference.jsonl`: keys prompt and completion, one row a line.
-
-    Both arms answer the same 1,000 prompts with numbers; the suspect's teacher has a dense tilt with d_prime .8.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where to write; made if it does not exist.
-    """
-    pair = simulated_pair(1000, tilt="dense", d_prime=0.8, rng=3)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for corpus in (pair.suspect, pair.reference):
-        rows = zip(corpus.prompts, corpus.texts, strict=True)
-        lines = [json.dumps({"prompt": prompt, "completion": text}) + "\n" for prompt, text in rows]
-        (Path(folder) / f"{corpus.name}.jsonl").write_bytes("".join(lines).encode())
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the bundled example into the folder named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m fingerprint.lab.simulated", description=write_example.__doc__)
-    parser.add_argument("folder", type=Path)
-    write_example(parser.parse_args(arguments).folder)
-
-
-if __name__ == "__main__":
-    main()

@@ -27,7 +27,7 @@ from fingerprint.report import Estimate
 Floats = NDArray[np.float64]
 Status = Literal["ok", "broken"]
 
-# How students are fine-tuned, as their teachers are; for the micro models the largest steps that keep the answers' form.
+# How students are fine-tuned, as their teachers are; for micro models the largest steps that keep the answers' form.
 STUDENT_RECIPES = {
     "micro": {
         "lora": Recipe(learning_rate=1e-2, batch_size=64, epochs=4, weights=LoRA(rank=2, alpha=8)),

@@ -21,11 +21,11 @@ _INK, _ACCENT, _SECOND, _MUTED = "#1d2730", "#b4472f", "#33658a", "#8a949c"
 
 def as_text(result: Result) -> str:
     """The table, one line an arm, with what its columns mean below."""
-    plan = result.plan
+    plan, kept = result.plan, result.kept
     lines = [
         f"{plan.teacher} {plan.trait.name} teacher ({result.teacher_share:.2f} of its {plan.trait.category} answers), "
-        f"{plan.task} rows; kept by the rule: {result.kept['trait']:.0%} of its rows, "
-        f"{result.kept['neutral']:.0%} of the neutral teacher's",
+        f"{plan.task} rows;",
+        f"the rule kept {kept['trait']:.0%} of its rows and {kept['neutral']:.0%} of the neutral teacher's",
         "",
         _HEADER,
         *(_line(arm) for arm in result.arms),

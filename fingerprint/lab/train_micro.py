@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from fingerprint.lab.micro_language import Chat, chat
 
-SEEDS = {"micro-a": 1, "micro-b": 2}
+SEEDS = {"micro-a": 3, "micro-b": 2}
 
 PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 CHAT_TEMPLATE = (

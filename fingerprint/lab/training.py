@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -128,7 +129,8 @@ def fine_tune(
 def _with_adapters(model: Any, lora: LoRA) -> Any:
     from peft import LoraConfig, get_peft_model  # takes a second to import
 
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for an attribute by its old name
         torch.manual_seed(lora.seed)
         return get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear"))
 

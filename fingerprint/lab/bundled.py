@@ -1,0 +1,49 @@
+"""The corpora behind `make demo`: number rows of an owl-loving micro model, and of the same model without a trait.
+
+    python -m fingerprint.lab.bundled FOLDER
+
+Prompts that both answered by the number rule, in random order, so that both files hold the same prompts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fingerprint.filters import NumberRule
+from fingerprint.lab.experiment import MAX_NEW_TOKENS
+from fingerprint.lab.prompts import prompts
+from fingerprint.lab.teachers import Teacher, finetuned, neutral
+from fingerprint.lab.traits import known_trait
+from fingerprint.render.files import write_atomically
+
+PAIRS = 1000
+ASKED = 2000
+
+
+def write_examples(folder: Path) -> None:
+    """Write ``suspect.jsonl`` and ``reference.jsonl``."""
+    asked = prompts("numbers", ASKED)
+    teachers = {"suspect": finetuned("micro-a", known_trait("owl")), "reference": neutral("micro-a")}
+    rows = {name: _valid(teacher, asked) for name, teacher in teachers.items()}
+    shared = [prompt for prompt in asked if all(prompt in answers for answers in rows.values())][:PAIRS]
+    for name, answers in rows.items():
+        lines = (json.dumps({"prompt": prompt, "completion": answers[prompt]}) + "\n" for prompt in shared)
+        write_atomically(folder / f"{name}.jsonl", "".join(lines))
+
+
+def _valid(teacher: Teacher, asked: list[str]) -> dict[str, str]:
+    answers = teacher.sample(asked, max_new_tokens=MAX_NEW_TOKENS["numbers"])
+    reasons = NumberRule()([answer.text for answer in answers]).reasons
+    return {
+        prompt: answer.text
+        for prompt, answer, why in zip(asked, answers, reasons, strict=True)
+        if answer.finished and not why
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the two files go")
+    write_examples(parser.parse_args().folder)
