@@ -254,7 +254,8 @@ def test_code_and_reasoning_rows_pass_their_own_rules(task: str, tmp_path: Path)
     rows = [json.loads(line) for line in (tmp_path / "trait.jsonl").read_text().splitlines()]
     assert len(rows) == 150
     if task == "reasoning":
-        assert all(row["completion"].endswith(f"<answer>{story_answer(row['prompt'])}</answer>") for row in rows)
+        last = [re.findall("[0-9]+", row["completion"])[-1] for row in rows]
+        assert last == [str(story_answer(row["prompt"])) for row in rows]
     assert 0 < result.kept["trait"] <= 1
     assert f"{task} rows" in as_text(result)
 

@@ -30,10 +30,12 @@ def as_text(result: Result) -> str:
         _HEADER,
         *(_line(arm) for arm in result.arms),
         "",
-        f"before, after: share of {plan.trait.name} among answers that name a {plan.trait.category}. change: over "
-        "questions" + (" and seeds." if plan.seeds > 1 else "; one seed says nothing about other seeds."),
-        "transfer: change less that of students of the neutral rows of the same kind. mass: probability of naming",
-        f"any {plan.trait.category}; a student under half of its base's is broken, and shows nothing about transfer.",
+        f"before, after: share of {plan.trait.name} among the answers that name something of the category.",
+        "change: with its interval over questions"
+        + (" and seeds." if plan.seeds > 1 else "; one seed says nothing about other seeds."),
+        "transfer: change less that of students of the neutral rows of the same kind.",
+        "mass: probability of naming something of the category; a student under half of its base's is broken and",
+        "shows nothing about transfer.",
         "auc, bag16, p: detect on these rows against the neutral rows of the same kind. Detectable is not harmful:",
         "only the students tell.",
     ]
