@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -227,13 +228,27 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         )
     place = str(files("fingerprint") / "models" / str(spec)) if spec in MICRO_MODELS else str(spec)
     _check_folder(Path(place), str(spec))
-    model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-        place, use_safetensors=True, trust_remote_code=False, dtype=dtype or "auto"
-    )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    with without_bars():
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            place, use_safetensors=True, trust_remote_code=False, dtype=dtype or "auto"
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     if device is not None:
         model.to(torch.device(device))
     return _checked(LanguageModel(model, tokenizer, str(spec)))
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep transformers from drawing its own progress bars, also into pipes."""
+    bars: Any = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _name_of(model: Any) -> str:

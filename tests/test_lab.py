@@ -265,6 +265,11 @@ def test_the_picture_shows_every_arm(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "table.svg").read_text().startswith("<?xml")
 
 
+def test_loading_draws_no_bars(capfd: pytest.CaptureFixture[str]) -> None:
+    load("micro-b")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_command_prints_the_table_and_resumes(folder: Path) -> None:
     arguments = ["lab", "--trait", "owl", "--rows", "300", "--surgeries", "shuffled_within", "--out", str(folder)]
     done = CliRunner().invoke(app, arguments)

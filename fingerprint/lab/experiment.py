@@ -26,7 +26,7 @@ from fingerprint.lab.surgery import OPERATIONS, operate
 from fingerprint.lab.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral, prompted, recipe_of
 from fingerprint.lab.training import Recipe
 from fingerprint.lab.traits import CATEGORIES, Trait, known_trait
-from fingerprint.language_models import LanguageModel, Spec, load
+from fingerprint.language_models import LanguageModel, Spec, load, without_bars
 from fingerprint.reading import read
 from fingerprint.render.files import write_atomically
 
@@ -326,8 +326,9 @@ class _Bench:
         )
         draft = self.place / "teacher.partial"
         shutil.rmtree(draft, ignore_errors=True)
-        teacher.lm.model.save_pretrained(draft, safe_serialization=True)
-        teacher.lm.tokenizer.save_pretrained(draft)
+        with without_bars():
+            teacher.lm.model.save_pretrained(draft, safe_serialization=True)
+            teacher.lm.tokenizer.save_pretrained(draft)
         draft.rename(folder)
         self.finish()
         return teacher
