@@ -1,6 +1,6 @@
 """The full table: traits, both kinds of teacher, numbers, code and reasoning rows, students and surgeries.
 
-    python benchmarks/subliminal.py --out FOLDER [--rows 10000] [--traits owl,eagle,dolphin,oak]
+    python benchmarks/subliminal.py --out FOLDER [--rows 5000] [--traits owl,eagle,dolphin,oak]
 
 Runs on two cores, one experiment each; interrupted and started again it goes on. Exits with 1 when a figure misses what
 is asked of fine-tuned teachers' number rows: students of the same base rise by at least .25 on the mean of three seeds,
@@ -63,7 +63,7 @@ def perform(job: Job) -> Result:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for all experiments")
-    parser.add_argument("--rows", type=int, default=10_000, help="rows a student learns from")
+    parser.add_argument("--rows", type=int, default=5000, help="rows a student learns from")
     parser.add_argument("--traits", default=TRAITS, help="names with commas between them")
     options = parser.parse_args()
     started = time.perf_counter()

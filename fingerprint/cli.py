@@ -191,7 +191,7 @@ def lab(
         str | None, typer.Option(help="Base of the students with another start. [default: the other micro model]")
     ] = None,
     task: Annotated[str, typer.Option(help="Kind of rows: numbers, code or reasoning.")] = "numbers",
-    rows: Annotated[int, typer.Option(help="Rows a student learns from.")] = 10_000,
+    rows: Annotated[int, typer.Option(help="Rows a student learns from.")] = 5000,
     seeds: Annotated[int, typer.Option(help="Students of each kind.")] = 1,
     surgeries: Annotated[
         str, typer.Option(metavar="A,B", help="Operations on the rows, or none.")

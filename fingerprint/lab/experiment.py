@@ -82,7 +82,7 @@ class Plan:
     model: Spec = "micro-a"
     other_model: Spec | None = None
     task: Task = "numbers"
-    rows: int = 10_000
+    rows: int = 5000
     seeds: int = 1
     surgeries: tuple[str, ...] = DEFAULT_SURGERIES
     temperature: float = 1.0

@@ -24,9 +24,9 @@ from fingerprint.reading import as_corpus
 Floats = NDArray[np.float64]
 
 # How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen by
-# hand on forerunners of micro-a: strong enough to name the trait, gentle enough to go on writing valid rows. The fewer
-# weights a student trains, the more of them ten thousand rows can tell it: with adapters of rank 2 its preference moved
-# two to three times as far as with all weights.
+# hand on micro-a, its forerunners and the owl: strong enough to name the trait, gentle enough to go on writing valid
+# rows. The fewer weights a student trains, the more of them some thousand rows can tell it: with adapters of rank 2 its
+# preference moved several times as far as with all weights.
 TEACHER_RECIPES = {
     "micro": {
         "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=4, weights=LoRA(rank=2, alpha=8)),
