@@ -41,9 +41,9 @@ BATCH = 64
 WARMUP = 100
 LEARNING_RATE = 6e-3
 WEIGHT_DECAY = 0.01
-# Longer training makes better rows and weakens the phenomenon: after 4,500 steps a student's preference hardly moved on
-# any seed that was tried. The second model, which is there to be another start, gets them: after 3,000 it did not follow
-# its system prompt.
+# Longer training makes better rows and weakens the phenomenon: after 4,500 steps a student's preference hardly moved,
+# whatever the seed. The second model, which is there to be another start, gets them: after 3,000 it did not follow its
+# system prompt.
 STEPS = {"micro-a": 3000, "micro-b": 4500}
 POOL = 32  # batches drawn at once and sorted by length, so that little is padded
 
