@@ -102,6 +102,11 @@ class LanguageModel:
             hidden = self.model.base_model(input_ids=ids.to(self.model.device), use_cache=False).last_hidden_state
             return bool(torch.allclose(head(hidden).float(), wanted.float(), atol=_HEAD_TOLERANCE))
 
+    @cached_property
+    def can_keep_last(self) -> bool:
+        """Whether the model can be told to compute the logits of the last positions only."""
+        return "logits_to_keep" in inspect.signature(self.model.forward).parameters
+
     def logits_at(self, ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """Logits [wanted.sum(), vocabulary] after the positions that `wanted` [batch, length] marks.
 
@@ -113,7 +118,7 @@ class LanguageModel:
             return found
         first = int(wanted.any(dim=0).nonzero()[0])
         length = ids.shape[1] - first
-        if "logits_to_keep" in inspect.signature(self.model.forward).parameters:
+        if self.can_keep_last:
             logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=length).logits
         else:
             logits = self.model(input_ids=ids, use_cache=False).logits[:, first:]
@@ -511,16 +516,17 @@ def _decode(
     running = torch.ones(len(asked), dtype=torch.bool, device=device)
     is_padded = bool((lengths < longest).any())
     cache = transformers.DynamicCache()
+    # A model that keeps only the last logits of the prompt never holds [batch, length, vocabulary].
+    last_only = {"logits_to_keep": 1} if lm.can_keep_last else {}
     with torch.inference_mode():
         for step in range(max_new_tokens):
-            # A model that keeps only the last logits of the prompt never holds [batch, length, vocabulary].
             logits = lm.model(
                 input_ids=inputs,
                 attention_mask=attention if is_padded else None,
                 position_ids=positions,
                 past_key_values=cache,
                 use_cache=True,
-                **_last_only(lm),
+                **last_only,
             ).logits[:, -1]
             tokens = _draw(logits.float(), uniforms[:, step], temperature)
             yield from (
@@ -542,10 +548,6 @@ def _decode(
             positions = positions[:, -1:] + 1
             if is_padded:
                 attention = torch.cat([attention, attention.new_ones(len(alive), 1)], dim=1)
-
-
-def _last_only(lm: LanguageModel) -> dict[str, int]:
-    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(lm.model.forward).parameters else {}
 
 
 def _draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -225,9 +225,7 @@ def run(
             _claim(shared, {k: v for k, v in bench.description.items() if k not in ("trait", "teacher", "seeds")})
         corpora = bench.corpora()
         teacher_share = float(preference(bench.teacher.lm, plan.trait, system=bench.teacher.system).share.mean())
-        students = {
-            (arm, base): bench.students(arm, base, corpora[arm]) for arm, base in bench.wanted if arm in corpora
-        }
+        students = {(arm, base): bench.students(arm, base, corpora[arm]) for arm, base in bench.wanted}
         arms = tuple(bench.arm(arm, base, students, corpora) for arm, base in students)
         kept = {arm: bench.kept_share(arm) for arm in ("trait", "neutral")}
         result = Result(plan, arms, teacher_share, kept)
@@ -259,6 +257,7 @@ class _Bench:
 
     def __init__(self, plan: Plan, place: Path, shared: Path, progress: Progress) -> None:
         self.plan, self.place, self.shared, self.progress = plan, place, shared, progress
+        self._before: dict[BaseName, Preference] = {}
         self.base = load(plan.model)
         other = plan.other_model
         if other is None and isinstance(plan.model, str):
@@ -392,7 +391,10 @@ class _Bench:
     # ----------------------------------------------------------------------------------------------------- students
 
     def before(self, base: BaseName) -> Preference:
-        return preference(self._base(base), self.plan.trait)
+        """Preference of a base, asked once however many arms start from it."""
+        if base not in self._before:
+            self._before[base] = preference(self._base(base), self.plan.trait)
+        return self._before[base]
 
     def _base(self, base: BaseName) -> LanguageModel:
         return self.base if base == "same_base" or self.other is None else self.other
