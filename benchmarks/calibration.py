@@ -9,8 +9,9 @@
 Each command prints one table and exits with 1 when a figure leaves its band. Bands are exact binomial intervals; the
 level of 1e-3 is shared by all cells of a table (Bonferroni). Two-sided where the test is exact.
 
-`suite` changes one factor at a time from a default: design, family, rung, classifier, prior; at .001 on the level of
-the statistics; and the probabilities of a trained detector on fresh rows.
+`suite` changes one factor at a time from a default: design, family, rung, filter, classifier, prior; at .001 on the
+level of the statistics; the probabilities of a trained detector on fresh rows; and the power that a report states for
+shifts planted along random directions.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import argparse
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing import get_context
@@ -32,17 +33,19 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 import fingerprint
 from fingerprint import inference, ladder, scoring
-from fingerprint.corpus import Comparison, Corpus, pair
-from fingerprint.detection import PRIOR, auc_interval, permute
+from fingerprint.corpus import Comparison, Corpus, pair, survivors
+from fingerprint.detection import PLANTED_AUCS, PRIOR, auc_interval, bag_intervals, paired_interval, permute
 from fingerprint.detector import Detector
 from fingerprint.features import choose
+from fingerprint.filters import BannedNumbers, Filter
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.sketch import block_rows, family_matrix, gram
+from fingerprint.report import Estimate
+from fingerprint.sketch import block_rows, family_matrix, gram, scaled
 
 JOINT_LEVEL = 1e-3
 
@@ -83,18 +86,32 @@ NULLS = (
     Cell("disjoint, 2,000 and 200 prompts", 2000, {"design": "disjoint", "n_reference": 200}),
     Cell("shared, 4 rows a prompt, prompt effects", 80, {"rows_per_prompt": 4, "prompt_effect": 1.0}),
     Cell("shared, 3 and 1 rows a prompt, effects", 120, {"rows_per_prompt": (3, 1), "prompt_effect": 1.0}),
-    Cell("disjoint, 4 rows a prompt, prompt effects", 60,
-         {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0}),
-    Cell("disjoint, 4 and 1 rows a prompt, effects", 60,
-         {"design": "disjoint", "rows_per_prompt": (4, 1), "prompt_effect": 1.0}),
-    Cell("disjoint, 1 or 2 rows against 1 row", 600,
-         {"design": "disjoint", "n_reference": 60, "rows_per_prompt": 2}, extra_share=0.24),
+    Cell(
+        "disjoint, 4 rows a prompt, prompt effects",
+        60,
+        {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0},
+    ),
+    Cell(
+        "disjoint, 4 and 1 rows a prompt, effects",
+        60,
+        {"design": "disjoint", "rows_per_prompt": (4, 1), "prompt_effect": 1.0},
+    ),
+    Cell(
+        "disjoint, 1 or 2 rows against 1 row",
+        600,
+        {"design": "disjoint", "n_reference": 60, "rows_per_prompt": 2},
+        extra_share=0.24,
+    ),
     Cell("shared, duplicates", 200, {"stock_share": 0.6}),
     Cell("independent, duplicates", 200, {"design": "independent", "stock_share": 0.6}),
 )
 # Not a null the library claims to handle: the same rows as "disjoint, 4 rows a prompt" with their prompts withheld.
-WITHHELD = Cell("disjoint, effects, prompts withheld", 60,
-                {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0}, withhold=True)
+WITHHELD = Cell(
+    "disjoint, effects, prompts withheld",
+    60,
+    {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0},
+    withhold=True,
+)
 
 
 def pvalue_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int = 199) -> float:
@@ -170,6 +187,8 @@ class Setting:
     prior : str or None
         "trained" or "useless": a detector of other rows joins the test; "half": a classifier fitted on half of the
         prompts is the only score, tested on the other half.
+    filter : callable or None
+        A semantic filter; the rows it keeps are tested, in a design made anew from them.
     share : float
         Share of the runs, where one takes long.
     """
@@ -179,6 +198,7 @@ class Setting:
     alone: str | None = None
     rung: str | None = None
     prior: str | None = None
+    filter: Filter | None = None
     share: float = 1.0
 
 
@@ -191,6 +211,8 @@ SETTINGS = (
     Setting("text: prose", {"kind": "prose"}),
     *(Setting(f"family: {name} alone", alone=name) for name in ("tokens", "ngrams", "numbers", "layout")),
     *(Setting(f"rung: {step.rung}", rung=step.rung) for step in ladder.NUMBER_STEPS[1:]),
+    Setting("filter: banned numbers, shared prompts", filter=BannedNumbers()),
+    Setting("filter: banned numbers, disjoint prompts", {"design": "disjoint"}, filter=BannedNumbers()),
     Setting("classifier: fitted on half of the prompts", prior="half", share=0.25),
     Setting("prior: trained detector", prior="trained"),
     Setting("prior: trained on shuffled labels", prior="useless"),
@@ -199,6 +221,11 @@ STATISTIC_BASES = 20
 STATISTIC_PERMUTATIONS = 999
 PROBABILITY_SETS = 10
 PROBABILITY_ROWS = 400
+POWER_DESIGNS = ("shared", "independent")
+POWER_ROWS, POWER_CHOICES = 200, 20
+POWER_DRAWS = 200  # of rows; a tenth as many reports
+# Planting works from a few hundred rows and moves means alone: what it states is an approximation, good to this much.
+POWER_TOLERANCE = 0.05
 
 
 def suite_pvalue(job: tuple[Setting, int]) -> float:
@@ -208,6 +235,8 @@ def suite_pvalue(job: tuple[Setting, int]) -> float:
     if setting.prior == "half":
         return half_pvalue(drawn.suspect, drawn.reference, seed)
     comparison = pair(drawn.suspect, drawn.reference, seed=seed)
+    if setting.filter is not None:
+        comparison = survivors(comparison, setting.filter(comparison.texts).kept, seed)
     families = choose("auto", comparison.texts)
     if setting.rung is not None:
         step = next(s for s in ladder.steps("numbers", comparison.texts) if s.rung == setting.rung)
@@ -294,9 +323,70 @@ def probability_gaps(job: int) -> tuple[float, float]:
     return float(labels[upper].sum() - p.sum()), float((p * (1 - p)).sum())
 
 
-def suite(runs: int, statistic_runs: int, probability_sets: int = PROBABILITY_SETS) -> bool:
+def stated_power(job: tuple[str, int]) -> list[float]:
+    """Power against each of `PLANTED_AUCS` that a report on a null pair states."""
+    design, seed = job
+    drawn = simulated_pair(POWER_ROWS, tilt="none", design=design, rng=6_000_000 + seed)
+    report = fingerprint.detect(drawn.suspect, drawn.reference, ladder=False, n_permutations=999, progress=False)
+    return [float(planted.power.value or 0) for planted in report.planted]
+
+
+def planted_rejections(job: tuple[str, int]) -> list[bool]:
+    """Whether the test rejects when suspect rows really are tilted along a random direction, for each planted AUROC.
+
+    The suspect's row is one of `POWER_CHOICES` for the same prompt, drawn with weights exp(t * score): that separates
+    it from the reference row with d_prime t. The score is what the report means by a random direction.
+    """
+    design, seed = job
+    shared = design == "shared"
+    drawn = simulated_pair(
+        POWER_ROWS if shared else POWER_ROWS * POWER_CHOICES,
+        design=design,
+        rng=7_000_000 + seed,
+        **({"rows_per_prompt": (POWER_CHOICES, 1)} if shared else {"n_reference": POWER_ROWS}),
+    )
+    rng = np.random.default_rng([7_000_000, seed])
+    first = np.arange(POWER_ROWS) * POWER_CHOICES
+    score = random_score(drawn.suspect.texts, (*(drawn.suspect.texts[i] for i in first), *drawn.reference.texts), rng)
+    found = []
+    for area in PLANTED_AUCS:
+        # The largest of score * t plus Gumbel noise is a draw with weights exp(t * score).
+        noisy = np.sqrt(2) * ndtri(area) * score + rng.gumbel(size=score.shape)
+        at = first + noisy.argmax(axis=1)
+        prompts = tuple(drawn.suspect.prompts[i] for i in at) if shared else ()
+        suspect = Corpus(tuple(drawn.suspect.texts[i] for i in at), prompts, name="suspect")
+        found.append(pvalue_of(suspect, drawn.reference, seed) <= 0.05)
+    return found
+
+
+def random_score(texts: Sequence[str], observed: Sequence[str], rng: np.random.Generator) -> np.ndarray:
+    """A random score over the columns of the observed rows, each family with the same variance among a row's choices.
+
+    Returns
+    -------
+    float array [rows, choices]
+        With unit variance among the choices.
+    """
+    total = np.zeros((len(texts) // POWER_CHOICES, POWER_CHOICES))
+    for name, family in choose("auto", observed).items():
+        fitted = family_matrix(family, list(observed), name)
+        values = scaled(fitted.family.transform(list(texts)), fitted.columns, fitted.scale)
+        score = (values @ rng.standard_normal(values.shape[1])).reshape(total.shape)
+        total += score / within_sd(score)
+    return total / within_sd(total)
+
+
+def within_sd(score: np.ndarray) -> float:
+    """Standard deviation among the choices of one row."""
+    return float(np.sqrt(score.var(axis=1, ddof=1).mean()))
+
+
+def suite(
+    runs: int, statistic_runs: int, probability_sets: int = PROBABILITY_SETS, power_draws: int = POWER_DRAWS
+) -> bool:
     """One table of everything that can leave a band; True when nothing does."""
-    cells = 2 * len(SETTINGS) + (statistic_runs > 0) + (probability_sets > 0)
+    power_cells = len(POWER_DESIGNS) * len(PLANTED_AUCS) if power_draws else 0
+    cells = 2 * len(SETTINGS) + (statistic_runs > 0) + (probability_sets > 0) + power_cells
     print(f"One factor at a time; joint level {JOINT_LEVEL:g} over {cells} cells; 199 permutations but where stated")
     good = True
     for setting in SETTINGS:
@@ -326,19 +416,46 @@ def suite(runs: int, statistic_runs: int, probability_sets: int = PROBABILITY_SE
         z = float(found[:, 0].sum() / np.sqrt(2 * found[:, 1].sum()))
         limit = float(-ndtri(JOINT_LEVEL / cells / 2))
         good &= (inside := abs(z) <= limit)
-        print(f"  {'probabilities on fresh rows, z':44s} {probability_sets:6d}  {z:+.2f} [{-limit:.2f}, {limit:.2f}]"
-              f"{'' if inside else ' OUTSIDE'}", flush=True)
+        print(
+            f"  {'probabilities on fresh rows, z':44s} {probability_sets:6d}  {z:+.2f} [{-limit:.2f}, {limit:.2f}]"
+            f"{'' if inside else ' OUTSIDE'}",
+            flush=True,
+        )
+    for design in POWER_DESIGNS if power_draws else ():
+        reports = np.array(parallel(stated_power, [(design, seed) for seed in range(max(power_draws // 10, 2))]))
+        draws = np.array(parallel(planted_rejections, [(design, seed) for seed in range(power_draws)]))
+        for area, stated, real in zip(PLANTED_AUCS, reports.T, draws.T, strict=True):
+            error = float(np.hypot(stated.std() / np.sqrt(len(stated)), real.std() / np.sqrt(len(real))))
+            limit = POWER_TOLERANCE - float(ndtri(JOINT_LEVEL / cells / 2)) * error
+            difference = float(stated.mean() - real.mean())
+            good &= (inside := abs(difference) <= limit)
+            name = f"power against AUROC {area}, {design}"
+            print(
+                f"  {name:44s} {power_draws:6d}  stated {stated.mean():.3f}, real {real.mean():.3f}, difference "
+                f"{difference:+.3f} [{-limit:.3f}, {limit:.3f}]{'' if inside else ' OUTSIDE'}",
+                flush=True,
+            )
     return good
 
 
 # ------------------------------------------------------------------------------------------------------------ coverage
 
 
+BAG = 16
+
+
 @dataclass(frozen=True)
 class CoverageCell:
+    """Simulated sets of one kind; bags need more rows than the small ones have."""
+
     n_pairs: int
     sets: int
     options: dict[str, Any]
+
+    @property
+    def estimates(self) -> range:
+        """Which of `ESTIMATES` a report on so many pairs holds."""
+        return range(len(ESTIMATES) if self.n_pairs >= 30 * BAG else len(ESTIMATES) - 1)
 
 
 COVERAGE = (
@@ -359,16 +476,28 @@ def cross_fitted(comparison: Comparison, fold: np.ndarray | None = None) -> scor
     return scoring.cross_fit(comparison, {name: m for name, m in matrices.items() if m.shape[1]}, fold=fold)
 
 
-def interval_of(job: tuple[CoverageCell, int]) -> tuple[float, float, float]:
+FIXED_ROWS, FIXED_SETS, FIXED_D_PRIME = 1000, 300, 0.3
+ESTIMATES = ("auc", "auc paired", "auc of numbers", "bags of 16")
+
+
+def intervals_of(job: tuple[CoverageCell, int]) -> list[tuple[float, float]]:
+    """Lower and upper end of each of `ESTIMATES`; not a number where the report leaves it out."""
     cell, seed = job
     drawn = simulated_pair(cell.n_pairs, rng=seed, **cell.options)
-    comparison = pair(drawn.suspect, drawn.reference)
-    estimate = auc_interval(cross_fitted(comparison))
-    return float(estimate.value or 0), float(estimate.low or 0), float(estimate.high or 0)
+    scores = cross_fitted(pair(drawn.suspect, drawn.reference))
+    bags = {bag.k: bag.auc for bag in bag_intervals(scores, np.random.default_rng([seed, 2]))}
+    return ends(auc_interval(scores), paired_interval(scores), auc_interval(scores, "numbers"), bags[BAG])
 
 
-def fresh_auc(job: tuple[CoverageCell, int]) -> float:
-    """auc on fresh rows of a model fitted on as many rows as the cross-fitted models are: four folds' worth."""
+def ends(*estimates: Estimate) -> list[tuple[float, float]]:
+    return [(np.nan, np.nan) if e.value is None else (float(e.low or 0), float(e.high or 0)) for e in estimates]
+
+
+def fresh_values(job: tuple[CoverageCell, int]) -> list[float]:
+    """What `ESTIMATES` estimate: on fresh rows, for models fitted on as many rows (four folds of them).
+
+    Fresh pairs come from one law without prompt effects: a pair's rows are as any two rows.
+    """
     cell, seed = job
     n_train = cell.n_pairs * (scoring.N_FOLDS - 1) // scoring.N_FOLDS
     drawn = simulated_pair(n_train + FRESH_PAIRS, rng=10_000_000 + seed, **cell.options)
@@ -378,35 +507,61 @@ def fresh_auc(job: tuple[CoverageCell, int]) -> float:
     train = np.random.default_rng(seed).permutation(n_groups)[:n_train]
     of_group[train] = 1 + np.arange(n_train) % (scoring.N_FOLDS - 1)
     scores = cross_fitted(comparison, of_group[comparison.group])
-    fresh = scores.fold == 0
-    suspect = comparison.suspect
-    return scoring.auc(scores.stacked[fresh & suspect], scores.stacked[fresh & ~suspect])
+    fresh, suspect = scores.fold == 0, comparison.suspect
+    arms = [[v[fresh & arm] for arm in (suspect, ~suspect)] for v in (scores.stacked, scores.families["numbers"])]
+    bags = [np.mean(rows[: len(rows) // BAG * BAG].reshape(-1, BAG), axis=1) for rows in arms[0]]
+    area = scoring.auc(*arms[0])
+    return [area, area, scoring.auc(*arms[1]), scoring.auc(*bags)]
+
+
+def fixed_intervals(seed: int) -> list[tuple[float, float]]:
+    """The same for a score that is not fitted, such as a filter's: normal, of known separation."""
+    rng = np.random.default_rng([8_000_000, seed])
+    names = [str(i) for i in range(FIXED_ROWS)]
+    comparison = pair(Corpus(tuple(f"s{i}" for i in names), name="suspect"), Corpus(tuple(names), name="reference"))
+    values = rng.standard_normal(2 * FIXED_ROWS) + FIXED_D_PRIME * comparison.suspect
+    scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 1.0, {})
+    bags = {bag.k: bag.auc for bag in bag_intervals(scores, np.random.default_rng([seed, 2]))}
+    return ends(auc_interval(scores), bags[BAG])
 
 
 def coverage(scale: float) -> bool:
-    """Share of 95 % intervals that hold the expected auc of such models on fresh rows."""
-    print("Coverage of the 95 % interval of auc: the expected auc of models of this size on fresh rows")
+    """Share of 95 % intervals that hold what they estimate: for models of this size, its expectation on fresh rows."""
+    print("Coverage of 95 % intervals, of what models of this size reach on fresh rows; then for a score not fitted")
+    n_cells = sum(len(cell.estimates) for cell in COVERAGE) + 2
     good = True
     for cell in COVERAGE:
         sets = max(int(cell.sets * scale), 20)
-        low, high = band(sets, 0.95, len(COVERAGE))
         started = time.perf_counter()
-        if cell.options["tilt"] == "none":
-            truth, error = 0.5, 0.0
-        else:
-            fresh = parallel(fresh_auc, [(cell, seed) for seed in range(max(int(FRESH_SETS * scale), 20))])
-            truth, error = float(np.mean(fresh)), float(np.std(fresh) / np.sqrt(len(fresh)))
-        found = np.array(parallel(interval_of, [(cell, seed) for seed in range(sets)]))
-        rate = float(((found[:, 1] <= truth) & (truth <= found[:, 2])).mean())
-        good &= (inside := low <= rate <= high)
-        print(
-            f"  {cell.n_pairs:5d} pairs, {cell.options['tilt']:6s} {sets:5d} sets: covered {rate:.3f} "
-            f"[{low:.3f}, {high:.3f}]{'' if inside else ' OUTSIDE'}; fresh auc {truth:.4f} (se {error:.4f}), "
-            f"mean cross-fitted auc {found[:, 0].mean():.4f}, mean width {(found[:, 2] - found[:, 1]).mean():.3f}, "
-            f"{time.perf_counter() - started:.0f} s",
-            flush=True,
-        )
+        truth, error = np.full(len(ESTIMATES), 0.5), np.zeros(len(ESTIMATES))
+        if cell.options["tilt"] != "none":
+            fresh = np.array(parallel(fresh_values, [(cell, seed) for seed in range(max(int(FRESH_SETS * scale), 20))]))
+            truth, error = fresh.mean(axis=0), fresh.std(axis=0) / np.sqrt(len(fresh))
+        found = np.array(parallel(intervals_of, [(cell, seed) for seed in range(sets)]))
+        print(f"  {cell.n_pairs:,} pairs, {cell.options['tilt']}, {sets:,} sets, {time.perf_counter() - started:.0f} s")
+        for i in cell.estimates:
+            good &= covers(f"{ESTIMATES[i]}, {truth[i]:.4f} (se {error[i]:.4f})", found[:, i], truth[i], n_cells)
+    sets = max(int(FIXED_SETS * scale), 20)
+    found = np.array(parallel(fixed_intervals, list(range(sets))))
+    print(f"  a fixed score, {FIXED_ROWS:,} rows a side, {sets:,} sets")
+    for i, (name, d_prime) in enumerate((("auc", FIXED_D_PRIME), ("bags of 16", FIXED_D_PRIME * BAG**0.5))):
+        truth_here = float(ndtr(d_prime / np.sqrt(2)))
+        good &= covers(f"{name}, {truth_here:.4f}", found[:, i], truth_here, n_cells)
     return good
+
+
+def covers(name: str, found: np.ndarray, truth: float, n_cells: int) -> bool:
+    """Print how many of the intervals [sets, 2] hold the truth; True when the share is inside its band."""
+    low, high = band(len(found), 0.95, n_cells)
+    rate = float(((found[:, 0] <= truth) & (truth <= found[:, 1])).mean())
+    inside = low <= rate <= high
+    width = float(np.mean(found[:, 1] - found[:, 0]))
+    print(
+        f"    {name:36s} covered {rate:.3f} [{low:.3f}, {high:.3f}], mean width {width:.3f}"
+        f"{'' if inside else ' OUTSIDE'}",
+        flush=True,
+    )
+    return inside
 
 
 # ---------------------------------------------------------------------------------------------------------- efficiency

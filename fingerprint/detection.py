@@ -426,9 +426,13 @@ def _smaller_arm(comparison: Comparison) -> int:
 
 
 def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate, tuple[Bag, ...]]:
-    scores, rows = main.scores, _smaller_arm(main.comparison)
-    paired = _interval(scoring.paired_auc(scores), scores.agreement, rows)
-    return auc_interval(scores), paired, bag_intervals(scores, options.rng(2))
+    scores = main.scores
+    return auc_interval(scores), paired_interval(scores), bag_intervals(scores, options.rng(2))
+
+
+def paired_interval(scores: scoring.Scores) -> Estimate:
+    """Share of prompts whose suspect row scores above its reference row, and its 95 % interval; empty if unpaired."""
+    return _interval(scoring.paired_auc(scores), scores.agreement, _smaller_arm(scores.comparison))
 
 
 def bag_intervals(scores: scoring.Scores, rng: Generator) -> tuple[Bag, ...]:
