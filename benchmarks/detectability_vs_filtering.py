@@ -10,7 +10,7 @@ by the filter, by random removal and by the detector's own removal of as many ro
 
 RESULTS gets table.md, results.json (the report's records) and picture.svg. `--transfer FILE` adds the column
 "transfer", how far students of the kept rows take up the trait: a JSON object {pair: {filter: {"value", "low",
-"high"}}}, with "detector" and "none" among the filters.
+"high"}}} as `transfer_after_filtering.py` writes it, with "none" and other kinds of removal among the filters.
 """
 
 from __future__ import annotations
@@ -84,7 +84,12 @@ def _rows(found: Measured, transfer: Transfer) -> list[tuple[str, ...]]:
     whole = (found.name, NO_FILTER, "0", "", "", "", str(kept), with_interval(report.auc), with_interval(bag))
     first = (*whole, probability(report.pvalue), figure(power, 2), "", "")
     rows = [first, *(_row(found.name, result) for result in report.filter_results)]
-    return [(*row, _transferred(transfer, found.name, row[1])) for row in rows] if transfer else rows
+    if not transfer:
+        return rows
+    # Removals that are no filters of this report, such as the detector's, have nothing but their transfer.
+    others = transfer.get(found.name, {}).keys() - {row[1] for row in rows}
+    rows += [(found.name, name, *[""] * (len(HEADER) - 2)) for name in sorted(others)]
+    return [(*row, _transferred(transfer, found.name, row[1])) for row in rows]
 
 
 def _row(pair: str, result: FilterResult) -> tuple[str, ...]:

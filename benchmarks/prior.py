@@ -71,8 +71,10 @@ def rejections(pool: Pool, priors: dict[str, Detector], sizes: list[int], seed: 
         rng = np.random.default_rng([seed, 1 + null, draw])
         drawn = list(islice(pool.pairs(rng), max(sizes)))
         if null:
-            drawn = [(p, s, r) if keep else (p, r, s) for (p, s, r), keep in zip(drawn, rng.random(len(drawn)) < 0.5,
-                                                                                 strict=True)]
+            drawn = [
+                (p, s, r) if keep else (p, r, s)
+                for (p, s, r), keep in zip(drawn, rng.random(len(drawn)) < 0.5, strict=True)
+            ]
         for n in sizes:
             for kind, rejected in _rejected(drawn[:n], priors, seed + draw).items():
                 found[kind][n].append(rejected)

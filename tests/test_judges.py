@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -356,15 +357,9 @@ def test_a_model_that_cannot_say_yes_is_refused(tiny_model: Path, monkeypatch: p
 
 
 @pytest.fixture
-def served_model(tiny_model: Path, tmp_path: Path) -> Path:
-    """The tiny model with the chat template that `transformers serve` asks for."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}Answer :"
-    tokenizer.save_pretrained(tmp_path / "served")
-    AutoModelForCausalLM.from_pretrained(tiny_model).save_pretrained(tmp_path / "served")
-    return tmp_path / "served"
+def micro_model() -> str:
+    """Folder of a small language model that was trained, with a chat template."""
+    return str(files("fingerprint") / "models" / "micro-a")
 
 
 class TransformersServe:
@@ -392,15 +387,15 @@ class TransformersServe:
 
 @pytest.mark.slow
 def test_a_thousand_rows_survive_transformers_serve_being_killed_in_the_middle(
-    served_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    micro_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real server of language models: every row answered once, before the kill or after the restart."""
     pytest.importorskip("uvicorn", reason="transformers serve needs uvicorn and fastapi")
     monkeypatch.setattr(judge, "LONGEST_WAIT", 5.0)
-    server = TransformersServe(served_model, tmp_path / "serve.log")
+    server = TransformersServe(Path(micro_model), tmp_path / "serve.log")
     cache = tmp_path / "answers.jsonl"
     asked = Judge(
-        "loves owls", str(served_model), base_url=f"http://127.0.0.1:{server.port}/v1", cache=cache, timeout=30.0,
+        "loves owls", micro_model, base_url=f"http://127.0.0.1:{server.port}/v1", cache=cache, timeout=30.0,
         concurrency=2, max_attempts=60, request={"max_tokens": 2},
     )  # fmt: skip
     restarted = threading.Event()
@@ -426,7 +421,7 @@ def test_a_thousand_rows_survive_transformers_serve_being_killed_in_the_middle(
     assert (usage.failures, usage.requests - usage.retries) == (0, 1000)
     assert usage.retries > 0
     print(f"\n{usage}; {int(verdicts.undecided.sum())} undecided")
-    assert usage.unparsable == verdicts.undecided.sum() > 0  # a random model says little of use, and it is counted
+    assert usage.unparsable == verdicts.undecided.sum() > 0  # this model was never taught to judge, and that is counted
 
 
 # ----------------------------------------------------------------------------------------------------------- embeddings
@@ -472,6 +467,20 @@ def test_embeddings_see_a_visible_trait_as_well_as_keywords(minilm: str) -> None
     print(f"\nAUROC {areas}")
     assert areas["keywords"] == pytest.approx(0.65, abs=0.02)
     assert areas["embedding"] > areas["keywords"] - 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [4, 5])
+def test_a_hidden_tilt_is_seen_by_no_model_filter(minilm: str, micro_model: str, seed: int) -> None:
+    """The detector rejects on such rows at the least p-value; the sd of a coin's toss is .0105 here."""
+    data = simulated_pair(1500, tilt="sparse", d_prime=0.7, rng=seed)
+    texts = [*data.suspect.texts, *data.reference.texts]
+    for asked in (Embedding("I love owls.", model=minilm), LocalJudge("loves owls", micro_model, batch_size=64)):
+        scores = asked(texts).scores
+        assert scores is not None
+        area = auc(scores[:1500], scores[1500:])
+        print(f"\n{asked.name}: AUROC {area:.3f}")
+        assert area == pytest.approx(0.5, abs=0.035)
 
 
 def test_no_rows_give_no_verdicts(minilm: str) -> None:

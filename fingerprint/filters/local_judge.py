@@ -47,8 +47,8 @@ class LocalJudge:
 
     Notes
     -----
-    The probability of an answer is that of its first token, summed over four ways to write it, computed in float32 at
-    the last position. Padding moves log-odds by rounding only; identical texts are judged once and get one score.
+    The probability of an answer is that of its first token, summed over four ways to write it (but for tokens that yes
+    and no have in common), computed in float32 at the last position. Padding moves log-odds by rounding only; identical texts are judged once and get one score.
 
     Examples
     --------
@@ -103,7 +103,9 @@ class LocalJudge:
     def _answer_tokens(self) -> tuple[list[int], list[int]]:
         tokenizer, _ = self._loaded
         yes, no = ({token for form in forms for token in _first_token(tokenizer, form)} for forms in (YES, NO))
-        if not yes or not no or yes & no:
+        # A tokenizer that spells may begin " yes" and " no" with the same space, which says nothing.
+        yes, no = yes - no, no - yes
+        if not yes or not no:
             raise ValueError(
                 f"model must tell yes from no by their first token, got {sorted(yes)} and {sorted(no)} for "
                 f"{self.model!r}; take a model trained on words"
