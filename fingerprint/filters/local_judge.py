@@ -48,7 +48,8 @@ class LocalJudge:
     Notes
     -----
     The probability of an answer is that of its first token, summed over four ways to write it (but for tokens that yes
-    and no have in common), computed in float32 at the last position. Padding moves log-odds by rounding only; identical texts are judged once and get one score.
+    and no have in common), computed in float32 at the last position. Padding moves log-odds by rounding only; identical
+    texts are judged once and get one score.
 
     Examples
     --------
