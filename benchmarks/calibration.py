@@ -202,7 +202,7 @@ class Setting:
     share: float = 1.0
 
 
-SUITE_PROMPTS = 100
+SUITE_RUNS, SUITE_PROMPTS = 2000, 100
 SETTINGS = (
     Setting("default: shared prompts, omnibus, raw"),
     Setting("design: disjoint prompts", {"design": "disjoint"}),
@@ -223,7 +223,6 @@ PROBABILITY_SETS = 10
 PROBABILITY_ROWS = 400
 POWER_DESIGNS = ("shared", "independent")
 POWER_ROWS, POWER_CHOICES = 200, 20
-POWER_DRAWS = 200  # of rows; a tenth as many reports
 # Planting works from a few hundred rows and moves means alone: what it states is an approximation, good to this much.
 POWER_TOLERANCE = 0.05
 
@@ -381,10 +380,11 @@ def within_sd(score: np.ndarray) -> float:
     return float(np.sqrt(score.var(axis=1, ddof=1).mean()))
 
 
-def suite(
-    runs: int, statistic_runs: int, probability_sets: int = PROBABILITY_SETS, power_draws: int = POWER_DRAWS
-) -> bool:
+def suite(runs: int, *, nulls_only: bool = False) -> bool:
     """One table of everything that can leave a band; True when nothing does."""
+    statistic_runs, probability_sets, power_draws = (
+        (0, 0, 0) if nulls_only else (10 * runs, PROBABILITY_SETS, runs // 10)
+    )
     power_cells = len(POWER_DESIGNS) * len(PLANTED_AUCS) if power_draws else 0
     cells = 2 * len(SETTINGS) + (statistic_runs > 0) + (probability_sets > 0) + power_cells
     print(f"One factor at a time; joint level {JOINT_LEVEL:g} over {cells} cells; 199 permutations but where stated")
@@ -422,7 +422,7 @@ def suite(
             flush=True,
         )
     for design in POWER_DESIGNS if power_draws else ():
-        reports = np.array(parallel(stated_power, [(design, seed) for seed in range(max(power_draws // 10, 2))]))
+        reports = np.array(parallel(stated_power, [(design, seed) for seed in range(max(power_draws // 10, 4))]))
         draws = np.array(parallel(planted_rejections, [(design, seed) for seed in range(power_draws)]))
         for area, stated, real in zip(PLANTED_AUCS, reports.T, draws.T, strict=True):
             error = float(np.hypot(stated.std() / np.sqrt(len(stated)), real.std() / np.sqrt(len(real))))
@@ -674,7 +674,7 @@ def main(arguments: list[str] | None = None) -> int:
         "coverage": lambda: coverage(options.scale),
         "efficiency": efficiency,
         "rows-needed": lambda: rows_needed(options.runs or 200),
-        "suite": lambda: suite(options.runs or 2000, 10 * (options.runs or 2000)),
+        "suite": lambda: suite(options.runs or SUITE_RUNS),
     }[options.what]()
     print(f"{time.perf_counter() - started:.0f} s; {'all inside' if good else 'NOT ALL INSIDE'}")
     return 0 if good else 1

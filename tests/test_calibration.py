@@ -64,12 +64,12 @@ def _labels_permuted_after_scoring(
 
 
 def test_the_suite_passes_with_the_right_permutation(calibration: ModuleType) -> None:
-    assert calibration.suite(30, 0, 0)
+    assert calibration.suite(30, nulls_only=True)
 
 
 def test_the_suite_fails_with_labels_permuted_after_scoring(
     calibration: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(calibration, "null_pvalue_of", _labels_permuted_after_scoring)
-    assert not calibration.suite(30, 0, 0)
+    assert not calibration.suite(30, nulls_only=True)
     assert "OUTSIDE" in capsys.readouterr().out
