@@ -52,11 +52,14 @@ _WINDOW_BATCHES = 16
 _WINDOW_ROWS = 1024
 # A batch holds at most so many tokens, padding included, or one row: beyond that a matrix product gains nothing.
 _BATCH_TOKENS = 1 << 14
-# Logits held at once. On a CPU a block is best read again while it is in a cache; a GPU wants large ones.
-_CPU_LOGITS = 1 << 20
-_GPU_LOGITS = 1 << 26
-# Logits turned into float32 and exponentials at once.
-_WIDENED = 1 << 20
+# Logits held at once, and of those turned into float32 and exponentials at once. A CPU computes the exponentials while
+# the numbers are in its cache; a GPU wants few large steps.
+_LOGITS = {"cpu": 1 << 20}
+_WIDENED = {"cpu": 1 << 18}
+_GPU_LOGITS, _GPU_WIDENED = 1 << 26, 1 << 24
+# On a CPU at least so many positions at once, whatever the vocabulary: with 32 the product with an embedding of 32,000
+# rows took twice as long.
+_LEAST_POSITIONS = {"cpu": 256}
 # Probabilities below exp(_NEGLIGIBLE) add nothing to an entropy; the bound keeps 0 times infinity out of it.
 _NEGLIGIBLE = -200.0
 # A prefix that all rows of a batch share is worth its own pass if that saves at least this share of the tokens.
@@ -286,7 +289,8 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
     FileNotFoundError
         If a folder holds no model.
     ValueError
-        If its weights are not safetensors, or its tokenizer has no chat template.
+        If its weights are not safetensors, damaged or not all there; if its tokenizer is missing, has no chat template
+        or is another model's; or if there is no such device or dtype.
 
     Notes
     -----
@@ -309,14 +313,60 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         )
     place = str(files("fingerprint") / "models" / str(spec)) if spec in MICRO_MODELS else str(spec)
     _check_folder(Path(place), str(spec))
+    _check_device(device, dtype)
     with without_bars():
-        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            place, use_safetensors=True, trust_remote_code=False, dtype=dtype or "auto"
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        model = _read_weights(place, str(spec), dtype)
+        tokenizer = _read_tokenizer(place, str(spec))
     if device is not None:
         model.to(torch.device(device))
     return _checked(LanguageModel(model, tokenizer, str(spec)))
+
+
+def _read_weights(place: str, name: str, dtype: str | None) -> Any:
+    """A model whose every weight is the file's; transformers alone would draw missing ones at random, and warn."""
+    from safetensors import SafetensorError  # transformers reads weights with it
+
+    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": dtype or "auto"}
+    read: Any = transformers.AutoModelForCausalLM.from_pretrained
+    try:
+        model, found = read(place, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+    except SafetensorError as error:
+        raise ValueError(
+            f"model must have whole safetensors files, got a damaged one in {name!r} ({error}); get a fresh copy"
+        ) from error
+    absent = sorted(found["missing_keys"])
+    misshapen = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in found["mismatched_keys"])
+    for keys, what in ((absent, "without"), (misshapen, "with another shape of")):
+        if keys:
+            raise ValueError(
+                f"model must have all weights that its config.json asks for, got {name!r} {what} {keys[0]} "
+                f"({len(keys)} in all); check that it is complete"
+            )
+    return model
+
+
+def _read_tokenizer(place: str, name: str) -> Any:
+    try:
+        return transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"model must come with its tokenizer, got none that can be read in {name!r}; save it there with "
+            "tokenizer.save_pretrained, or pass (model, tokenizer)"
+        ) from error
+
+
+def _check_device(device: str | None, dtype: str | None) -> None:
+    """Say before any weights are read that they could not be put there."""
+    if dtype not in (None, "auto") and not getattr(getattr(torch, str(dtype), None), "is_floating_point", False):
+        raise ValueError(f"dtype must be a floating type of torch, got {dtype!r}; try 'float32' or 'bfloat16'")
+    if device is not None:
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # AssertionError: a build of torch without CUDA
+            raise ValueError(
+                f"device must be one that this machine has, got {device!r} ({str(error).splitlines()[0]}); "
+                "leave it out to stay on the CPU"
+            ) from error
 
 
 @contextmanager
@@ -346,7 +396,12 @@ def _check_folder(place: Path, name: str) -> None:
         return  # a name on a hub
     if not (place / "config.json").is_file():
         raise FileNotFoundError(f"model must be a folder with a config.json, got none in {name!r}; check the path")
-    if not any(place.glob("*.safetensors")):
+    weights = [path.name for path in place.glob("*.safetensors")]
+    if weights and all(weight.startswith("adapter") for weight in weights):
+        raise FileNotFoundError(
+            f"model must have weights of its own, got an adapter alone in {name!r}; merge it into its base first"
+        )
+    if not weights:
         pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in place.glob(kind))
         if pickled:
             raise ValueError(
@@ -363,9 +418,10 @@ def _checked(lm: LanguageModel) -> LanguageModel:
             "use an instruction-tuned model, or set tokenizer.chat_template"
         )
     vocabulary = lm.model.get_input_embeddings().weight.shape[0]
-    if len(lm.tokenizer) > vocabulary:
+    needed = 1 + max(lm.tokenizer.get_vocab().values())  # ids may have holes
+    if needed > vocabulary:
         raise ValueError(
-            f"tokenizer must be the model's own, got {len(lm.tokenizer)} tokens for {vocabulary} embeddings in "
+            f"tokenizer must be the model's own, got {needed} tokens for {vocabulary} embeddings in "
             f"{lm.name or 'the model'}; load both from the same place"
         )
     lm.model.eval()
@@ -460,15 +516,15 @@ def token_scores(
     rows. With N = max(16384, context) tokens a batch, T the longest row, d the width, f that of the widest layer
     inside a block, k the width of keys and values of L layers, V the vocabulary, W rows at a time::
 
-        N (6 d + 3 f + 4 k)                    inside the model
-        + 2 L k T + (N T bytes)                a shared prefix, and its mask
-        + N d + max(B, V)                      hidden states, and logits: B = 2^20 on a CPU, 2^26 elsewhere
-        + 3 max(2^20, 2^20 B / V, B / V) x 4   bytes: logits widened to float32, their exponentials
-        + 40 W T                               bytes: tokens of the rows at hand
+        N (6 d + 3 f + 4 k)      inside the model
+        + 2 L k T + (N T bytes)  a shared prefix, and its mask
+        + N d + B                hidden states, and logits: B = max(2^20, 256 V) on a CPU, max(2^26, V) elsewhere
+        + 12 C bytes             logits widened to float32, and exponentials: C = 2^18 on a CPU, 2^24 elsewhere
+        + 40 W T bytes           tokens of the rows at hand
 
     Besides that only the results grow: about 60 bytes a token and 600 a row. A model whose logits are not its output
-    embedding of the last hidden states (it caps or scales them) has to be asked for the logits of whole rows, and
-    max(B, T V) takes the place of max(B, V).
+    embedding of the last hidden states (it caps or scales them) has to be asked for the logits of whole rows; its B is
+    at least T V. Attention is assumed not to hold its weights ("sdpa", not "eager").
     """
     _check_scoring(lm, prompts, completions, batch_size, too_long)
     store = None if cache is None else open_cache(cache, _description(lm, system))
@@ -791,11 +847,12 @@ def _scored(lm: LanguageModel, rows: Sequence[EncodedRow], is_full: bool) -> Flo
 
 def _logits(lm: LanguageModel, ids: torch.Tensor, wanted: torch.Tensor) -> Iterator[torch.Tensor]:
     """Logits [positions, vocabulary] after the positions that `wanted` [batch, length] marks, a block at a time."""
-    most = _CPU_LOGITS if lm.model.device.type == "cpu" else _GPU_LOGITS
     vocabulary = lm.model.get_input_embeddings().weight.shape[0]
+    device = lm.model.device.type
+    most = max(_LOGITS.get(device, _GPU_LOGITS), _LEAST_POSITIONS.get(device, 1) * vocabulary)
     if lm.has_plain_head:
         head = lm.model.get_output_embeddings()
-        for hidden in torch.split(lm.hidden_at(ids, wanted), max(1, most // vocabulary)):
+        for hidden in torch.split(lm.hidden_at(ids, wanted), most // vocabulary):
             yield head(hidden)
     else:
         step = max(1, most // (vocabulary * ids.shape[1]))
@@ -809,12 +866,13 @@ def _statistics(logits: torch.Tensor, targets: torch.Tensor, is_full: bool) -> t
     Goes over the vocabulary in chunks, so that only so many logits are widened to float32 at a time.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
+    widened = _WIDENED.get(logits.device.type, _GPU_WIDENED)
     targeted = logits.gather(1, targets[:, None])
     top = logits.amax(dim=1, keepdim=True).to(wide)
     total = torch.zeros_like(top)  # sum of exp(logit - top)
     moment = torch.zeros_like(top)  # sum of (logit - top) exp(logit - top)
     above = torch.zeros_like(top)
-    for part in torch.split(logits, max(1, _WIDENED // len(logits)), dim=1):
+    for part in torch.split(logits, max(1, widened // len(logits)), dim=1):
         shifted = part.to(wide) - top
         weights = shifted.exp()
         total += weights.sum(dim=1, keepdim=True)
