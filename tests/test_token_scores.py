@@ -241,7 +241,8 @@ def test_log_softmax_is_float32_in_a_bfloat16_model(lm: LanguageModel) -> None:
 def toy(seed: int) -> LanguageModel:
     """Five words and an end; float64, so that what is compared is the method."""
     words = ["</s>", "a", "b", "c", "<u>", "d"]
-    inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<u>"))
+    vocabulary = {word: i for i, word in enumerate(words)}
+    inner = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<u>"))
     inner.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
     inner.add_special_tokens(["</s>", "<u>"])
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="</s>")
