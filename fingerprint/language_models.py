@@ -874,7 +874,7 @@ def _statistics(logits: torch.Tensor, targets: torch.Tensor, is_full: bool) -> t
     above = torch.zeros_like(top)
     for part in torch.split(logits, max(1, widened // len(logits)), dim=1):
         shifted = part.to(wide) - top
-        weights = shifted.exp()
+        weights = shifted.exp() if is_full else shifted.exp_()
         total += weights.sum(dim=1, keepdim=True)
         if is_full:
             moment += shifted.clamp_(min=_NEGLIGIBLE).mul_(weights).sum(dim=1, keepdim=True)
