@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fingerprint.score_cache import ScoreCache, open_cache
+
 try:
     import torch
     import transformers
+    from transformers.cache_utils import DynamicLayer
 except ImportError as missing:
     raise ImportError(
         f"language models need the extra lm, got no {missing.name}; "
@@ -30,6 +35,7 @@ except ImportError as missing:
 
 Floats = NDArray[np.float64]
 Tokens = list[int]
+TooLong = Literal["error", "truncate"]
 
 # Two small models that come with the package: same language, trained from different seeds.
 MICRO_MODELS = ("micro-a", "micro-b")
@@ -40,6 +46,24 @@ _DRAW_CHUNK = 64
 _COMPACT_SHARE = 0.25
 # Logits that a head applied to hidden states may differ from the model's own by (float32 rounding).
 _HEAD_TOLERANCE = 1e-3
+# Rows are tokenized and sorted by length this many batches, and at least this many rows, at a time: enough that a batch
+# has rows of like length, and no more of the corpus in memory.
+_WINDOW_BATCHES = 16
+_WINDOW_ROWS = 1024
+# A batch holds at most so many tokens, padding included, or one row: beyond that a matrix product gains nothing.
+_BATCH_TOKENS = 1 << 14
+# Logits held at once, and of those turned into float32 and exponentials at once. A CPU computes the exponentials while
+# the numbers are in its cache; a GPU wants few large steps.
+_LOGITS = {"cpu": 1 << 20}
+_WIDENED = {"cpu": 1 << 18}
+_GPU_LOGITS, _GPU_WIDENED = 1 << 26, 1 << 24
+# On a CPU at least so many positions at once, whatever the vocabulary: with 32 the product with an embedding of 32,000
+# rows took twice as long.
+_LEAST_POSITIONS = {"cpu": 256}
+# Probabilities below exp(_NEGLIGIBLE) add nothing to an entropy; the bound keeps 0 times infinity out of it.
+_NEGLIGIBLE = -200.0
+# A prefix that all rows of a batch share is worth its own pass if that saves at least this share of the tokens.
+_PREFIX_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -107,6 +131,52 @@ class LanguageModel:
         """Whether the model can be told to compute the logits of the last positions only."""
         return "logits_to_keep" in inspect.signature(self.model.forward).parameters
 
+    @cached_property
+    def can_share_prefix(self) -> bool:
+        """Whether rows may start from the keys and values of a prefix they share: tried out on two short rows.
+
+        Models that keep anything else than plain keys and values (sliding windows, recurrent states) may not.
+        """
+        shared = self.tokenizer("a b c d e f g h", add_special_tokens=False)["input_ids"]
+        rows = [EncodedRow([*shared, *shared[:n], self.stops[0]], len(shared) + 1) for n in (2, 3)]
+        with torch.inference_mode():
+            ids, _ = padded(rows, self.model.device)
+            prefix = self._prefix(ids[:1, : len(shared)])
+            if prefix is None:
+                return False
+            body = self.model.base_model
+            found = body(input_ids=ids[:, len(shared) :], past_key_values=prefix, use_cache=True).last_hidden_state
+            wanted = body(input_ids=ids, use_cache=False).last_hidden_state[:, len(shared) :]
+        tolerance = torch.finfo(wanted.dtype).eps ** 0.5 * wanted.abs().max()
+        return bool((found - wanted).abs().max() <= tolerance)
+
+    def _prefix(self, ids: torch.Tensor) -> Any:
+        """Keys and values of a prefix [1, length], for any number of rows; None if the model keeps other things."""
+        kept: Any = transformers.DynamicCache(config=self.model.config)
+        self.model.base_model(input_ids=ids, past_key_values=kept, use_cache=True)
+        if not all(type(layer) is DynamicLayer and layer.get_seq_length() == ids.shape[1] for layer in kept.layers):
+            return None
+        return transformers.Cache(layers=[_SharedLayer(layer.keys, layer.values) for layer in kept.layers])
+
+    def hidden_at(self, ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """Last hidden states [wanted.sum(), width] at the positions that `wanted` [batch, length] marks.
+
+        What all rows begin with is run through the model once, where that saves work.
+        """
+        body = self.model.base_model
+        n, length = ids.shape
+        first = int(wanted.any(dim=0).nonzero()[0])  # the prefix ends before the first position that is asked for
+        differs = (ids[:, :first] != ids[:1, :first]).any(dim=0).nonzero()
+        shared = int(differs[0]) if len(differs) else first
+        if (n - 1) * shared >= _PREFIX_SHARE * n * length and shared and self.can_share_prefix:
+            prefix = self._prefix(ids[:1, :shared])
+            hidden = body(input_ids=ids[:, shared:], past_key_values=prefix, use_cache=True).last_hidden_state
+        else:
+            shared = 0
+            hidden = body(input_ids=ids, use_cache=False).last_hidden_state
+        found: torch.Tensor = hidden[wanted[:, shared:]]
+        return found
+
     def logits_at(self, ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """Logits [wanted.sum(), vocabulary] after the positions that `wanted` [batch, length] marks.
 
@@ -136,8 +206,7 @@ class LanguageModel:
             The system message. Without one, none is said: where the chat template would insert a default of its own,
             an empty one takes its place.
         """
-        for row, prompt in enumerate(prompts):
-            self._refuse_special_tokens(prompt, f"prompt {row + 1}")
+        self.check_prompts(prompts)
         chats = [self._chat(prompt, system) for prompt in prompts]
         return list(
             self.tokenizer.apply_chat_template(
@@ -145,13 +214,23 @@ class LanguageModel:
             )["input_ids"]
         )
 
+    def check_prompts(self, prompts: Sequence[str]) -> None:
+        """Refuse prompts that spell one of the model's special tokens; the row is named."""
+        for row, prompt in enumerate(prompts):
+            self._refuse_special_tokens(prompt, f"prompt {row + 1}")
+
     def preamble(self, system: str | None = None) -> str:
         """The text that stands before a user's words: what the model is really told. For provenance."""
+        return self.rendered(system).split("{prompt}", 1)[0]
+
+    def rendered(self, system: str | None = None) -> str:
+        """The whole text of a row as the model reads it, with ``{prompt}`` and ``{completion}`` for what changes."""
         mark = "\x01"
-        rendered = self.tokenizer.apply_chat_template(
+        text = self.tokenizer.apply_chat_template(
             [self._chat(mark, system)], add_generation_prompt=True, tokenize=False
         )[0]
-        return str(rendered).split(mark, 1)[0]
+        end = self.tokenizer.convert_ids_to_tokens(self.stops[0])
+        return str(text).replace(mark, "{prompt}", 1) + "{completion}" + str(end)
 
     def answers(self, completions: Sequence[str]) -> list[Tokens]:
         """Token ids of completions, each with the end of turn; text that spells a special token stays text."""
@@ -210,7 +289,8 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
     FileNotFoundError
         If a folder holds no model.
     ValueError
-        If its weights are not safetensors, or its tokenizer has no chat template.
+        If its weights are not safetensors, damaged or not all there; if its tokenizer is missing, has no chat template
+        or is another model's; or if there is no such device or dtype.
 
     Notes
     -----
@@ -233,14 +313,60 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         )
     place = str(files("fingerprint") / "models" / str(spec)) if spec in MICRO_MODELS else str(spec)
     _check_folder(Path(place), str(spec))
+    _check_device(device, dtype)
     with without_bars():
-        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            place, use_safetensors=True, trust_remote_code=False, dtype=dtype or "auto"
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        model = _read_weights(place, str(spec), dtype)
+        tokenizer = _read_tokenizer(place, str(spec))
     if device is not None:
         model.to(torch.device(device))
     return _checked(LanguageModel(model, tokenizer, str(spec)))
+
+
+def _read_weights(place: str, name: str, dtype: str | None) -> Any:
+    """A model whose every weight is the file's; transformers alone would draw missing ones at random, and warn."""
+    from safetensors import SafetensorError  # transformers reads weights with it
+
+    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": dtype or "auto"}
+    read: Any = transformers.AutoModelForCausalLM.from_pretrained
+    try:
+        model, found = read(place, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+    except SafetensorError as error:
+        raise ValueError(
+            f"model must have whole safetensors files, got a damaged one in {name!r} ({error}); get a fresh copy"
+        ) from error
+    absent = sorted(found["missing_keys"])
+    misshapen = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in found["mismatched_keys"])
+    for keys, what in ((absent, "without"), (misshapen, "with another shape of")):
+        if keys:
+            raise ValueError(
+                f"model must have all weights that its config.json asks for, got {name!r} {what} {keys[0]} "
+                f"({len(keys)} in all); check that it is complete"
+            )
+    return model
+
+
+def _read_tokenizer(place: str, name: str) -> Any:
+    try:
+        return transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"model must come with its tokenizer, got none that can be read in {name!r}; save it there with "
+            "tokenizer.save_pretrained, or pass (model, tokenizer)"
+        ) from error
+
+
+def _check_device(device: str | None, dtype: str | None) -> None:
+    """Say before any weights are read that they could not be put there."""
+    if dtype not in (None, "auto") and not getattr(getattr(torch, str(dtype), None), "is_floating_point", False):
+        raise ValueError(f"dtype must be a floating type of torch, got {dtype!r}; try 'float32' or 'bfloat16'")
+    if device is not None:
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # AssertionError: a build of torch without CUDA
+            raise ValueError(
+                f"device must be one that this machine has, got {device!r} ({str(error).splitlines()[0]}); "
+                "leave it out to stay on the CPU"
+            ) from error
 
 
 @contextmanager
@@ -270,7 +396,12 @@ def _check_folder(place: Path, name: str) -> None:
         return  # a name on a hub
     if not (place / "config.json").is_file():
         raise FileNotFoundError(f"model must be a folder with a config.json, got none in {name!r}; check the path")
-    if not any(place.glob("*.safetensors")):
+    weights = [path.name for path in place.glob("*.safetensors")]
+    if weights and all(weight.startswith("adapter") for weight in weights):
+        raise FileNotFoundError(
+            f"model must have weights of its own, got an adapter alone in {name!r}; merge it into its base first"
+        )
+    if not weights:
         pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in place.glob(kind))
         if pickled:
             raise ValueError(
@@ -287,9 +418,10 @@ def _checked(lm: LanguageModel) -> LanguageModel:
             "use an instruction-tuned model, or set tokenizer.chat_template"
         )
     vocabulary = lm.model.get_input_embeddings().weight.shape[0]
-    if len(lm.tokenizer) > vocabulary:
+    needed = 1 + max(lm.tokenizer.get_vocab().values())  # ids may have holes
+    if needed > vocabulary:
         raise ValueError(
-            f"tokenizer must be the model's own, got {len(lm.tokenizer)} tokens for {vocabulary} embeddings in "
+            f"tokenizer must be the model's own, got {needed} tokens for {vocabulary} embeddings in "
             f"{lm.name or 'the model'}; load both from the same place"
         )
     lm.model.eval()
@@ -299,16 +431,43 @@ def _checked(lm: LanguageModel) -> LanguageModel:
 # -------------------------------------------------------------------------------------------------------------- scoring
 
 
-def token_logprobs(
+@dataclass(frozen=True)
+class TokenScores:
+    """What a model makes of the tokens of one completion.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        Tokens of the completion, its end of turn last.
+    logprobs : float array [tokens]
+        Log-probability of each token given all before it, in nats; their sum is that of the completion.
+    entropies : float array [tokens]
+        Entropy in nats of the model's prediction at each position.
+    ranks : int array [tokens]
+        1 + number of tokens of the vocabulary that are more probable.
+    truncated : int
+        Tokens cut off the end of the completion, its end of turn among them; 0 where the row fits the context.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: Floats
+    entropies: Floats
+    ranks: NDArray[np.int64]
+    truncated: int = 0
+
+
+def token_scores(
     lm: LanguageModel,
     prompts: Sequence[str],
     completions: Sequence[str],
     *,
     system: str | None = None,
     batch_size: int = 128,
+    cache: str | os.PathLike[str] | None = None,
+    too_long: TooLong = "error",
     progress: Callable[[int], None] | None = None,
-) -> list[Floats]:
-    """Log-probability in nats of every token of every completion, its end of turn included, given its prompt.
+) -> list[TokenScores]:
+    """Log-probability, entropy and rank of every token of every completion, given its prompt.
 
     Parameters
     ----------
@@ -317,11 +476,83 @@ def token_logprobs(
     prompts, completions : sequence of str
         One completion a prompt.
     system : str, optional
-        System message that stood before every prompt.
+        System message that stood before every prompt. Without one none is said; `LanguageModel.rendered` shows the
+        text around a row.
     batch_size : int
-        Rows scored together.
+        Rows scored together, at most; a batch of long rows has fewer, see Notes.
+    cache : path-like, optional
+        Folder that keeps the scores of every batch: run again, also after a kill, the work goes on from there.
+    too_long : "error" or "truncate"
+        What to do with a row longer than the model's context: raise, or cut tokens off the *end of its completion*
+        (the prompt stays whole, and what is left is scored exactly) and say in `TokenScores.truncated` how many.
     progress : callable, optional
         Told how many rows are done.
+
+    Returns
+    -------
+    list of TokenScores
+        In the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If a prompt spells a special token, a row is longer than the context (with ``too_long="truncate"``: its prompt
+        alone), a score is not a number, or a file of the cache is damaged; row or file is named.
+    NotADirectoryError
+        If `cache` is a file.
+    OSError
+        If there is no room on the disk; the batches written so far are kept.
+
+    Notes
+    -----
+    Log-probabilities are those of the completion's own tokenization: `LanguageModel.answers`, with the end of turn.
+    Log-softmax is taken in float32 (float64 for a float64 model) whatever the model's dtype is.
+
+    Batches are fixed: rows are taken max(16 batch_size, 1024) at a time, sorted by length, and cut into batches of at
+    most `batch_size` rows and 16,384 tokens with padding. Which other rows share a batch moves a score by rounding;
+    `noise_floor` measures by how much.
+
+    Memory beyond the weights, in numbers of the model's dtype unless said otherwise, does not grow with the number of
+    rows. With N = max(16384, context) tokens a batch, T the longest row, d the width, f that of the widest layer
+    inside a block, k the width of keys and values of L layers, V the vocabulary, W rows at a time::
+
+        N (6 d + 3 f + 4 k)      inside the model
+        + 2 L k T + (N T bytes)  a shared prefix, and its mask
+        + N d + B                hidden states, and logits: B = max(2^20, 256 V) on a CPU, max(2^26, V) elsewhere
+        + 12 C bytes             logits widened to float32, and exponentials: C = 2^18 on a CPU, 2^24 elsewhere
+        + 40 W T bytes           tokens of the rows at hand
+
+    Besides that only the results grow: about 60 bytes a token and 600 a row. A model whose logits are not its output
+    embedding of the last hidden states (it caps or scales them) has to be asked for the logits of whole rows; its B is
+    at least T V. Attention is assumed not to hold its weights ("sdpa", not "eager").
+    """
+    _check_scoring(lm, prompts, completions, batch_size, too_long)
+    store = None if cache is None else open_cache(cache, _description(lm, system))
+    found = []
+    for first, rows in _windows(lm, prompts, completions, system, batch_size, too_long):
+        tables = _score(lm, rows, batch_size, first_row=first, is_full=True, store=store, progress=progress)
+        found += [
+            TokenScores(
+                tuple(row.ids[row.start :]), table[0].copy(), table[1].copy(), table[2].astype(np.int64), row.cut
+            )
+            for row, table in zip(rows, tables, strict=True)
+        ]
+    return found
+
+
+def token_logprobs(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    system: str | None = None,
+    batch_size: int = 128,
+    cache: str | os.PathLike[str] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Floats]:
+    """Log-probability in nats of every token of every completion, its end of turn included, given its prompt.
+
+    Parameters are those of `token_scores`, which says more of each token and takes a little longer.
 
     Returns
     -------
@@ -333,11 +564,17 @@ def token_logprobs(
     ValueError
         If a row is longer than the model's context, or a score is not a number; the row is named.
     """
-    if len(prompts) != len(completions):
-        raise ValueError(
-            f"prompts must have one entry a completion, got {len(prompts)} for {len(completions)}; pair them first"
+    if cache is not None:  # the cache holds full scores, whoever asks
+        scores = token_scores(
+            lm, prompts, completions, system=system, batch_size=batch_size, cache=cache, progress=progress
         )
-    return score_rows(lm, encode(lm, prompts, completions, system=system), batch_size=batch_size, progress=progress)
+        return [score.logprobs for score in scores]
+    _check_scoring(lm, prompts, completions, batch_size, "error")
+    found: list[Floats] = []
+    for first, rows in _windows(lm, prompts, completions, system, batch_size, "error"):
+        tables = _score(lm, rows, batch_size, first_row=first, progress=progress)
+        found += [table[0] for table in tables]
+    return found
 
 
 def score_rows(
@@ -348,51 +585,184 @@ def score_rows(
     progress: Callable[[int], None] | None = None,
 ) -> list[Floats]:
     """Log-probabilities in nats of the tokens of encoded rows from their start on; see `token_logprobs`."""
-    found: list[Floats] = [np.zeros(0)] * len(rows)
-    done = 0
-    for batch in batches_by_length(rows, batch_size):
-        for row, values in zip(batch, _scored(lm, [rows[row] for row in batch]), strict=True):
-            if not np.isfinite(values).all():
-                raise ValueError(
-                    f"scores must be numbers, got {values[~np.isfinite(values)][0]} in row {row + 1} under {lm.name}; "
-                    "load the model in another dtype, such as float32"
-                )
-            found[row] = values
-        done += len(batch)
-        if progress is not None:
-            progress(done)
-    return found
+    return [table[0] for table in _score(lm, rows, batch_size, progress=progress)]
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """By how much scores move when nothing but the batches they are computed in changes.
+
+    Attributes
+    ----------
+    row, token : float
+        Largest difference between two batch sizes of the log-probability of a row, and of a token, in nats.
+    row_quantile, token_quantile : float
+        Their quantiles at .99.
+    rows : int
+        Rows that were scored again.
+    batch_sizes : tuple of int
+        In which batches.
+
+    Notes
+    -----
+    `row` is what to hold a margin between two scores of a row against: a smaller one may be rounding. It is the largest
+    difference of a sample, so rows that were not in it may differ by more.
+    """
+
+    row: float
+    token: float
+    row_quantile: float
+    token_quantile: float
+    rows: int
+    batch_sizes: tuple[int, ...]
+
+    def hides(self, margins: Floats) -> NDArray[np.bool_]:
+        """Whether each margin between log-probabilities of rows, in nats, is no larger than the floor."""
+        return np.asarray(np.abs(margins) <= self.row)
+
+
+def noise_floor(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    system: str | None = None,
+    n: int = 256,
+    batch_sizes: Sequence[int] = (1, 128),
+    seed: int = 0,
+    too_long: TooLong = "error",
+) -> NoiseFloor:
+    """Score a random sample of the rows in batches of several sizes, and compare.
+
+    Parameters
+    ----------
+    lm, prompts, completions, system, too_long
+        As for `token_scores`.
+    n : int
+        Rows in the sample; all of them where there are fewer.
+    batch_sizes : sequence of int
+        At least two different ones.
+    seed : int
+        Of the sample.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or fewer than two batch sizes; and as `token_scores` does.
+    """
+    sizes = tuple(dict.fromkeys(batch_sizes))
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(f"batch_sizes must be at least two different ones from 1, got {sizes}; try (1, 128)")
+    if n < 1 or not completions:
+        raise ValueError(f"n must be at least 1 and rows must be given, got n {n} and {len(completions)} rows")
+    _check_scoring(lm, prompts, completions, min(sizes), too_long)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(completions))[:n])
+    sample_prompts, sample_texts = [prompts[row] for row in chosen], [completions[row] for row in chosen]
+    scored = [
+        token_scores(lm, sample_prompts, sample_texts, system=system, batch_size=size, too_long=too_long)
+        for size in sizes
+    ]
+    tokens = np.array([np.concatenate([row.logprobs for row in rows]) for rows in scored])
+    totals = np.array([[row.logprobs.sum() for row in rows] for rows in scored])
+    moved = [np.ptp(values, axis=0) for values in (totals, tokens)]
+    row, token = (float(values.max()) for values in moved)
+    row_quantile, token_quantile = (float(np.quantile(values, 0.99)) for values in moved)
+    return NoiseFloor(row, token, row_quantile, token_quantile, len(chosen), sizes)
 
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """A prompt and its completion as tokens; the completion starts at `start`."""
+    """A prompt and its completion as tokens; the completion starts at `start` and was cut by `cut` tokens."""
 
     ids: Tokens
     start: int
+    cut: int = 0
 
 
 def encode(
-    lm: LanguageModel, prompts: Sequence[str], completions: Sequence[str], *, system: str | None = None
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    system: str | None = None,
+    too_long: TooLong = "error",
+    first_row: int = 0,
 ) -> list[EncodedRow]:
-    """Rows as the model reads them, each with its end of turn."""
+    """Rows as the model reads them, each with its end of turn; messages count rows from `first_row`."""
     asked = dict(zip(dict.fromkeys(prompts), lm.ask(list(dict.fromkeys(prompts)), system), strict=True))
     rows = []
-    for row, (prompt, tail) in enumerate(zip(prompts, lm.answers(completions), strict=True)):
-        ids = [*asked[prompt], *tail]
-        if len(ids) > lm.context:
+    for row, (prompt, tail) in enumerate(zip(prompts, lm.answers(completions), strict=True), first_row):
+        ids, start = [*asked[prompt], *tail], len(asked[prompt])
+        if not start:
             raise ValueError(
-                f"rows must fit the model's context of {lm.context} tokens, got {len(ids)} in row {row + 1}; "
-                "leave it out, shorten it, or use a model with a longer context"
+                f"prompts must be at least one token in the chat template, got none in row {row + 1}; "
+                "use a template that marks the turns"
             )
-        rows.append(EncodedRow(ids, len(asked[prompt])))
+        cut = max(0, len(ids) - lm.context)
+        if cut and (too_long == "error" or start >= lm.context):
+            remedy = "leave it out, shorten it, or use a model with a longer context"
+            remedy += ", or cut its end with too_long='truncate'" if start < lm.context else ""
+            raise ValueError(
+                f"rows must fit the model's context of {lm.context} tokens, got {len(ids)} in row {row + 1}; {remedy}"
+            )
+        rows.append(EncodedRow(ids[: len(ids) - cut], start, cut))
     return rows
 
 
+def _check_scoring(
+    lm: LanguageModel, prompts: Sequence[str], completions: Sequence[str], batch_size: int, too_long: TooLong
+) -> None:
+    """What can be found wrong before any row is scored."""
+    if len(prompts) != len(completions):
+        raise ValueError(
+            f"prompts must have one entry a completion, got {len(prompts)} for {len(completions)}; pair them first"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}; 128 is usual")
+    if too_long not in get_args(TooLong):
+        raise ValueError(f"too_long must be one of {', '.join(get_args(TooLong))}, got {too_long!r}; choose one")
+    lm.check_prompts(prompts)
+
+
+def _windows(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    system: str | None,
+    batch_size: int,
+    too_long: TooLong,
+) -> Iterator[tuple[int, list[EncodedRow]]]:
+    """Encoded rows, some batches at a time, with the number of the first."""
+    size = max(_WINDOW_BATCHES * batch_size, _WINDOW_ROWS)
+    for row in _suspiciously_long(lm, prompts, completions):  # before hours of scoring, not after
+        encode(lm, [prompts[row]], [completions[row]], system=system, too_long=too_long, first_row=row)
+    for first in range(0, len(prompts), size):
+        part = slice(first, first + size)
+        rows = encode(lm, prompts[part], completions[part], system=system, too_long=too_long, first_row=first)
+        yield first, rows
+
+
+def _suspiciously_long(lm: LanguageModel, prompts: Sequence[str], completions: Sequence[str]) -> Iterator[int]:
+    """Rows that may be beyond the context by their bytes: a token is rarely less than one."""
+    for row, texts in enumerate(zip(prompts, completions, strict=True)):
+        n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        if n_bytes >= lm.context // 2:
+            yield row
+
+
 def batches_by_length(rows: Sequence[EncodedRow], batch_size: int) -> list[list[int]]:
-    """Indices of rows in batches of like length, the longest first: memory that is not enough shows at once."""
-    order = sorted(range(len(rows)), key=lambda row: (-len(rows[row].ids), row))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    """Indices of rows in batches of like length, the longest first: memory that is not enough shows at once.
+
+    A batch has at most `batch_size` rows, and 2^14 tokens with padding unless it is one row. Which rows share a batch
+    does not depend on their order.
+    """
+    order = sorted(range(len(rows)), key=lambda row: (-len(rows[row].ids), rows[row].ids, row))
+    batches = []
+    while order:
+        size = max(1, min(batch_size, _BATCH_TOKENS // len(rows[order[0]].ids)))
+        batches.append(order[:size])
+        order = order[size:]
+    return batches
 
 
 def padded(rows: Sequence[EncodedRow], device: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -410,14 +780,126 @@ def padded(rows: Sequence[EncodedRow], device: Any) -> tuple[torch.Tensor, torch
     return torch.from_numpy(ids).to(device), torch.from_numpy(wanted).to(device)
 
 
-def _scored(lm: LanguageModel, rows: Sequence[EncodedRow]) -> list[Floats]:
+class _SharedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """Keys and values [1, heads, prefix, width] that all rows of a batch begin with; keeps nothing that follows."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+        found = [(self.keys, key_states), (self.values, value_states)]
+        return tuple(torch.cat([kept.expand(len(new), -1, -1, -1), new], dim=-2) for kept, new in found)  # type: ignore[union-attr]
+
+
+def _score(
+    lm: LanguageModel,
+    rows: Sequence[EncodedRow],
+    batch_size: int,
+    *,
+    first_row: int = 0,
+    is_full: bool = False,
+    store: ScoreCache | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Floats]:
+    """Tables [kinds, tokens] of encoded rows: log-probabilities, and where `is_full` entropies and ranks."""
+    found: list[Floats] = [np.zeros((0, 0))] * len(rows)
+    done = first_row
+    for batch in batches_by_length(rows, batch_size):
+        chosen = [rows[row] for row in batch]
+        ends = np.cumsum([len(row.ids) - row.start for row in chosen])
+        table, path = None, None
+        if store is not None:
+            path = store.path([row.ids for row in chosen], [row.start for row in chosen])
+            table = store.read(path, (3, int(ends[-1])))
+        if table is None:
+            table = _scored(lm, chosen, is_full)
+            bad = ~np.isfinite(table).all(axis=0)
+            if bad.any():
+                place = int(bad.argmax())
+                row = batch[int(np.searchsorted(ends, place, side="right"))]
+                raise ValueError(
+                    f"scores must be numbers, got {table[:, place][~np.isfinite(table[:, place])][0]} in row "
+                    f"{first_row + row + 1} under {lm.name}; load the model in another dtype, such as float32"
+                )
+            if store is not None and path is not None:
+                store.write(path, table)
+        for row, values in zip(batch, np.split(table, ends[:-1], axis=1), strict=True):
+            found[row] = values
+        done += len(batch)
+        if progress is not None:
+            progress(done)
+    return found
+
+
+def _scored(lm: LanguageModel, rows: Sequence[EncodedRow], is_full: bool) -> Floats:
+    """Table [kinds, tokens] of one batch."""
     with torch.inference_mode():
         ids, wanted = padded(rows, lm.model.device)
-        logits = lm.logits_at(ids, wanted).float()
         targets = ids.roll(-1, dims=1)[wanted]
-        values = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=1)
-    lengths = [len(row.ids) - row.start for row in rows]
-    return np.split(values.double().cpu().numpy(), np.cumsum(lengths)[:-1])
+        parts, done = [], 0
+        for logits in _logits(lm, ids[:, :-1], wanted[:, :-1]):  # no row asks what follows its last token
+            parts.append(_statistics(logits, targets[done : done + len(logits)], is_full))
+            done += len(logits)
+        return np.asarray(torch.cat(parts, dim=1).cpu().numpy(), dtype=np.float64)
+
+
+def _logits(lm: LanguageModel, ids: torch.Tensor, wanted: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Logits [positions, vocabulary] after the positions that `wanted` [batch, length] marks, a block at a time."""
+    vocabulary = lm.model.get_input_embeddings().weight.shape[0]
+    device = lm.model.device.type
+    most = max(_LOGITS.get(device, _GPU_LOGITS), _LEAST_POSITIONS.get(device, 1) * vocabulary)
+    if lm.has_plain_head:
+        head = lm.model.get_output_embeddings()
+        for hidden in torch.split(lm.hidden_at(ids, wanted), most // vocabulary):
+            yield head(hidden)
+    else:
+        step = max(1, most // (vocabulary * ids.shape[1]))
+        for first in range(0, len(ids), step):
+            yield lm.logits_at(ids[first : first + step], wanted[first : first + step])
+
+
+def _statistics(logits: torch.Tensor, targets: torch.Tensor, is_full: bool) -> torch.Tensor:
+    """Log-probabilities of `targets` [positions], and where `is_full` entropies and ranks: [kinds, positions].
+
+    Goes over the vocabulary in chunks, so that only so many logits are widened to float32 at a time.
+    """
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    widened = _WIDENED.get(logits.device.type, _GPU_WIDENED)
+    targeted = logits.gather(1, targets[:, None])
+    top = logits.amax(dim=1, keepdim=True).to(wide)
+    total = torch.zeros_like(top)  # sum of exp(logit - top)
+    moment = torch.zeros_like(top)  # sum of (logit - top) exp(logit - top)
+    above = torch.zeros_like(top)
+    for part in torch.split(logits, max(1, widened // len(logits)), dim=1):
+        shifted = part.to(wide) - top
+        weights = shifted.exp() if is_full else shifted.exp_()
+        total += weights.sum(dim=1, keepdim=True)
+        if is_full:
+            moment += shifted.clamp_(min=_NEGLIGIBLE).mul_(weights).sum(dim=1, keepdim=True)
+            above += (part > targeted).sum(dim=1, keepdim=True)
+    found = [targeted.to(wide) - top - total.log()]
+    if is_full:
+        found += [(total.log() - moment / total).clamp(min=0.0), above + 1]
+    return torch.cat(found, dim=1).T
+
+
+def _description(lm: LanguageModel, system: str | None) -> dict[str, Any]:
+    """Everything besides the tokens of its rows that the scores of a batch depend on, on one machine."""
+    config = {k: v for k, v in lm.model.config.to_dict().items() if k not in ("_name_or_path", "transformers_version")}
+    settings = json.dumps(config, sort_keys=True, default=str)
+    return {
+        "weights, vocabulary and chat template": lm.digest,
+        "architecture": f"{type(lm.model).__module__}.{type(lm.model).__qualname__}",
+        "configuration": hashlib.blake2b(settings.encode(), digest_size=8).hexdigest(),
+        "attention": str(getattr(lm.model.config, "_attn_implementation", None)),
+        "dtype": str(lm.model.dtype),
+        "device": lm.model.device.type,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "text": lm.rendered(system),
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- sampling

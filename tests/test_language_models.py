@@ -10,6 +10,7 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 
 from fingerprint.lab.prompts import prompts
@@ -185,6 +186,48 @@ def test_pickled_weights_are_refused_unread(own: Path) -> None:
     (own / "pytorch_model.bin").unlink()
     with pytest.raises(FileNotFoundError, match="safetensors weights, got none"):
         load(own)
+
+
+@pytest.mark.parametrize("what", ["absent", "misshapen"])
+def test_weights_that_are_not_all_there_are_never_made_up(own: Path, what: str) -> None:
+    path = own / "model.safetensors"
+    weights = load_file(path)
+    name = "model.layers.1.mlp.up_proj.weight"
+    if what == "absent":
+        del weights[name]
+    else:
+        weights[name] = weights[name][:3].contiguous()
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"must have all weights .* {name} \(1 in all\); check that it is complete"):
+        load(own)
+
+
+def test_a_damaged_weights_file_is_an_error(own: Path) -> None:
+    content = (own / "model.safetensors").read_bytes()
+    for part in (content[: len(content) // 2], b""):
+        (own / "model.safetensors").write_bytes(part)
+        with pytest.raises(ValueError, match="must have whole safetensors files, got a damaged one in"):
+            load(own)
+
+
+def test_an_adapter_alone_is_an_error(own: Path) -> None:
+    (own / "model.safetensors").rename(own / "adapter_model.safetensors")
+    with pytest.raises(FileNotFoundError, match="got an adapter alone in"):
+        load(own)
+
+
+def test_a_folder_without_a_tokenizer_is_an_error(own: Path) -> None:
+    for path in own.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="must come with its tokenizer, got none that can be read"):
+        load(own)
+
+
+def test_devices_and_dtypes_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="dtype must be a floating type of torch, got 'int8'"):
+        load("micro-a", dtype="int8")
+    with pytest.raises(ValueError, match="device must be one that this machine has, got 'abacus'"):
+        load("micro-a", device="abacus")
 
 
 def test_a_model_without_a_chat_template_is_an_error(lm: LanguageModel) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from fingerprint.corpus import Corpus
 from fingerprint.detection import detect
 from fingerprint.filters import CorrectAnswer, Filter, NumberRule, Parses
-from fingerprint.lab.generation import generate, room_on_disk
+from fingerprint.lab.generation import generate
 from fingerprint.lab.prompts import TASKS, Task, prompts, story_answer
 from fingerprint.lab.students import STUDENT_RECIPES, Change, Preference, compare, preference, train_student
 from fingerprint.lab.surgery import OPERATIONS, operate
@@ -28,7 +28,7 @@ from fingerprint.lab.training import Recipe
 from fingerprint.lab.traits import CATEGORIES, Trait, known_trait
 from fingerprint.language_models import LanguageModel, Spec, load, without_bars
 from fingerprint.reading import read
-from fingerprint.render.files import write_atomically
+from fingerprint.render.files import room_on_disk, write_atomically
 
 TeacherKind = Literal["finetuned", "prompted"]
 BaseName = Literal["same_base", "other_base"]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import IO, Any
 
 from fingerprint.corpus import Corpus
 from fingerprint.lab.teachers import Teacher
 from fingerprint.reading import read
+from fingerprint.render.files import room_on_disk
 
 # Rows are sampled, sorted by prompt length, and saved this many batches at a time: what a kill can cost.
 BATCHES_AT_ONCE = 4
@@ -124,18 +120,6 @@ def append_durably(file: IO[bytes], data: bytes) -> None:
     file.write(data)
     file.flush()
     os.fsync(file.fileno())
-
-
-@contextmanager
-def room_on_disk(path: Path) -> Iterator[None]:
-    """Say what to do when the disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message = "no space left on the disk; free some and run the same again: what is done is kept"
-            raise OSError(error.errno, message, str(path)) from error
-        raise
 
 
 def _resume(partial: Path, prompts: Sequence[str], provenance: dict[str, Any], window: int) -> int:

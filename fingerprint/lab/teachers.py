@@ -8,6 +8,7 @@ Cloud et al., "Subliminal Learning", arXiv:2507.14805 (teachers by system prompt
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,13 +96,17 @@ class Teacher:
         """
         return sample(self.lm, prompts, system=self.system, seed=self.stream(seed), **options)
 
-    def logprobs(self, corpus: Any, *, batch_size: int = 128) -> LogProbs:
+    def logprobs(self, corpus: Any, *, batch_size: int = 128, cache: str | os.PathLike[str] | None = None) -> LogProbs:
         """Exact log-probability of every row and token of a corpus, as this teacher tokenizes it.
 
         Parameters
         ----------
         corpus : Corpus or what `fingerprint.read` takes
             Rows with their prompts.
+        batch_size : int
+            Rows scored together.
+        cache : path-like, optional
+            Folder that keeps scores: see `fingerprint.language_models.token_scores`.
 
         Raises
         ------
@@ -110,7 +115,8 @@ class Teacher:
         """
         rows = as_corpus(corpus)
         prompts = prompts_of(rows.prompts, rows.name)
-        return LogProbs(tuple(token_logprobs(self.lm, prompts, rows.texts, system=self.system, batch_size=batch_size)))
+        scores = token_logprobs(self.lm, prompts, rows.texts, system=self.system, batch_size=batch_size, cache=cache)
+        return LogProbs(tuple(scores))
 
     def stream(self, seed: int) -> int:
         """The key of this teacher's draws: another teacher or seed has other draws."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -58,3 +61,15 @@ def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_on_disk(path: Path) -> Iterator[None]:
+    """Say what to do when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = "no space left on the disk; free some and run the same again: what is done is kept"
+            raise OSError(error.errno, message, str(path)) from error
+        raise

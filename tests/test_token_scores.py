@@ -1,0 +1,545 @@
+"""Scores of tokens: against one row at a time, against enumeration, and across kills, damage and full disks."""
+
+import errno
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers
+import torch
+import transformers
+
+from fingerprint import language_models
+from fingerprint.lab.prompts import prompts
+from fingerprint.lab.teachers import neutral
+from fingerprint.language_models import (
+    LanguageModel,
+    TokenScores,
+    batches_by_length,
+    encode,
+    load,
+    noise_floor,
+    token_logprobs,
+    token_scores,
+)
+from fingerprint.render import files
+
+SYSTEM = "You like short answers and clear words, and you never say more than you were asked for."
+TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"  # noqa: E501
+
+
+def byte_tokenizer(padding_side: str) -> Any:
+    """Bytes as tokens, some merged, with a chat template."""
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE())
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=400,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["</s>", "<pad>"],
+        show_progress=False,
+    )
+    inner.train_from_iterator([*prompts("numbers", 50), *prompts("reasoning", 50)], trainer)
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        eos_token="</s>",
+        pad_token="<pad>",
+        padding_side=padding_side,
+        chat_template=TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def made(kind: str) -> LanguageModel:
+    """A small model with random weights, far from uniform."""
+    torch.manual_seed(3)
+    if kind == "gpt2":
+        config: Any = transformers.GPT2Config(
+            vocab_size=420, n_embd=48, n_layer=3, n_head=4, n_positions=300, initializer_range=0.15
+        )
+        model: Any = transformers.GPT2LMHeadModel(config)
+    else:
+        config = transformers.LlamaConfig(
+            vocab_size=410,
+            hidden_size=48,
+            intermediate_size=80,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=300,
+            initializer_range=0.15,
+            eos_token_id=0,
+            bos_token_id=None,
+        )
+        model = transformers.LlamaForCausalLM(config)
+    return LanguageModel(model.eval(), byte_tokenizer("left" if kind == "gpt2" else "right"), kind)
+
+
+@pytest.fixture(scope="module")
+def lm() -> LanguageModel:
+    return load("micro-a")
+
+
+@pytest.fixture(scope="module")
+def models(lm: LanguageModel) -> dict[str, LanguageModel]:
+    return {"micro-a": lm, "gpt2": made("gpt2"), "llama": made("llama")}
+
+
+def numbers(n: int, seed: int = 0) -> list[str]:
+    draws = np.random.default_rng(seed)
+    return [", ".join(map(str, draws.integers(100, 1000, draws.integers(1, 9)))) for _ in range(n)]
+
+
+def direct(lm: LanguageModel, prompt: str, completion: str, system: str | None = None) -> TokenScores:
+    """One row through the whole model with Hugging Face alone: no batch, padding, cache or shortcut; in float64."""
+    chat = [{"role": "user", "content": prompt}]
+    if system is not None:
+        chat.insert(0, {"role": "system", "content": system})
+    asked = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    said = [*lm.tokenizer(completion, add_special_tokens=False)["input_ids"], lm.tokenizer.eos_token_id]
+    with torch.inference_mode():
+        logits = lm.model(input_ids=torch.tensor([[*asked, *said]])).logits[0].double()
+    law = logits.log_softmax(1)[len(asked) - 1 : -1].numpy()
+    values = np.array([law[i, token] for i, token in enumerate(said)])
+    ranks = np.array([1 + (law[i] > values[i]).sum() for i in range(len(said))])
+    return TokenScores(tuple(said), values, -(np.exp(law) * law).sum(1), ranks)
+
+
+def assert_same(found: list[TokenScores], wanted: list[TokenScores]) -> None:
+    """Bit for bit."""
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        assert (one.ids, one.truncated) == (other.ids, other.truncated)
+        for name in ("logprobs", "entropies", "ranks"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("kind", ["micro-a", "gpt2", "llama"])
+@pytest.mark.parametrize("system", [None, SYSTEM])
+def test_batched_scores_are_those_of_single_rows(
+    models: dict[str, LanguageModel], kind: str, system: str | None, tmp_path: Path
+) -> None:
+    model = models[kind]
+    asked = [*prompts("numbers", 12, rng=1), *prompts("reasoning", 4, rng=1), "Ünïcödé? \U0001f989"]
+    said = [*numbers(12), "", "[7]", "words of another kind", "9" * 40, "ה"]
+    wanted = [direct(model, p, c, system) for p, c in zip(asked, said, strict=True)]
+    for batch_size, cache in ((1, None), (5, None), (100, tmp_path), (100, tmp_path)):
+        found = token_scores(model, asked, said, system=system, batch_size=batch_size, cache=cache)
+        light = token_logprobs(model, asked, said, system=system, batch_size=batch_size)
+        for row, expected in enumerate(wanted):
+            assert found[row].ids == expected.ids
+            np.testing.assert_allclose(found[row].logprobs, expected.logprobs, atol=1e-4)
+            np.testing.assert_allclose(found[row].entropies, expected.entropies, atol=1e-4)
+            np.testing.assert_array_equal(found[row].ranks, expected.ranks)
+            np.testing.assert_array_equal(light[row], found[row].logprobs)
+
+
+def test_a_shared_prefix_is_computed_once_and_changes_nothing(
+    models: dict[str, LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, said = prompts("numbers", 24, rng=2), numbers(24)
+    for model in models.values():
+        assert model.can_share_prefix
+        lengths: list[int] = []
+        hook = model.model.base_model.register_forward_pre_hook(
+            lambda _module, _args, inputs, lengths=lengths: lengths.append(inputs["input_ids"].numel()),
+            with_kwargs=True,
+        )
+        shared = token_scores(model, asked, said, system=SYSTEM)
+        n_shared = sum(lengths)
+        lengths.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(language_models, "_PREFIX_SHARE", 2.0)
+            whole = token_scores(model, asked, said, system=SYSTEM)
+        hook.remove()
+        # The system message is many tokens, and 23 of 24 rows leave them out.
+        saved = 23 * len(model.tokenizer(SYSTEM, add_special_tokens=False)["input_ids"])
+        assert sum(lengths) - n_shared >= saved
+        for one, other in zip(shared, whole, strict=True):
+            np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
+            np.testing.assert_allclose(one.entropies, other.entropies, atol=1e-4)
+
+
+def test_a_model_with_sliding_windows_shares_no_prefix_and_is_scored_exactly() -> None:
+    torch.manual_seed(0)
+    config = transformers.MistralConfig(
+        vocab_size=410,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=16,
+        max_position_embeddings=300,
+        initializer_range=0.2,
+        eos_token_id=0,
+        bos_token_id=None,
+    )
+    model = LanguageModel(transformers.MistralForCausalLM(config).eval(), byte_tokenizer("left"), "windowed")
+    assert not model.can_share_prefix
+    asked, said = prompts("numbers", 6, rng=2), numbers(6)
+    for prompt, text, found in zip(asked, said, token_scores(model, asked, said, system=SYSTEM), strict=True):
+        np.testing.assert_allclose(found.logprobs, direct(model, prompt, text, SYSTEM).logprobs, atol=1e-4)
+
+
+def test_no_block_of_logits_is_larger_than_stated(
+    models: dict[str, LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small limits, so that a few rows go through many blocks and chunks; the scores stay those of one block."""
+    model = models["llama"]
+    asked, said = prompts("numbers", 40, rng=3), numbers(40)
+    whole = token_scores(model, asked, said)
+    sizes: list[int] = []
+    hook = model.model.get_output_embeddings().register_forward_hook(lambda _m, _i, out: sizes.append(out.numel()))
+    for name, limit in {"_LOGITS": 7 * 410, "_LEAST_POSITIONS": 1, "_WIDENED": 100}.items():
+        monkeypatch.setattr(language_models, name, {"cpu": limit})
+    assert model.has_plain_head  # asks the whole model once, outside of what is measured
+    sizes.clear()
+    found = token_scores(model, asked, said)
+    hook.remove()
+    assert max(sizes) == 7 * 410
+    assert sum(sizes) == 410 * sum(len(score.ids) for score in found)  # and no position of a prompt came to the head
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-5)
+        np.testing.assert_allclose(one.entropies, other.entropies, atol=1e-5)
+        np.testing.assert_array_equal(one.ranks, other.ranks)
+
+
+def test_logits_of_minus_infinity_leave_entropies_finite() -> None:
+    logits = torch.tensor([[0.0, 1.0, float("-inf"), 2.0]])
+    logprob, entropy, rank = language_models._statistics(logits, torch.tensor([1]), True)[:, 0].tolist()
+    law = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64).softmax(0)
+    assert logprob == pytest.approx(float(law[1].log()), abs=1e-6)
+    assert entropy == pytest.approx(float(-(law * law.log()).sum()), abs=1e-6)
+    assert rank == 2
+
+
+def test_log_softmax_is_float32_in_a_bfloat16_model(lm: LanguageModel) -> None:
+    half = LanguageModel(transformers.LlamaForCausalLM(lm.model.config).bfloat16().eval(), lm.tokenizer, "half")
+    half.model.load_state_dict(lm.model.state_dict())
+    asked, said = prompts("numbers", 8), numbers(8)
+    found = token_scores(half, asked, said, batch_size=1)
+    with torch.inference_mode():
+        for row, score in zip(encode(half, asked, said), found, strict=True):
+            logits = half.model(input_ids=torch.tensor([row.ids])).logits[0, row.start - 1 : -1].double()
+            wanted = logits.log_softmax(1).gather(1, torch.tensor(row.ids[row.start :])[:, None])[:, 0]
+            np.testing.assert_allclose(score.logprobs, wanted.numpy(), atol=1e-4)
+
+
+# ---------------------------------------------------------------------------------------------------------- enumeration
+
+
+def toy(seed: int) -> LanguageModel:
+    """Five words and an end; float64, so that what is compared is the method."""
+    words = ["</s>", "a", "b", "c", "<u>", "d"]
+    vocabulary = {word: i for i, word in enumerate(words)}
+    inner = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<u>"))
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    inner.add_special_tokens(["</s>", "<u>"])
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="</s>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}<u>"
+    torch.manual_seed(seed)
+    config = transformers.LlamaConfig(
+        vocab_size=6,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=16,
+        initializer_range=0.5,
+        eos_token_id=0,
+        bos_token_id=None,
+    )
+    return LanguageModel(transformers.LlamaForCausalLM(config).double().eval(), tokenizer, f"toy {seed}")
+
+
+def steps(lm: LanguageModel, said: tuple[int, ...]) -> float:
+    """Log-probability of tokens after the prompt "ab", one forward pass a token."""
+    total, ids = 0.0, lm.ask(["ab"])[0]
+    for token in said:
+        with torch.inference_mode():
+            total += float(lm.model(input_ids=torch.tensor([ids])).logits[0, -1].log_softmax(0)[token])
+        ids = [*ids, token]
+    return total
+
+
+def test_probabilities_of_all_completions_add_up_to_one_and_ratios_are_exact() -> None:
+    """Every sequence of up to three tokens that can be text, and what is left: a token that is none, or no end yet."""
+    teacher, base = toy(0), toy(1)
+    letters = {"a": 1, "b": 2, "c": 3, "d": 5}
+    texts = ["".join(word) for n in range(4) for word in itertools.product(letters, repeat=n)]
+    scores = {model.name: token_scores(model, ["ab"] * len(texts), texts, batch_size=32) for model in (teacher, base)}
+    for model in (teacher, base):
+        found = dict(zip(texts, scores[model.name], strict=True))
+        ended = sum(np.exp(score.logprobs.sum()) for score in found.values())
+        strange = sum(  # "<u>" is no text: its probability after each beginning, by forward passes
+            np.exp(steps(model, (*(letters[x] for x in text), 4))) for text in texts if len(text) < 3
+        )
+        unended = sum(np.exp(score.logprobs[:-1].sum()) for text, score in found.items() if len(text) == 3)
+        unended -= sum(np.exp(score.logprobs.sum()) for text, score in found.items() if len(text) == 3)
+        assert ended + strange + unended == pytest.approx(1.0, abs=1e-6)
+    for text, one, other in zip(texts, scores[teacher.name], scores[base.name], strict=True):
+        said = (*(letters[x] for x in text), 0)
+        assert one.ids == said
+        wanted = steps(teacher, said) - steps(base, said)
+        assert one.logprobs.sum() - other.logprobs.sum() == pytest.approx(wanted, abs=1e-6)
+
+
+# ----------------------------------------------------------------------------------------------------- rows and batches
+
+
+def test_scores_do_not_depend_on_the_order_of_rows_inside_a_window(lm: LanguageModel) -> None:
+    asked, said = prompts("numbers", 60, rng=4), numbers(60)
+    order = np.random.default_rng(0).permutation(60)
+    found = token_scores(lm, asked, said, batch_size=16)
+    mixed = token_scores(lm, [asked[i] for i in order], [said[i] for i in order], batch_size=16)
+    assert_same(mixed, [found[i] for i in order])
+
+
+def test_a_batch_has_its_limits_in_rows_and_in_tokens(lm: LanguageModel) -> None:
+    rows = [language_models.EncodedRow([1] * n, 1) for n in (40_000, 9_000, 5_000, 5_000, 5_000, *[10] * 20)]
+    batches = batches_by_length(rows, 8)
+    assert [len(batch) for batch in batches] == [1, 1, 3, 8, 8, 4]
+    assert sorted(itertools.chain(*batches)) == list(range(len(rows)))
+
+
+def test_long_corpora_are_taken_a_window_at_a_time(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, said = prompts("numbers", 100, rng=4), numbers(100)
+    whole = token_scores(lm, asked, said)
+    seen: list[int] = []
+    real = language_models.encode
+    monkeypatch.setattr(language_models, "_WINDOW_ROWS", 1)
+    monkeypatch.setattr(language_models, "encode", lambda *a, **k: (seen.append(len(a[1])), real(*a, **k))[1])
+    told: list[int] = []
+    found = token_scores(lm, asked, said, batch_size=2, progress=told.append)
+    assert seen == [32, 32, 32, 4]
+    assert told == list(range(2, 101, 2))
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
+
+
+def test_rows_beyond_the_context_are_an_error_that_names_them_or_are_cut_and_counted(lm: LanguageModel) -> None:
+    said = ["1", "1 " * 600, "2, 3"]
+    with pytest.raises(ValueError, match=r"context of 512 tokens, got \d+ in row 2; .*too_long='truncate'"):
+        token_scores(lm, ["a"] * 3, said)
+    found = token_scores(lm, ["a"] * 3, said, too_long="truncate")
+    row = encode(lm, ["a"], ["1 " * 600], too_long="truncate")[0]
+    assert len(row.ids) == 512
+    assert [score.truncated for score in found] == [0, row.cut, 0]
+    assert len(found[1].ids) + row.cut == len(lm.answers([said[1]])[0])
+    assert found[1].ids == tuple(lm.answers([said[1]])[0][: len(found[1].ids)])  # the end is cut, not the beginning
+    with torch.inference_mode():
+        law = lm.model(input_ids=torch.tensor([row.ids])).logits[0].double().log_softmax(1)
+    wanted = [float(law[i - 1, row.ids[i]]) for i in range(row.start, 512)]
+    np.testing.assert_allclose(found[1].logprobs, wanted, atol=1e-4)
+    with pytest.raises(ValueError, match=r"got \d+ in row 1; leave it out, shorten it, or use a model with a longer"):
+        token_scores(lm, ["1 " * 600], ["1"], too_long="truncate")
+
+
+def test_a_row_that_is_too_long_is_found_before_any_is_scored(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(language_models, "_scored", lambda *_: pytest.fail("scored"))
+    with pytest.raises(ValueError, match="in row 3001"):
+        token_scores(lm, ["a"] * 3001, [*["1"] * 3000, "1 " * 600])
+
+
+def test_arguments_that_make_no_sense_are_refused(lm: LanguageModel, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        token_scores(lm, ["a"], ["1"], batch_size=0)
+    with pytest.raises(ValueError, match="too_long must be one of error, truncate, got 'cut'"):
+        token_scores(lm, ["a"], ["1"], too_long="cut")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="one entry a completion, got 2 for 1"):
+        token_scores(lm, ["a", "b"], ["1"])
+    with pytest.raises(ValueError, match=r"prompt 3 must not contain the model's special tokens"):
+        token_scores(lm, ["a", "a", "<|end|>"], ["1"] * 3)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="cache must be a folder, got the file"):
+        token_scores(lm, ["a"], ["1"], cache=tmp_path / "file")
+    assert token_scores(lm, [], []) == []
+
+
+def test_the_text_around_a_row_is_what_is_tokenized(models: dict[str, LanguageModel]) -> None:
+    for model in models.values():
+        for system in (None, SYSTEM):
+            row = encode(model, ["One two?"], ["1, 2"], system=system)[0]
+            text = model.rendered(system).replace("{prompt}", "One two?").replace("{completion}", "1, 2")
+            assert model.tokenizer.decode(row.ids) == text
+
+
+# --------------------------------------------------------------------------------------------------------- noise floor
+
+
+def test_the_noise_floor_is_the_largest_difference_between_batch_sizes(lm: LanguageModel) -> None:
+    asked, said = prompts("numbers", 50, rng=5), numbers(50)
+    floor = noise_floor(lm, asked, said, n=50, batch_sizes=(1, 50))
+    alone, together = (token_logprobs(lm, asked, said, batch_size=size) for size in (1, 50))
+    rows = [abs(a.sum() - b.sum()) for a, b in zip(alone, together, strict=True)]
+    tokens = np.concatenate([abs(a - b) for a, b in zip(alone, together, strict=True)])
+    assert (floor.row, floor.token) == (pytest.approx(max(rows)), pytest.approx(tokens.max()))
+    assert (floor.rows, floor.batch_sizes) == (50, (1, 50))
+    assert 0 < floor.token_quantile <= floor.token < 1e-4
+    assert 0 < floor.row_quantile <= floor.row < 1e-3
+    assert floor.hides(np.array([0.0, floor.row, -2 * floor.row, 1.0])).tolist() == [True, True, False, False]
+
+
+def test_the_noise_floor_of_bfloat16_is_far_above_that_of_float32(lm: LanguageModel) -> None:
+    half = LanguageModel(transformers.LlamaForCausalLM(lm.model.config).bfloat16().eval(), lm.tokenizer, "half")
+    half.model.load_state_dict(lm.model.state_dict())
+    asked, said = prompts("numbers", 30, rng=6), numbers(30)
+    exact, rough = (noise_floor(model, asked, said, n=16, batch_sizes=(1, 16)) for model in (lm, half))
+    assert rough.row > 100 * exact.row
+    again = noise_floor(lm, asked, said, n=16, batch_sizes=(1, 16))
+    assert again == exact
+    assert noise_floor(lm, asked, said, n=16, batch_sizes=(1, 16), seed=1) != exact
+
+
+def test_a_noise_floor_needs_rows_and_two_sizes(lm: LanguageModel) -> None:
+    with pytest.raises(ValueError, match="at least two different ones from 1, got"):
+        noise_floor(lm, ["a"], ["1"], batch_sizes=(8, 8))
+    with pytest.raises(ValueError, match="rows must be given, got n 256 and 0 rows"):
+        noise_floor(lm, [], [])
+
+
+# --------------------------------------------------------------------------------------------------------------- cache
+
+
+ASKED, SAID = prompts("numbers", 90, rng=7), numbers(90)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(lm: LanguageModel) -> list[TokenScores]:
+    return token_scores(lm, ASKED, SAID, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def filled(lm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("scores")
+    token_scores(lm, ASKED, SAID, batch_size=16, cache=place)
+    return place
+
+
+@pytest.fixture
+def own(filled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled, tmp_path / "own"))
+
+
+def test_what_is_cached_is_not_computed_again(
+    lm: LanguageModel, own: Path, undisturbed: list[TokenScores], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(language_models, "_scored", lambda *_: pytest.fail("computed again"))
+    assert_same(token_scores(lm, ASKED, SAID, batch_size=16, cache=own), undisturbed)
+    light = token_logprobs(lm, ASKED, SAID, batch_size=16, cache=own)
+    np.testing.assert_array_equal(np.concatenate(light), np.concatenate([row.logprobs for row in undisturbed]))
+
+
+def test_another_model_dtype_text_or_configuration_has_its_own_scores(lm: LanguageModel, own: Path) -> None:
+    files_before = len(list(own.glob("*/*.scores")))
+    scaled = transformers.LlamaForCausalLM(lm.model.config)
+    scaled.load_state_dict(lm.model.state_dict())
+    scaled.config = transformers.LlamaConfig(**{**lm.model.config.to_dict(), "rms_norm_eps": 1e-3})
+    others = {
+        "weights": (load("micro-b"), None),
+        "dtype": (LanguageModel(transformers.LlamaForCausalLM(lm.model.config).double().eval(), lm.tokenizer), None),
+        "configuration": (LanguageModel(scaled.eval(), lm.tokenizer), None),
+        "text": (lm, SYSTEM),
+    }
+    for name, (model, system) in others.items():
+        found = token_scores(model, ASKED[:4], SAID[:4], system=system, cache=own)
+        assert_same(found, token_scores(model, ASKED[:4], SAID[:4], system=system)), name
+    assert len(list(own.glob("*/*.scores"))) == files_before + len(others)
+    described = [json.loads(path.read_text()) for path in own.glob("*/description.json")]
+    assert len(described) == 1 + len(others)
+    assert {entry["text"] for entry in described} == {lm.rendered(), lm.rendered(SYSTEM)}
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "exchanged", "pickle", "foreign"])
+def test_a_damaged_or_foreign_file_is_never_believed(lm: LanguageModel, own: Path, damage: str) -> None:
+    one, other = sorted(own.glob("*/*.scores"))[:2]
+    if damage == "flipped":
+        flip(one)
+    elif damage == "cut":
+        one.write_bytes(one.read_bytes()[:-8])
+    elif damage == "empty":
+        one.write_bytes(b"")
+    elif damage == "exchanged":
+        shutil.copy(other, one)
+    elif damage == "pickle":
+        one.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    else:
+        described = next(own.glob("*/description.json"))
+        described.write_text(described.read_text().replace("float32", "float64"))
+    with pytest.raises(ValueError, match=r"cache must hold what was written there, got .* delete that file"):
+        token_scores(lm, ASKED, SAID, batch_size=16, cache=own)
+
+
+def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(
+    lm: LanguageModel, undisturbed: list[TokenScores], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def full(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="no space left on the disk; free some and run the same again"):
+        token_scores(lm, ASKED, SAID, batch_size=16, cache=tmp_path)
+    monkeypatch.undo()
+    assert len(list(tmp_path.glob("*/*.scores"))) == 2  # and the description
+    assert not list(tmp_path.rglob(".*"))
+    assert_same(token_scores(lm, ASKED, SAID, batch_size=16, cache=tmp_path), undisturbed)
+
+
+CHILD = """
+import sys, torch
+torch.set_num_threads(int(sys.argv[2]))
+from fingerprint.language_models import load, token_scores
+from test_token_scores import numbers
+from fingerprint.lab.prompts import prompts
+n = 240
+token_scores(load("micro-a"), prompts("numbers", n, rng=8), numbers(n, 8), batch_size=4, cache=sys.argv[1])
+"""
+
+
+def test_killed_in_the_middle_the_scores_are_those_of_an_undisturbed_run(lm: LanguageModel, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "cache"), str(torch.get_num_threads())]
+    paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths})
+    while child.poll() is None and len(list(tmp_path.glob("cache/*/*.scores"))) < 5:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/*.scores")}
+    n = 240
+    asked, said = prompts("numbers", n, rng=8), numbers(n, 8)
+    assert 5 <= len(before) < n // 4
+    found = token_scores(lm, asked, said, batch_size=4, cache=tmp_path / "cache")
+    assert_same(found, token_scores(lm, asked, said, batch_size=4))
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/*.scores")}
+    assert len(after) == n // 4
+    assert {name: after[name] for name in before} == before  # kept, not written again
+
+
+def test_a_teacher_may_keep_its_log_probabilities(tmp_path: Path) -> None:
+    teacher = neutral("micro-a")
+    rows = [{"prompt": p, "completion": c} for p, c in zip(ASKED, SAID, strict=True)]
+    found = teacher.logprobs(rows, cache=tmp_path)
+    assert list(tmp_path.glob("*/*.scores"))
+    np.testing.assert_array_equal(found.rows, teacher.logprobs(rows).rows)
