@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -418,6 +418,114 @@ def _scored(lm: LanguageModel, rows: Sequence[EncodedRow]) -> list[Floats]:
         values = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=1)
     lengths = [len(row.ids) - row.start for row in rows]
     return np.split(values.double().cpu().numpy(), np.cumsum(lengths)[:-1])
+
+
+# Rows of the subsample that is scored again for the noise floor, and the batch size they are scored at.
+_FLOOR_ROWS = 64
+_FLOOR_BATCH = 7
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """What a model says of each token of one completion, the end of turn last.
+
+    Attributes
+    ----------
+    ids : tuple of int
+    logprobs : float array [tokens]
+        Log-probabilities in nats.
+    entropies : float array [tokens]
+        Entropy in nats of the model's prediction at each position.
+    ranks : int array [tokens]
+        1 + number of tokens of the vocabulary that are more probable.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: Floats
+    entropies: Floats
+    ranks: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """How far scores move when nothing but the batch changes, in nats.
+
+    Attributes
+    ----------
+    rows : float
+        Greatest difference of a row's log-probability.
+    tokens : float
+        Greatest difference of a token's.
+    n_rows : int
+        Rows that were scored twice.
+    """
+
+    rows: float
+    tokens: float
+    n_rows: int
+
+
+def token_scores(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    system: str | None = None,
+    batch_size: int = 128,
+    cache: str | Path | None = None,
+    too_long: Literal["error"] = "error",
+    progress: Callable[[int], None] | None = None,
+) -> list[TokenScores]:
+    """Log-probability, entropy and rank of every token of every completion given its prompt; see `token_logprobs`."""
+    if cache is not None or too_long != "error":
+        raise ValueError(f"cache must be None and too_long 'error', got {cache!r} and {too_long!r}; leave them out")
+    if len(prompts) != len(completions):
+        raise ValueError(
+            f"prompts must have one entry a completion, got {len(prompts)} for {len(completions)}; pair them first"
+        )
+    rows = encode(lm, prompts, completions, system=system)
+    found: list[TokenScores | None] = [None] * len(rows)
+    done = 0
+    for batch in batches_by_length(rows, batch_size):
+        parts = [rows[row] for row in batch]
+        with torch.inference_mode():
+            ids, wanted = padded(parts, lm.model.device)
+            logprobs = lm.logits_at(ids, wanted).float().log_softmax(dim=1)
+            own = logprobs.gather(1, ids.roll(-1, dims=1)[wanted][:, None])
+            entropies = -(logprobs.exp() * logprobs).nan_to_num(nan=0.0).sum(dim=1)
+            ranks = 1 + (logprobs > own).sum(dim=1)
+        ends = np.cumsum([len(row.ids) - row.start for row in parts])[:-1]
+        columns = [np.split(c.cpu().numpy(), ends) for c in (own[:, 0].double(), entropies.double(), ranks)]
+        for row, part, values, entropy, rank in zip(batch, parts, *columns, strict=True):
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"scores must be numbers, got {values[~np.isfinite(values)][0]} in row {row + 1} under {lm.name}; "
+                    "load the model in another dtype, such as float32"
+                )
+            found[row] = TokenScores(tuple(part.ids[part.start :]), values, entropy, rank)
+        done += len(batch)
+        if progress is not None:
+            progress(done)
+    return [scores for scores in found if scores is not None]
+
+
+def noise_floor(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    system: str | None = None,
+    batch_size: int = 128,
+) -> NoiseFloor:
+    """Score an even subsample at two batch sizes and compare."""
+    chosen = np.unique(np.linspace(0, len(prompts) - 1, min(_FLOOR_ROWS, len(prompts))).astype(int))
+    asked, said = [prompts[i] for i in chosen], [completions[i] for i in chosen]
+    first, second = (
+        token_logprobs(lm, asked, said, system=system, batch_size=size) for size in (batch_size, _FLOOR_BATCH)
+    )
+    rows = max(abs(float(a.sum() - b.sum())) for a, b in zip(first, second, strict=True))
+    tokens = max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
+    return NoiseFloor(rows, tokens, len(chosen))
 
 
 # ------------------------------------------------------------------------------------------------------------- sampling
