@@ -38,8 +38,9 @@ from scipy.stats import binom
 import fingerprint
 from fingerprint import inference, ladder, scoring
 from fingerprint.corpus import Comparison, Corpus, pair
-from fingerprint.detection import PRIOR, auc_interval, permute
+from fingerprint.detection import PRIOR, permute
 from fingerprint.detector import Detector
+from fingerprint.estimates import auc_interval
 from fingerprint.features import choose
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.sketch import block_rows, family_matrix, gram
