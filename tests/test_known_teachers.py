@@ -66,8 +66,8 @@ def test_the_report_holds_the_family_the_ceiling_and_the_placebos(report: Report
     assert report.model.difference.value == pytest.approx(report.auc.value - report.model.auc_without.value)  # type: ignore[operator]
     assert report.efficiencies["detector"].to_list() == [*report.families["family"], "stack"]
     assert report.placebos["placebo"].to_list() == ["prompted: cat"]
-    assert any("candidate 1" in feature.feature for feature in report.differences)
-    assert not any("part" in feature.feature for feature in report.differences)
+    assert report.families["columns"].to_list()[-1] > 2 * 6 * 64
+    assert not any(", part " in feature.feature for feature in report.differences)
 
 
 def test_it_survives_json_and_satisfies_the_schema(report: Report) -> None:
