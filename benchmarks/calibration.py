@@ -39,8 +39,9 @@ from scipy.stats import binom
 import fingerprint
 from fingerprint import inference, ladder, scoring
 from fingerprint.corpus import Comparison, Corpus, pair, survivors
-from fingerprint.detection import PLANTED_AUCS, PRIOR, auc_interval, bag_intervals, paired_interval, permute
+from fingerprint.detection import PLANTED_AUCS, PRIOR, bag_intervals, permute
 from fingerprint.detector import Detector
+from fingerprint.estimates import auc_interval, paired_interval
 from fingerprint.features import choose
 from fingerprint.filters import BannedNumbers, Filter
 from fingerprint.lab.simulated import simulated_pair

@@ -80,6 +80,21 @@ def detect(
     no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")] = False,
     features: Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")] = "auto",
     filters: FilterOption = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="Base model that reads the rows: micro-a, a folder or a hub name.")
+    ] = None,
+    candidate: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="System prompt to try with --model; may be repeated.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="T", help="The suspect's teacher, if known: a model. Needs --model.")
+    ] = None,
+    teacher_system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="System prompt of the teacher, by default --model's.")
+    ] = None,
+    placebo: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="Rows of a teacher conditioned otherwise; may be repeated.")
+    ] = None,
     alpha: Annotated[float, typer.Option(help="Error rate of the verdict.")] = 0.05,
     min_auc: Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")] = 0.5,
     permutations: Annotated[int, typer.Option(help="Permutations behind the p-value.")] = 9999,
@@ -98,10 +113,14 @@ def detect(
     with _failures(debug):
         if prompt is not None and no_prompt:
             raise ValueError(f"--prompt must not be given with --no-prompt, got --prompt {prompt}; leave one out")
-        _check_outputs(html, json, inputs=(suspect, reference))
+        _check_outputs(html, json, inputs=(suspect, reference, *(placebo or [])))
         report = _analyse(
             suspect,
             _required(reference),
+            model=model,
+            candidates=candidate or (),
+            teacher=_known_teacher(teacher, teacher_system, model),
+            placebos=placebo or (),
             is_quiet=quiet,
             text=text,
             prompt=False if no_prompt else prompt,
@@ -334,6 +353,17 @@ def _required(reference: str | None) -> str:
         "REFERENCE must be a second corpus, got none: a corpus is suspect only in comparison. Two ways out: sample a "
         "reference from the base model with the same prompts, or scan SUSPECT with a detector trained on a known pair"
     )
+
+
+def _known_teacher(teacher: str | None, system: str | None, model: str | None) -> Any:
+    """The teacher that was named: a model, under a system prompt where one is given."""
+    if system is None:
+        return teacher
+    if teacher is None and model is None:
+        raise ValueError(f"--teacher-system must come with --teacher or --model, got {system!r} alone; name the model")
+    from fingerprint.ceilings import ModelTeacher
+
+    return ModelTeacher(teacher if teacher is not None else model, system)
 
 
 def _family_names(features: str) -> str | list[str]:

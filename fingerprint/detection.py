@@ -14,19 +14,24 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from fingerprint import filtering, inference, ladder, scoring
+from fingerprint import ceilings, filtering, inference, ladder, scoring
+from fingerprint import placebos as attribution
+from fingerprint.base_model import FAMILY, ReadCorpora, checked_candidates, checked_prompts, read_corpora
 from fingerprint.caveats import Findings, control_level, warnings_for
 from fingerprint.corpus import MIN_GROUPS, Comparison, Corpus, pair, survivors, thin
+from fingerprint.estimates import auc_difference, auc_interval, d_prime_of, interval, paired_interval, smaller_arm
 from fingerprint.features import choose, column_names, data_kind
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.reading import as_corpus
 from fingerprint.report import (
+    AttributionResult,
     Bag,
     Design,
     Estimate,
     FamilyResult,
     FeatureDifference,
     MixturePower,
+    ModelResult,
     Null,
     PlantedPower,
     PromptControl,
@@ -35,6 +40,7 @@ from fingerprint.report import (
     RowsNeeded,
     Rung,
     SelfTest,
+    Warning,
 )
 from fingerprint.sketch import FamilyMatrix, block_rows, family_matrix, gram
 
@@ -72,6 +78,10 @@ def detect(
     ladder: bool = True,
     classifier: Any = None,
     prior: Prior | None = None,
+    model: Any = None,
+    candidates: Sequence[str] = (),
+    teacher: Any = None,
+    placebos: Sequence[object] = (),
     trained_rows: Literal["error", "drop"] = "error",
     alpha: float = 0.05,
     min_auc: float = 0.5,
@@ -102,6 +112,18 @@ def detect(
     prior : fingerprint.Detector, optional
         A detector trained on other rows. Its score joins the test as one more family with a direction: only suspect
         rows that look *more* like its trait count. Worth most below a few hundred prompts.
+    model : name, folder, or loaded model, optional
+        A base model to read the rows with their prompts (extra ``lm``): its log-probabilities join the others as the
+        family ``logprobs``, and the report says what they add. Best the base that the suspect's teacher was made from.
+    candidates : sequence of str
+        System prompts to try with the model: the family then also holds their log-likelihood ratios.
+    teacher : teacher, name, folder, loaded model, or pair of them, optional
+        The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
+        nats a row, such as a `fingerprint.lab.teachers.Teacher`. A pair names the reference's teacher too; otherwise
+        that is `model` without a system prompt. The exact log-likelihood ratio is the ceiling of every detector.
+    placebos : sequence of corpora
+        Rows of teachers of the same base that were conditioned on something else, sampled as the suspect's were. The
+        report then says whether the suspect differs from every one of them.
     trained_rows : "error" or "drop"
         What to do with rows that the prior was trained on, or that answer its prompts; dropped rows are counted in the
         settings.
@@ -135,8 +157,9 @@ def detect(
     The p-value is exact: P(p <= alpha) <= alpha at any sample size, if under the null the two rows of a shared prompt
     are exchangeable (shared prompts), the prompts of the two sides are drawn alike (disjoint prompts), or the rows are
     independent and drawn alike (no prompts). A prior changes nothing about that: fitted on other rows, its score is a
-    fixed function of a row, blind to the side. The scores come from other rows than those they are fitted on, and their
-    intervals allow for that reuse; see `fingerprint.scoring.inflation`.
+    fixed function of a row, blind to the side. So is what a model says of a row and the prompt it answers; system
+    messages of the rows take no part in it. The ladder looks at the texts alone. The scores come from other rows than
+    those they are fitted on, and their intervals allow for that reuse; see `fingerprint.scoring.inflation`.
 
     Detectable is not harmful, and not detected is not clean: see the power beside the verdict.
 
@@ -158,14 +181,22 @@ def detect(
     given = corpora
     if prior is not None:
         corpora = tuple(without_trained(corpus, checked_prior(prior), trained_rows) for corpus in given)
-    tell = _teller(progress, ladder, self_test, len(filters))
+    candidates = checked_candidates(candidates, model)
+    teachers = None if teacher is None else ceilings.checked_teachers(teacher, model)
+    others = _placebo_corpora(placebos, text, prompt_column, bad_rows)
+    if model is not None:
+        for corpus in (*corpora, *others):
+            checked_prompts(corpus, "model")
+    tell = _teller(progress, ladder, self_test, len(filters), (model, teacher, others or None))
 
     tell("pairing prompts")
     comparison = _checked_pair(corpora[0], corpora[1], prompt is not False, options)
     if self_test:
         _check_self_test(comparison, corpora[1])
     families = choose(features, comparison.texts)
-    main = _analyse(comparison, families, options, classifier, tell, prior)
+    reading = _read(model, candidates, (*corpora, *others), families, tell)
+    main = _analyse(comparison, families | _read_family(reading, comparison), options, classifier, tell, prior)
+    ratios = _exact_ratios(teachers, corpora, tell)
 
     tell("effect size")
     auc, paired, bags = _effect_size(main, options)
@@ -177,7 +208,10 @@ def detect(
     rungs = _ladder(main, families, options, classifier, tell) if ladder else ()
     filtered = _filters(main, filters, corpora, options, tell)
     control = _prompt_control(corpora, comparison, options)
-    tested = _self_test(comparison, families, options, tell, prior) if self_test else None
+    tested = _self_test(comparison, families, options, tell, prior, reading) if self_test else None
+    attributed, prompts_of_placebos = _attribution(
+        (*corpora, *others), families, prompt is not False, options, reading, tell
+    )
     findings = Findings(corpora, comparison, main.scores, main.test, rungs, control, options.alpha)
     tell("report")
     return Report(
@@ -187,7 +221,7 @@ def detect(
         alpha=alpha,
         auc=auc,
         auc_paired=paired,
-        d_prime=_d_prime(auc),
+        d_prime=d_prime_of(auc),
         bag_results=bags,
         needed=needed,
         planted=planted,
@@ -199,11 +233,15 @@ def detect(
         differences=_differences(main),
         prompt_control=control,
         self_test=tested,
+        model=None if reading is None else _model_result(main, reading, classifier),
+        teacher=None if ratios is None else ceilings.ceiling(ratios, main.scores),
+        attribution=attributed,
         null=_null(main.test),
-        warnings=warnings_for(findings) + filtered.warnings,
-        settings=_settings(corpora, families, filters, options, classifier, bad_rows, text, prompt)
-        | _prior_settings(prior, trained_rows, given, corpora),
-        rows=_rows(corpora, main.scores),
+        warnings=warnings_for(findings) + filtered.warnings + prompts_of_placebos + _noise_warnings(reading, ratios),
+        settings=_settings(corpora, list(families), filters, options, classifier, bad_rows, text, prompt)
+        | _prior_settings(prior, trained_rows, given, corpora)
+        | _placebo_settings(others),
+        rows=_rows(corpora, main.scores, ratios),
     )
 
 
@@ -235,9 +273,17 @@ class _Options:
         return np.random.default_rng([self.seed, purpose])
 
 
-def _teller(progress: bool | Progress, ladder: bool, self_test: bool, n_filters: int) -> Callable[[str], None]:
-    """Tells the caller which step begins, and what fraction of all steps is done."""
-    steps = 7 + 6 * ladder + self_test + (n_filters + 1 + (n_filters > 1) if n_filters else 0)
+def _teller(
+    progress: bool | Progress, ladder: bool, self_test: bool, n_filters: int, optional: Sequence[object] = ()
+) -> Callable[[str], None]:
+    """Tells the caller which step begins, and what fraction of all steps is done; `optional` steps run if not None."""
+    steps = (
+        7
+        + 6 * ladder
+        + self_test
+        + sum(step is not None for step in optional)
+        + (n_filters + 1 + (n_filters > 1) if n_filters else 0)
+    )
     done = iter(range(steps + 1))
     if progress is False:
         return lambda step: None
@@ -343,6 +389,31 @@ class _PriorScore:
         return self.prior.decision_function(list(texts))[:, None]
 
 
+def _read(
+    model: Any,
+    candidates: tuple[str, ...],
+    corpora: Sequence[Corpus],
+    families: dict[str, Any],
+    tell: Callable[[str], None],
+) -> ReadCorpora | None:
+    """What the model says of all rows, once; None without a model."""
+    if model is None:
+        return None
+    if FAMILY in families:
+        raise ValueError(
+            f"features must not be named {FAMILY!r} when there is a model, got {list(families)}; rename it"
+        )
+    tell("reading rows with the model")
+    return read_corpora(model, candidates, corpora)
+
+
+def _read_family(
+    reading: ReadCorpora | None, comparison: Comparison, sides: tuple[int, int] = (0, 1)
+) -> dict[str, Any]:
+    """The family `logprobs` for the rows of a comparison, where a model has read them."""
+    return {} if reading is None else {FAMILY: reading.family(comparison, sides)}
+
+
 @dataclass(frozen=True)
 class _Analysis:
     comparison: Comparison
@@ -390,39 +461,11 @@ def permute(
     return inference.permutation_test({n: gram(u) for n, u in units.items() if n != PRIOR}, relabellings, signed)
 
 
-def _matrices(
-    comparison: Comparison, families: dict[str, Any], prior: Prior | None = None
-) -> dict[str, FamilyMatrix]:
+def _matrices(comparison: Comparison, families: dict[str, Any], prior: Prior | None = None) -> dict[str, FamilyMatrix]:
     if prior is not None and PRIOR in families:
         raise ValueError(f"features must not be named {PRIOR!r} when there is a prior, got {list(families)}; rename it")
     given = families if prior is None else families | {PRIOR: _PriorScore(prior)}
     return {name: family_matrix(family, comparison.texts, name) for name, family in given.items()}
-
-
-def auc_interval(scores: scoring.Scores, family: str | None = None) -> Estimate:
-    """AUROC within folds and its 95 % interval, for the stacked scores or those of one family."""
-    moments = scoring.fold_auc(scores, scores.stacked if family is None else scores.families[family])
-    agreement = scores.agreement if family is None else scores.family_agreement[family]
-    return _interval(moments, agreement, _smaller_arm(scores.comparison))
-
-
-def _interval(moments: scoring.Moments | None, agreement: float, rows: int) -> Estimate:
-    """95 % interval on the logit scale, so that it stays between 0 and 1; `rows` (or bags) of the smaller arm."""
-    if moments is None:
-        return Estimate(None)
-    # A perfect separation has no observed variance; half a misplaced row of the smaller arm stands in for it.
-    least = 0.5 / max(rows, 1)
-    sd = float(np.sqrt(max(moments.variance * scoring.inflation(agreement), least**2)))
-    centre = min(max(moments.value, least), 1 - least)
-    logit = np.log(centre / (1 - centre))
-    half = float(ndtri(0.975)) * sd / (centre * (1 - centre))
-    low, high = (float(1 / (1 + np.exp(-(logit + sign * half)))) for sign in (-1, 1))
-    return Estimate(moments.value, min(low, moments.value), max(high, moments.value))
-
-
-def _smaller_arm(comparison: Comparison) -> int:
-    n_suspect = int(comparison.suspect.sum())
-    return min(n_suspect, len(comparison.suspect) - n_suspect)
 
 
 def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate, tuple[Bag, ...]]:
@@ -430,25 +473,11 @@ def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate
     return auc_interval(scores), paired_interval(scores), bag_intervals(scores, options.rng(2))
 
 
-def paired_interval(scores: scoring.Scores) -> Estimate:
-    """Share of prompts whose suspect row scores above its reference row, and its 95 % interval; empty if unpaired."""
-    return _interval(scoring.paired_auc(scores), scores.agreement, _smaller_arm(scores.comparison))
-
-
 def bag_intervals(scores: scoring.Scores, rng: Generator) -> tuple[Bag, ...]:
     """AUROC of bags of every size, with 95 % intervals."""
-    rows = _smaller_arm(scores.comparison)
+    rows = smaller_arm(scores.comparison)
     found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, rng)
-    return tuple(Bag(k, _interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
-
-
-def _d_prime(auc: Estimate) -> Estimate:
-    """sqrt(2) times the normal quantile of the auc."""
-    ends = [
-        None if x is None else float(np.sqrt(2) * ndtri(min(max(x, 1e-9), 1 - 1e-9)))
-        for x in (auc.value, auc.low, auc.high)
-    ]
-    return Estimate(*ends)
+    return tuple(Bag(k, interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
 
 
 def _family_results(main: _Analysis) -> tuple[FamilyResult, ...]:
@@ -468,7 +497,9 @@ def _differences(main: _Analysis) -> tuple[FeatureDifference, ...]:
     if not tested:
         return ()
     spread = {name: _pooled_variance(main.matrices[name].values) for name in tested}
-    least = np.sort(np.concatenate(list(spread.values())))[-MAX_FEATURES:][0]
+    for name in tested:  # columns whose names would tell a reader nothing
+        spread[name][main.matrices[name].columns >= getattr(main.matrices[name].family, "n_readable", np.inf)] = -1.0
+    least = max(np.sort(np.concatenate(list(spread.values())))[-MAX_FEATURES:][0], 0.0)
     chosen = {name: np.flatnonzero(spread[name] >= least)[:MAX_FEATURES] for name in tested}
     units = np.hstack([main.units[name][:, chosen[name]] for name in tested])[:, :MAX_FEATURES]
     pvalues = inference.feature_pvalues(units, main.test.relabellings)
@@ -510,7 +541,9 @@ def _null(test: inference.PermutationTest) -> Null:
     return Null(float(test.statistics[0]), tuple(map(float, edges)), tuple(map(int, counts)))
 
 
-def _rows(corpora: Sequence[Corpus], scores: scoring.Scores) -> pl.DataFrame:
+def _rows(
+    corpora: Sequence[Corpus], scores: scoring.Scores, ratios: ceilings.ExactRatios | None = None
+) -> pl.DataFrame:
     """Every row with its out-of-fold score, most suspect first: a ranking, never a verdict on a row."""
     comparison = scores.comparison
     frame = pl.DataFrame(
@@ -525,6 +558,9 @@ def _rows(corpora: Sequence[Corpus], scores: scoring.Scores) -> pl.DataFrame:
         },
         schema_overrides={"prompt": pl.String},
     )
+    if ratios is not None:
+        llr = ceilings.pooled_ratios(ratios, scores)
+        frame = frame.with_columns(llr=pl.Series(llr), within_noise=pl.Series(np.abs(llr) <= ratios.limit))
     return frame.sort(["score", "corpus", "row"], descending=[True, True, False])
 
 
@@ -634,7 +670,7 @@ def _row_differences(main: _Analysis, names: list[str]) -> tuple[dict[str, sp.cs
 
 
 def _rows_needed(main: _Analysis, options: _Options, detected: bool, auc: Estimate) -> tuple[RowsNeeded, ...]:
-    d_prime = _d_prime(auc).value if detected or (auc.low or 0) > 0.5 else None
+    d_prime = d_prime_of(auc).value if detected or (auc.low or 0) > 0.5 else None
     needed = [
         RowsNeeded(
             "trained detector",
@@ -677,7 +713,12 @@ def _rung(
     tell: Callable[[str], None],
 ) -> Rung:
     tell(f"ladder: {step.rung}")
-    if step.rung == "raw" and small is main.comparison and classifier is None and PRIOR not in main.matrices:
+    if (
+        step.rung == "raw"
+        and small is main.comparison
+        and classifier is None
+        and not {PRIOR, FAMILY} & set(main.matrices)
+    ):
         analysis = main
     else:
         rewritten = replace(small, texts=step.rewrite(small.texts, options.rng(10)))
@@ -717,11 +758,11 @@ def _filters(
 def _fixed_separation(comparison: Comparison, values: NDArray[np.float64], options: _Options) -> dict[int, Estimate]:
     """AUROC of values that were not fitted to these rows, of rows (k = 1) and of the main analysis's bags."""
     scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 1.0, {})
-    rows = _smaller_arm(comparison)
+    rows = smaller_arm(comparison)
     sizes = scoring.BAG_SIZES[: scoring.BAG_SIZES.index(max(filtering.BAGS)) + 1]
     bags = scoring.bag_aucs(scores, values, sizes, options.rng(2))
-    found = {k: _interval(bags[k], 1.0, rows // k) for k in filtering.BAGS}
-    return {1: _interval(scoring.fold_auc(scores, values), 1.0, rows), **found}
+    found = {k: interval(bags[k], 1.0, rows // k) for k in filtering.BAGS}
+    return {1: interval(scoring.fold_auc(scores, values), 1.0, rows), **found}
 
 
 def _residual(main: _Analysis, keep: NDArray[np.bool_], options: _Options, with_power: bool) -> Residual:
@@ -743,7 +784,7 @@ def _residual(main: _Analysis, keep: NDArray[np.bool_], options: _Options, with_
 
 def _bag16(scores: scoring.Scores, options: _Options) -> Estimate:
     found = scoring.bag_aucs(scores, scores.stacked, (16,), options.rng(2))[16]
-    return _interval(found, scores.agreement, _smaller_arm(scores.comparison) // 16)
+    return interval(found, scores.agreement, smaller_arm(scores.comparison) // 16)
 
 
 # ------------------------------------------------------------------------------------------------------------ controls
@@ -788,6 +829,7 @@ def _self_test(
     options: _Options,
     tell: Callable[[str], None],
     prior: Prior | None = None,
+    reading: ReadCorpora | None = None,
 ) -> SelfTest:
     """How often the test rejects where nothing differs: the sides of pairs swapped, or the reference split in two.
 
@@ -798,7 +840,7 @@ def _self_test(
     small = thin(comparison, SELF_TEST_ROWS)
     if small.kind != "shared":
         small = small.only(~small.suspect)
-    matrices = _matrices(small, choose(families, small.texts), prior)
+    matrices = _matrices(small, choose(families, small.texts) | _read_family(reading, small), prior)
     n_permutations = max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1)
     rejections = 0
     for run in range(SELF_TEST_RUNS):
@@ -807,6 +849,84 @@ def _self_test(
         rejections += _test_only(null, matrices, n_permutations, rng).pvalue <= options.alpha
     low, high = inference.exact_interval(rejections, SELF_TEST_RUNS)
     return SelfTest(SELF_TEST_RUNS, rejections, options.alpha, Estimate(rejections / SELF_TEST_RUNS, low, high))
+
+
+# ---------------------------------------------------------------------------------- models, known teachers, placebos
+
+
+def _model_result(main: _Analysis, reading: ReadCorpora, classifier: Any) -> ModelResult:
+    """What the family adds: the stack with it and without, on the same rows and folds."""
+    others = {name: matrix for name, matrix in main.matrices.items() if name != FAMILY}
+    without = _scored(main.comparison, others, classifier)
+    return ModelResult(
+        reading.model,
+        reading.digest,
+        reading.preamble,
+        reading.candidates,
+        reading.floor,
+        auc_interval(main.scores),
+        auc_interval(without),
+        auc_difference(main.scores, without),
+    )
+
+
+def _exact_ratios(
+    teachers: tuple[Any, Any] | None, corpora: Sequence[Corpus], tell: Callable[[str], None]
+) -> ceilings.ExactRatios | None:
+    if teachers is None:
+        return None
+    tell("exact likelihood ratios")
+    return ceilings.exact_ratios(teachers, corpora)
+
+
+def _noise_warnings(reading: ReadCorpora | None, ratios: ceilings.ExactRatios | None) -> tuple[Warning, ...]:
+    of_model = () if reading is None else tuple(reading.warnings())
+    return of_model + (() if ratios is None else ratios.warnings())
+
+
+def _placebo_corpora(
+    placebos: Sequence[object], text: str | None, prompt: str | None, bad_rows: Literal["error", "skip"]
+) -> tuple[Corpus, ...]:
+    if isinstance(placebos, str | Corpus):
+        raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
+    return tuple(
+        as_corpus(data, text=text, prompt=prompt, bad_rows=bad_rows, argument=f"placebo {number + 1}")
+        for number, data in enumerate(placebos)
+    )
+
+
+def _placebo_settings(others: Sequence[Corpus]) -> dict[str, Any]:
+    records = [{"name": c.name, "digest": c.digest, "rows": len(c), "skipped": c.skipped} for c in others]
+    return {"placebos": records} if others else {}
+
+
+def _attribution(
+    corpora: Sequence[Corpus],
+    families: dict[str, Any],
+    use_prompts: bool,
+    options: _Options,
+    reading: ReadCorpora | None,
+    tell: Callable[[str], None],
+) -> tuple[AttributionResult | None, tuple[Warning, ...]]:
+    """The suspect and the reference beside every placebo, and a warning for each placebo with other prompts."""
+    if len(corpora) == 2:
+        return None, ()
+    tell("placebos")
+    warnings: list[Warning] = []
+
+    def paired(first: int, second: int) -> Comparison:
+        return _checked_pair(corpora[first], corpora[second], use_prompts, options)
+
+    def compare(comparison: Comparison, sides: tuple[int, int]) -> attribution.Found:
+        chosen = choose(families, comparison.texts) | _read_family(reading, comparison, sides)
+        analysis = _analyse(comparison, chosen, options, None, lambda _: None)
+        control = _prompt_control([corpora[side] for side in sides], comparison, options)
+        if control.differs and control.pvalue is not None and sides[0] == 0 < sides[1] - 1:
+            message = f"prompts of {corpora[sides[1]].name} differ from the suspect's: compare rows on the same prompts"
+            warnings.append(Warning("placebo_prompts", control.pvalue, control_level(options.alpha), message))
+        return attribution.Found(analysis.test.pvalue, auc_interval(analysis.scores))
+
+    return attribution.attribute(corpora, paired, compare, options.alpha), tuple(warnings)
 
 
 # ------------------------------------------------------------------------------------------------------------- verdict
@@ -842,7 +962,7 @@ def _verdict(
 
 def _settings(
     corpora: Sequence[Corpus],
-    families: dict[str, Any],
+    families: list[str],
     filters: Sequence[Filter],
     options: _Options,
     classifier: Any,
@@ -870,7 +990,7 @@ def _settings(
             "alpha": options.alpha,
             "min_auc": options.min_auc,
             "n_permutations": options.n_permutations,
-            "features": list(families),
+            "features": families,
             "filters": [repr(found) if is_dataclass(found) else found.name for found in filters],
             "classifier": None if classifier is None else repr(classifier),
             "bad_rows": bad_rows,
@@ -880,9 +1000,7 @@ def _settings(
     }
 
 
-def _prior_settings(
-    prior: Any, trained_rows: str, given: Sequence[Corpus], kept: Sequence[Corpus]
-) -> dict[str, Any]:
+def _prior_settings(prior: Any, trained_rows: str, given: Sequence[Corpus], kept: Sequence[Corpus]) -> dict[str, Any]:
     """What the prior was, and how many rows were left out for it; nothing where there is none."""
     if prior is None:
         return {}

@@ -22,8 +22,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fingerprint import scoring
 from fingerprint.corpus import Comparison, Corpus, pair
-from fingerprint.detection import auc_interval, bag_intervals, own_version
+from fingerprint.detection import bag_intervals, own_version
 from fingerprint.domain import Domain
+from fingerprint.estimates import auc_interval
 from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.tokens import tokenize

@@ -212,6 +212,90 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
+class NoiseFloor:
+    """How far scores move when nothing but the batch changes: greatest differences in nats, over rows scored twice."""
+
+    rows: float
+    tokens: float
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What a language model's family `logprobs` adds to the others, on the same rows and folds.
+
+    `preamble` is the text the model was given before a user's words: what its chat template really says. `auc` is the
+    row AUROC of the stack with the family, `auc_without` that of the others alone.
+    """
+
+    model: str
+    digest: str
+    preamble: str
+    candidates: tuple[str, ...]
+    floor: NoiseFloor
+    auc: Estimate
+    auc_without: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """d_prime of a detector (a family, or "stack" for all together) and its ratio to the ceiling's."""
+
+    detector: str
+    d_prime: Estimate
+    efficiency: Estimate
+
+
+@dataclass(frozen=True)
+class TeacherResult:
+    """The ceiling: what the exact log-likelihood ratio of the known teachers reaches on these rows.
+
+    Rows whose ratio is within the noise floor are counted: their sign means nothing. `floor` is None for teachers that
+    are no language models.
+    """
+
+    teacher: str
+    reference: str
+    auc: Estimate
+    d_prime: Estimate
+    floor: NoiseFloor | None
+    within_floor_suspect: int
+    within_floor_reference: int
+    efficiencies: tuple[Efficiency, ...]
+
+
+@dataclass(frozen=True)
+class PlaceboResult:
+    """A teacher conditioned on something else: the suspect against it, and it against the reference."""
+
+    placebo: str
+    rows: int
+    pvalue: float
+    auc: Estimate
+    reference_pvalue: float
+    reference_auc: Estimate
+
+
+@dataclass(frozen=True)
+class AttributionResult:
+    """Presence (the suspect against the reference) and attribution (against placebos), all on as many rows.
+
+    `pvalue` is the largest over the placebos: small means that the suspect differs from every one of them. `rank` is
+    the place of the suspect's row AUROC against the reference among those of the placebos, 1 the highest, and
+    `rank_pvalue` is rank / (placebos + 1), None where there are too few placebos for one at alpha.
+    """
+
+    presence_pvalue: float
+    presence_auc: Estimate
+    pvalue: float
+    rank: int
+    rank_pvalue: float | None
+    claim: str
+    placebos: tuple[PlaceboResult, ...]
+
+
+@dataclass(frozen=True)
 class Null:
     """Observed omnibus statistic and a histogram (`edges` one longer than `counts`) of its permutation null."""
 
@@ -276,6 +360,12 @@ class Report:
         The same test on the prompts.
     self_test : SelfTest or None
         Rejection rate of the pipeline where nothing differs; None where it was not asked for.
+    model : ModelResult or None
+        What a language model's log-probabilities add; None where no model was given.
+    teacher : TeacherResult or None
+        The ceiling that known teachers set, and each detector's share of it.
+    attribution : AttributionResult or None
+        The suspect beside teachers conditioned on something else; None where there are no placebos.
     null : Null
         Observed statistic and the histogram of its permutation null.
     warnings : tuple of Warning
@@ -284,7 +374,8 @@ class Report:
         Versions, seed, input hashes and options, as JSON values.
     rows : polars.DataFrame
         Columns corpus, row, text, prompt and score, the highest score first: a ranking, never a verdict on single
-        rows. It takes no part in comparisons and never enters JSON, so a report read from JSON has none.
+        rows. With known teachers also llr (nats) and within_noise: whether it is within the noise floor. It takes no
+        part in comparisons and never enters JSON, so a report read from JSON has none.
 
     Notes
     -----
@@ -309,6 +400,9 @@ class Report:
     differences: tuple[FeatureDifference, ...] = field(metadata={"json": "features"})
     prompt_control: PromptControl
     self_test: SelfTest | None
+    model: ModelResult | None
+    teacher: TeacherResult | None
+    attribution: AttributionResult | None
     null: Null
     warnings: tuple[Warning, ...]
     settings: dict[str, Any]
@@ -338,6 +432,16 @@ class Report:
     def power(self) -> pl.DataFrame:
         """Power against planted signals of a row AUROC: auc, power, power_low, power_high."""
         return frame(PlantedPower, self.planted)
+
+    @property
+    def efficiencies(self) -> pl.DataFrame:
+        """Share of the ceiling's d_prime: detector, d_prime and efficiency with their intervals; empty without one."""
+        return frame(Efficiency, self.teacher.efficiencies if self.teacher is not None else ())
+
+    @property
+    def placebos(self) -> pl.DataFrame:
+        """Teachers conditioned on something else: placebo, rows, pvalue, auc, reference_pvalue, reference_auc."""
+        return frame(PlaceboResult, self.attribution.placebos if self.attribution is not None else ())
 
     @property
     def filters(self) -> pl.DataFrame:

@@ -437,20 +437,28 @@ class Moments:
 
 def fold_auc(scores: Scores, values: Floats) -> Moments:
     """AUROC within folds, averaged; its variance from the groups' influence (DeLong, clustered by prompt)."""
-    group, suspect = scores.comparison.group, scores.comparison.suspect
+    group = scores.comparison.group
+    area, influence = fold_influence(scores, values)
+    folds_of_rows = (scores.fold == k for k in range(N_FOLDS))
+    return Moments(area, sum(clustered(influence[mine], group[mine]) for mine in folds_of_rows))
+
+
+def fold_influence(scores: Scores, values: Floats) -> tuple[float, Floats]:
+    """AUROC within folds, averaged, and the influence of every row on it [rows]."""
+    suspect = scores.comparison.suspect
     found: list[float] = []
-    variance = 0.0
+    influence = np.zeros(len(values))
     for k in range(N_FOLDS):
         s, r = (scores.fold == k) & suspect, (scores.fold == k) & ~suspect
         above, below = placements(values[s], values[r])
-        area = float(above.mean())
-        influence = np.concatenate([(above - area) / len(above), (below - area) / len(below)])
-        variance += _clustered(influence, np.concatenate([group[s], group[r]]))
-        found.append(area)
-    return Moments(float(np.mean(found)), variance / N_FOLDS**2)
+        found.append(float(above.mean()))
+        influence[s] = (above - found[-1]) / len(above) / N_FOLDS
+        influence[r] = (below - found[-1]) / len(below) / N_FOLDS
+    return float(np.mean(found)), influence
 
 
-def _clustered(influence: Floats, group: Ints) -> float:
+def clustered(influence: Floats, group: Ints) -> float:
+    """Variance of a sum of influences whose groups are independent."""
     _, member = np.unique(group, return_inverse=True)
     sums = np.bincount(member, weights=influence)
     return float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))
@@ -464,7 +472,7 @@ def paired_auc(scores: Scores) -> Moments | None:
     suspect, reference = comparison.pairs()
     difference = scores.stacked[suspect] - scores.stacked[reference]
     wins = (difference > 0) + 0.5 * (difference == 0)
-    return Moments(float(wins.mean()), _clustered((wins - wins.mean()) / len(wins), comparison.group[suspect]))
+    return Moments(float(wins.mean()), clustered((wins - wins.mean()) / len(wins), comparison.group[suspect]))
 
 
 def inflation(agreement: float) -> float:

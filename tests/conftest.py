@@ -9,16 +9,21 @@ import polars as pl
 import pytest
 
 from fingerprint.report import (
+    AttributionResult,
     Bag,
     Controls,
     Design,
     DetectorControl,
+    Efficiency,
     Estimate,
     FamilyResult,
     FeatureDifference,
     FilterResult,
     MixturePower,
+    ModelResult,
+    NoiseFloor,
     Null,
+    PlaceboResult,
     PlantedPower,
     PromptControl,
     RandomControl,
@@ -28,6 +33,7 @@ from fingerprint.report import (
     RowsNeeded,
     Rung,
     SelfTest,
+    TeacherResult,
     Warning,
 )
 
@@ -105,6 +111,20 @@ def _differences(names: tuple[str, ...]) -> tuple[FeatureDifference, ...]:
     )
 
 
+def _model_parts(strange: str) -> tuple[ModelResult, TeacherResult, AttributionResult]:
+    auc, floor = Estimate(0.6, 0.58, 0.62), NoiseFloor(3.1e-6, 9.5e-7, 64)
+    model = ModelResult(
+        strange or "micro-a", "10c9719e35d7b6e1", f"<|user|>{strange}", (strange or "You love owls.",), floor, auc,
+        Estimate(0.591, 0.58, 0.6), Estimate(0.009, 0.002, 0.016),
+    )  # fmt: skip
+    share = Efficiency(strange or "stack", Estimate(0.36, 0.3, 0.4), Estimate(0.81, 0.74, 0.88))
+    ceiling = (Estimate(0.63, 0.61, 0.65), Estimate(0.47, 0.4, 0.54), floor, 0, 2)
+    teacher = TeacherResult(strange or "finetuned: owl", "neutral", *ceiling, (share,))
+    placebo = PlaceboResult(strange or "cats.jsonl", 5000, 0.0004, auc, 0.21, Estimate(0.51, 0.49, 0.53))
+    attribution = AttributionResult(0.0001, auc, 0.0004, 1, None, f"Presence only. {strange}".strip(), (placebo,))
+    return model, teacher, attribution
+
+
 def _rows(text: str, n: int = 60) -> pl.DataFrame:
     sides = ["suspect" if (7 * i) % n < n - i else "reference" for i in range(n)]
     return pl.DataFrame(
@@ -120,6 +140,7 @@ def _rows(text: str, n: int = 60) -> pl.DataFrame:
 
 def build_report(strange: str) -> Report:
     """A full report of a detection, with `strange` in every place that data can reach."""
+    model, teacher, attribution = _model_parts(strange)
     return Report(
         verdict=(
             f"Detected: the suspect corpus is distinguishable from the reference (p = 0.0001). {strange} "
@@ -160,6 +181,9 @@ def build_report(strange: str) -> Report:
         differences=_differences((strange, SCRIPT, MATHTEXT, NUL, OVERRIDE, " ") if strange else ()),
         prompt_control=PromptControl(None, False, f"Both sides answer the same prompts. {strange}".strip()),
         self_test=SelfTest(200, 11, 0.05, Estimate(0.055, 0.0278, 0.0963)),
+        model=model,
+        teacher=teacher,
+        attribution=attribution,
         null=_null(24.7),
         warnings=(
             Warning("format", 0.538, 0.53, f"Part of the signal is layout; compare the canonical rung. {strange}"),
@@ -205,6 +229,9 @@ def quiet_report() -> Report:
         differences=(),
         prompt_control=PromptControl(None, False, "There are no prompts."),
         self_test=None,
+        model=None,
+        teacher=None,
+        attribution=None,
         null=_null(0.22),
         warnings=(),
         rows=pl.DataFrame(schema=build_report("").rows.schema),

@@ -28,7 +28,7 @@ from fingerprint.report import Bag, Estimate, FeatureDifference, Report, RowsNee
 
 DESIGN_KEYS = (
     "schema_version verdict detected pvalue alpha auc auc_paired d_prime bags rows_needed power mixtures design "
-    "families ladder filters features prompt_control self_test null warnings settings"
+    "families ladder filters features prompt_control self_test model teacher attribution null warnings settings"
 ).split()
 
 

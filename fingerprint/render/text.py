@@ -39,6 +39,9 @@ def screenful(report: Report) -> str:
         _wrap("Design: " + " ".join(wording.design_sentences(report.design)), "  "),
         _bags(report),
         _families(report),
+        _model(report),
+        _teacher(report),
+        _attribution(report),
         _ladder(report),
         _filters(report),
         _needed(report) + _power(report),
@@ -110,6 +113,45 @@ def _ladder(report: Report) -> list[str]:
     lines = _table(("Ladder", "p", "row AUROC", "bags of 16", "what it keeps"), rows, left=(0, 2, 4))
     order = wording.order_adds(report)
     return lines + (_wrap(order, "  ", "  ") if order else [])
+
+
+def _model(report: Report) -> list[str]:
+    return [line for sentence in wording.model_sentences(report) for line in _wrap(sentence, "  ")]
+
+
+def _teacher(report: Report) -> list[str]:
+    lines = [line for sentence in wording.teacher_sentences(report) for line in _wrap(sentence, "  ")]
+    if report.teacher is None:
+        return lines
+    rows = [
+        (
+            wording.name(item.detector, 22),
+            wording.with_interval(item.d_prime, 2),
+            wording.with_interval(item.efficiency, 2),
+        )
+        for item in report.teacher.efficiencies
+    ]
+    return lines + _table(("Share of the ceiling", "d'", "efficiency"), rows, left=(0, 1, 2))
+
+
+def _attribution(report: Report) -> list[str]:
+    if report.attribution is None:
+        return []
+    rows = [
+        (
+            wording.name(item.placebo, 30),
+            wording.probability(item.pvalue),
+            wording.with_interval(item.auc, 2),
+            wording.probability(item.reference_pvalue),
+            wording.with_interval(item.reference_auc, 2),
+        )
+        for item in report.attribution.placebos
+    ]
+    header = ("Placebos", "p, suspect", "row AUROC", "p, reference", "row AUROC")
+    lines = _table(header, rows, left=(0, 2, 4))
+    for sentence in wording.attribution_sentences(report):
+        lines += _wrap(sentence, "  ", "  ")
+    return lines
 
 
 def _filters(report: Report) -> list[str]:

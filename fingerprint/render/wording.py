@@ -7,7 +7,16 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint.report import Design, Estimate, FeatureDifference, FilterResult, Report, RowsNeeded, Rung
+    from fingerprint.report import (
+        Design,
+        Estimate,
+        FeatureDifference,
+        FilterResult,
+        NoiseFloor,
+        Report,
+        RowsNeeded,
+        Rung,
+    )
 
 LIMITS = (
     "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
@@ -216,6 +225,65 @@ def _halves(result: FilterResult) -> list[str]:
         f"Row AUROC left on the half a detector was not fitted on: {name(result.filter, 40)} "
         f"{figure(half.filter.auc.value)}, random {random}, as many rows removed by the detector {by_detector}."
     ]
+
+
+def model_sentences(report: Report) -> list[str]:
+    """What the model's family adds to the others, under which model, and how noisy its scores are."""
+    found = report.model
+    if found is None:
+        return []
+    preamble = f"said before a prompt: {visible(repr(found.preamble), 160)}"
+    sentences = [
+        f"Log-probabilities under {visible(found.model, 60)} ({preamble}) take the row AUROC of the stack from "
+        f"{with_interval(found.auc_without)} to {with_interval(found.auc)}: {_signed(found.difference)}.",
+        f"{_floor(found.floor)}.",
+    ]
+    if found.candidates:
+        listed = "; ".join(f"{i + 1}: {visible(text, 60)}" for i, text in enumerate(found.candidates))
+        sentences.append(f"Candidate system prompts: {listed}.")
+    return sentences
+
+
+def teacher_sentences(report: Report) -> list[str]:
+    """The ceiling that known teachers set, and which rows' ratios mean nothing."""
+    found = report.teacher
+    if found is None:
+        return []
+    names = f"{visible(found.teacher, 60)} against {visible(found.reference, 60)}"
+    sentences = [
+        f"Ceiling, the exact log-likelihood ratio of {names}: row AUROC {with_interval(found.auc)}, "
+        f"d' {with_interval(found.d_prime)}."
+    ]
+    if found.floor is not None:
+        within = found.within_floor_suspect + found.within_floor_reference
+        sentences.append(
+            f"{_floor(found.floor)}; rows whose ratio is within it, marked in report.rows: {count(within)}."
+        )
+    return sentences
+
+
+def attribution_sentences(report: Report) -> list[str]:
+    """Presence and attribution in words."""
+    found = report.attribution
+    if found is None:
+        return []
+    return [
+        f"Presence: p = {probability(found.presence_pvalue)}, row AUROC {with_interval(found.presence_auc)}. "
+        f"Against every placebo: largest p = {probability(found.pvalue)}.",
+        visible(found.claim, 600),
+    ]
+
+
+def _floor(floor: NoiseFloor) -> str:
+    return (
+        f"Noise floor, from {count(floor.n_rows)} rows scored twice: {rate(floor.rows)} nats a row, "
+        f"{rate(floor.tokens)} a token"
+    )
+
+
+def _signed(difference: Estimate) -> str:
+    value = UNKNOWN if difference.value is None else f"{difference.value:+.3f}"
+    return f"{value} {interval(difference)}".rstrip()
 
 
 def self_test_sentence(report: Report) -> str | None:

@@ -1,0 +1,142 @@
+"""A language model reads corpora: what it says of their rows as the family `logprobs`, and how noisy that is.
+
+torch loads when a model does, and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fingerprint.corpus import Comparison, Corpus
+from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
+from fingerprint.report import NoiseFloor, Warning
+
+FAMILY = "logprobs"
+# A noise floor above this share of the rows' own spread is told as a warning: margins of single rows mean little then.
+LOUD = 0.1
+
+
+@dataclass(frozen=True)
+class ReadCorpora:
+    """What a model said of every row of some corpora.
+
+    Attributes
+    ----------
+    model, digest, preamble : str
+        The model, the hash of its weights, vocabulary and template, and the text before a user's words.
+    candidates : tuple of str
+        System prompts that were tried.
+    floor : NoiseFloor
+        In nats; ratios of a candidate carry up to twice as much.
+    measures : tuple of RowMeasures
+        One a corpus.
+    """
+
+    model: str
+    digest: str
+    preamble: str
+    candidates: tuple[str, ...]
+    floor: NoiseFloor
+    measures: tuple[RowMeasures, ...]
+
+    def family(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> LogProbs:
+        """The family for the rows of a comparison of two of the corpora, the suspect's first."""
+        suspect, reference = (self.measures[side] for side in sides)
+        which = np.where(comparison.suspect, comparison.origin, len(suspect) + comparison.origin)
+        return LogProbs(suspect.then(reference).rows(which))
+
+    def warnings(self) -> Iterator[Warning]:
+        """Where the noise floor is a large share of the spread of what it blurs."""
+        pooled = self.measures[0].then(self.measures[1]).table
+        for name in ("surprisal", *(f"llr of {label}" for label in _labels(self.candidates))):
+            spread = float(pooled[name].std())
+            if spread > 0 and self.floor.rows > LOUD * spread:
+                yield noise_warning(self.floor.rows / spread, f"the {name} of rows under {self.model}")
+
+
+def noise_warning(share: float, what: str) -> Warning:
+    """The warning that batches move a figure by more than a small share of its spread."""
+    message = f"batch shape alone moves {what} by this share of its spread: load the model in float32"
+    return Warning("noise_floor", share, LOUD, message)
+
+
+def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus]) -> ReadCorpora:
+    """Let a model read corpora.
+
+    Parameters
+    ----------
+    model : name, folder, or loaded model
+        As `fingerprint.language_models.load` takes it.
+    candidates : sequence of str
+        System prompts to try.
+    corpora : sequence of Corpus
+        Every row with the prompt it answers.
+
+    Raises
+    ------
+    ValueError
+        If a row has no prompt, or the model cannot read it.
+
+    Notes
+    -----
+    The system messages of the rows take no part: they would tell the corpora apart by themselves. Scores are held
+    token by token for one corpus at a time, then as 12 * 64 sums and some sixty measurements a row.
+    """
+    prompts = [checked_prompts(corpus, "model") for corpus in corpora]
+    from fingerprint import language_models as lms
+    from fingerprint import score_functions
+
+    lm = lms.load(model)
+    pooled = ([p for side in prompts for p in side], [t for corpus in corpora for t in corpus.texts])
+    floor = noise_floor_of(lm, *pooled)
+    measures = []
+    for asked, corpus in zip(prompts, corpora, strict=True):
+        base = lms.token_scores(lm, asked, corpus.texts)
+        table = measure(base)
+        own = score_functions.likeliest(lm, asked, corpus.texts) if candidates else []
+        for label, system in zip(_labels(candidates), candidates, strict=True):
+            scored = lms.token_scores(lm, asked, corpus.texts, system=system)
+            theirs = score_functions.likeliest(lm, asked, corpus.texts, system=system)
+            table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
+        sums = score_functions.row_sums(lm, asked, corpus.texts)
+        measures.append(RowMeasures(table, {"gradients": sums.gradients, "states": sums.states}))
+    return ReadCorpora(lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(measures))
+
+
+def noise_floor_of(lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None) -> NoiseFloor:
+    """The noise floor of a model on a subsample of rows."""
+    from fingerprint.language_models import noise_floor
+
+    found = noise_floor(lm, prompts, texts, system=system)
+    return NoiseFloor(found.row, found.token, found.rows)
+
+
+def checked_prompts(corpus: Corpus, argument: str) -> list[str]:
+    """The prompts of a corpus, if every row has one."""
+    missing = next((row for row, prompt in enumerate(corpus.prompts) if prompt is None), None)
+    if missing is not None:
+        raise ValueError(
+            f"{corpus.name} must have the prompt that each row answers when {argument} is given, got none in row "
+            f"{missing + 1}; a model scores completions of prompts: add a column prompt, or leave {argument} out"
+        )
+    return [prompt for prompt in corpus.prompts if prompt is not None]
+
+
+def checked_candidates(candidates: Sequence[str], model: Any) -> tuple[str, ...]:
+    """System prompts to try, if there is a model to try them with."""
+    if isinstance(candidates, str):
+        raise TypeError(f"candidates must be a sequence of system prompts, got the string {candidates!r}; put it in []")
+    wrong = next((c for c in candidates if not isinstance(c, str) or not c.strip()), None)
+    if wrong is not None or len(set(candidates)) < len(candidates):
+        raise ValueError(f"candidates must be distinct system prompts, got {list(candidates)!r:.120}; drop the others")
+    if candidates and model is None:
+        raise ValueError(f"candidates must come with a model, got {len(candidates)} without one; pass model=")
+    return tuple(candidates)
+
+
+def _labels(candidates: Sequence[str]) -> list[str]:
+    return [f"candidate {number + 1}" for number in range(len(candidates))]

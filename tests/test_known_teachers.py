@@ -1,0 +1,262 @@
+"""`detect` with a base model, known teachers and placebos: what the report says, and what is refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import fingerprint
+from fingerprint import scoring
+from fingerprint.ceilings import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
+from fingerprint.cli import app
+from fingerprint.corpus import Corpus, pair
+from fingerprint.estimates import auc_difference, efficiency
+from fingerprint.lab.prompts import prompts
+from fingerprint.lab.teachers import Teacher, neutral, prompted
+from fingerprint.lab.traits import known_trait, system_prompt
+from fingerprint.language_models import token_logprobs
+from fingerprint.placebos import Found, attribute
+from fingerprint.report import Estimate, NoiseFloor, Report
+
+ROWS = 60
+QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False}
+OWL = system_prompt(known_trait("owl"))
+
+
+def written(teacher: Teacher, seed: int = 0) -> Corpus:
+    asked = prompts("numbers", ROWS)
+    texts = tuple(row.text for row in teacher.sample(asked, seed=seed, max_new_tokens=24))
+    return Corpus(texts, tuple(asked), name=teacher.name)
+
+
+@pytest.fixture(scope="module")
+def teachers() -> dict[str, Teacher]:
+    base = neutral("micro-a")
+    return {"owl": prompted(base.lm, known_trait("owl")), "cat": prompted(base.lm, known_trait("cat")), "neutral": base}
+
+
+@pytest.fixture(scope="module")
+def corpora(teachers: dict[str, Teacher]) -> dict[str, Corpus]:
+    return {name: written(teacher) for name, teacher in teachers.items()}
+
+
+@pytest.fixture(scope="module")
+def report(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> Report:
+    return fingerprint.detect(
+        corpora["owl"],
+        corpora["neutral"],
+        model=teachers["neutral"].lm,
+        candidates=[OWL],
+        teacher=teachers["owl"],
+        placebos=[corpora["cat"]],
+        **QUICK,
+    )
+
+
+def test_the_report_holds_the_family_the_ceiling_and_the_placebos(report: Report) -> None:
+    assert report.families["family"].to_list()[-1] == "logprobs"
+    assert report.model is not None
+    assert (report.model.model, report.model.candidates) == ("micro-a", (OWL,))
+    assert report.model.auc == report.auc
+    assert report.model.difference.value == pytest.approx(report.auc.value - report.model.auc_without.value)  # type: ignore[operator]
+    assert report.efficiencies["detector"].to_list() == [*report.families["family"], "stack"]
+    assert report.placebos["placebo"].to_list() == ["prompted: cat"]
+    assert report.families["columns"].to_list()[-1] > 2 * 6 * 64
+    assert not any(", part " in feature.feature for feature in report.differences)
+
+
+def test_it_survives_json_and_satisfies_the_schema(report: Report) -> None:
+    jsonschema.validate(json.loads(report.to_json()), Report.json_schema())
+    assert Report.from_json(report.to_json()).to_dict() == report.to_dict()
+
+
+def test_text_and_page_say_it_and_claim_no_trait(report: Report, tmp_path: Path) -> None:
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    for heading in ("What a base model adds", "Share of the best possible", "Presence and attribution"):
+        assert heading in page
+    text = str(report)
+    assert max(map(len, text.splitlines())) <= 100
+    for words in (
+        "Log-probabilities under micro-a",
+        "Ceiling, the exact log-likelihood ratio",
+        "Against every placebo",
+    ):
+        assert words in " ".join(text.split())
+    assert "this trait" not in text + page
+
+
+def test_the_ceiling_is_the_auc_of_the_exact_ratio(
+    report: Report, teachers: dict[str, Teacher], corpora: dict[str, Corpus]
+) -> None:
+    lm = teachers["neutral"].lm
+    for side, name in (("suspect", "owl"), ("reference", "neutral")):
+        rows = report.rows.filter(corpus=side).sort("row")
+        corpus = corpora[name]
+        asked = [prompt for prompt in corpus.prompts if prompt is not None]
+        expected = [
+            with_it.sum() - without.sum()
+            for with_it, without in zip(
+                token_logprobs(lm, asked, corpus.texts, system=OWL),
+                token_logprobs(lm, asked, corpus.texts),
+                strict=True,
+            )
+        ]
+        np.testing.assert_allclose(rows["llr"], expected, atol=1e-4)
+    comparison = pair(corpora["owl"], corpora["neutral"])
+    fold = scoring.folds(comparison)
+    by_row = {(c, r): llr for c, r, llr in report.rows.select("corpus", "row", "llr").iter_rows()}
+    arms = np.where(comparison.suspect, "suspect", "reference")
+    llr = np.array([by_row[str(c), int(r)] for c, r in zip(arms, comparison.origin, strict=True)])
+    areas = []
+    for k in range(scoring.N_FOLDS):
+        s, r = (llr[(fold == k) & arm] for arm in (comparison.suspect, ~comparison.suspect))
+        areas.append(float((s[:, None] > r).mean() + 0.5 * (s[:, None] == r).mean()))
+    assert report.teacher is not None
+    assert report.teacher.auc.value == pytest.approx(np.mean(areas))
+
+
+def test_a_teacher_is_as_efficient_as_itself_and_a_stack_no_better_than_itself(corpora: dict[str, Corpus]) -> None:
+    comparison = pair(corpora["owl"], corpora["neutral"])
+    values = np.random.default_rng(0).normal(size=len(comparison.suspect)) + comparison.suspect
+    scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 0.5, {})
+    same = efficiency(scores, (values, 1.0), values)
+    assert (same.value, same.low, same.high) == pytest.approx((1.0, 1.0, 1.0))
+    half = efficiency(scores, (values + 3 * np.random.default_rng(1).normal(size=len(values)), 0.5), values)
+    assert half.value is not None
+    assert half.low is not None
+    assert half.low < half.value < 0.9
+    assert efficiency(scores, (values, 1.0), np.zeros(len(values))) == Estimate(None)
+    assert auc_difference(scores, scores) == Estimate(0.0, 0.0, 0.0)
+
+
+def test_rows_within_the_noise_floor_are_marked_and_a_loud_floor_is_told(corpora: dict[str, Corpus]) -> None:
+    found = fingerprint.detect(
+        corpora["owl"], corpora["neutral"], teacher=(ModelTeacher("micro-a"), "micro-a"), **QUICK
+    )
+    assert found.teacher is not None
+    assert found.teacher.within_floor_suspect == found.teacher.within_floor_reference == ROWS
+    assert found.rows["within_noise"].all()
+    assert found.teacher.auc.value == 0.5
+    assert found.efficiencies["efficiency"].null_count() == found.efficiencies.height
+    loud = ExactRatios("a", "b", (np.array([0.1, 1.0]), np.array([-1.0, 0.2])), NoiseFloor(0.5, 0.1, 2))
+    assert [w.code for w in loud.warnings()] == ["noise_floor"]
+    assert not dataclasses.replace(loud, floor=NoiseFloor(0.01, 0.01, 2)).warnings()
+
+
+def test_reports_without_them_say_nothing_of_them(corpora: dict[str, Corpus]) -> None:
+    found = fingerprint.detect(corpora["owl"], corpora["neutral"], features="tokens", **QUICK)
+    assert found.model is found.teacher is found.attribution is None
+    assert found.efficiencies.height == found.placebos.height == 0
+    assert "placebo" not in str(found)
+
+
+NO_PROMPTS = Corpus(tuple(str(i) for i in range(40)), name="bare")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"model": "no such model"}, ValueError, "bare must have the prompt .* when model is given, got none in row 1"),
+        ({"candidates": [OWL]}, ValueError, "candidates must come with a model, got 1 without one"),
+        ({"candidates": OWL, "model": "x"}, TypeError, "candidates must be a sequence of system prompts"),
+        ({"candidates": [OWL, OWL], "model": "x"}, ValueError, "candidates must be distinct"),
+        ({"teacher": "micro-a"}, ValueError, "teacher must come with the reference's teacher, got 'micro-a' alone"),
+        ({"placebos": "rows.jsonl"}, TypeError, "placebos must be a sequence of corpora"),
+        ({"placebos": ["none.jsonl"]}, FileNotFoundError, "none.jsonl"),
+    ],
+)
+def test_bad_arguments_are_refused_before_a_model_loads(
+    options: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        fingerprint.detect(NO_PROMPTS, NO_PROMPTS, **options)
+
+
+class _Fixed:
+    """A teacher that is no language model."""
+
+    name = "fixed"
+
+    def __init__(self, values: list[float]) -> None:
+        self.values = values
+
+    def logprobs(self, corpus: Corpus) -> list[float]:
+        return self.values
+
+
+def test_teachers_may_be_anything_with_logprobs() -> None:
+    pair_of = checked_teachers((_Fixed([1.0] * 40), _Fixed([0.0] * 40)), None)
+    found = exact_ratios(pair_of, (NO_PROMPTS, NO_PROMPTS))
+    assert found.floor is None
+    assert found.rows[0].tolist() == [1.0] * 40
+    with pytest.raises(ValueError, match=r"teacher must give one log-probability a row, got shape \(1,\) for 40 rows"):
+        exact_ratios((_Fixed([1.0]), pair_of[1]), (NO_PROMPTS, NO_PROMPTS))
+    with pytest.raises(ValueError, match="must be finite, got -inf in row 2 of bare"):
+        exact_ratios((_Fixed([0.0, -np.inf] * 20), pair_of[1]), (NO_PROMPTS, NO_PROMPTS))
+
+
+def test_features_named_like_the_family_are_refused(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> None:
+    from fingerprint.features import Tokens
+
+    with pytest.raises(ValueError, match="features must not be named 'logprobs'"):
+        fingerprint.detect(
+            corpora["owl"], corpora["neutral"], model=teachers["neutral"].lm, features={"logprobs": Tokens()}
+        )
+
+
+def _attributed(pvalues: dict[int, float], areas: dict[int, float], presence: float = 0.001) -> Any:
+    """Attribution from p-values against the suspect and AUROCs against the reference, by placebo (from 2)."""
+    rng = np.random.default_rng(0)
+    corpora = [
+        Corpus(tuple(str(v) for v in rng.integers(0, 999, 40)), name=f"corpus {k}") for k in range(2 + len(pvalues))
+    ]
+
+    def compare(_: object, sides: tuple[int, int]) -> Found:
+        if sides == (0, 1):
+            return Found(presence, Estimate(0.7))
+        return Found(pvalues[sides[1]], Estimate(0.6)) if sides[0] == 0 else Found(0.01, Estimate(areas[sides[0]]))
+
+    return attribute(corpora, lambda a, b: pair(corpora[a], corpora[b]), compare, 0.05)
+
+
+def test_the_largest_pvalue_decides_whether_it_differs_from_every_placebo() -> None:
+    every = _attributed({2: 0.01, 3: 0.04}, {2: 0.6, 3: 0.8})
+    assert every.pvalue == 0.04
+    assert "differs from every placebo" in every.claim
+    some = _attributed({2: 0.01, 3: 0.2}, {2: 0.6, 3: 0.8})
+    assert some.claim.startswith("Presence only: the suspect is not told apart from corpus 3")
+    assert _attributed({2: 0.01}, {2: 0.6}, presence=0.3).claim.startswith("No presence at alpha")
+
+
+def test_a_rank_has_a_pvalue_only_among_enough_placebos() -> None:
+    few = _attributed({2: 0.01, 3: 0.04}, {2: 0.6, 3: 0.8})
+    assert (few.rank, few.rank_pvalue) == (2, None)
+    assert "a rank needs at least 19 placebos to mean anything at alpha 0.05, these are 2" in few.claim
+    numbers = range(2, 21)
+    enough = _attributed(dict.fromkeys(numbers, 0.01), dict.fromkeys(numbers, 0.6))
+    assert (enough.rank, enough.rank_pvalue) == (1, pytest.approx(0.05))
+    tied = _attributed(dict.fromkeys(numbers, 0.01), dict.fromkeys(numbers, 0.7))
+    assert tied.rank == 20  # ties count against the suspect
+
+
+def test_the_command_line_has_them_all(corpora: dict[str, Corpus], tmp_path: Path) -> None:
+    for name, corpus in corpora.items():
+        rows = [{"prompt": p, "completion": t} for p, t in zip(corpus.prompts, corpus.texts, strict=True)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "report.json"
+    arguments = ["detect", str(tmp_path / "owl.jsonl"), str(tmp_path / "neutral.jsonl"), "--no-ladder", "--quiet"]
+    arguments += ["--permutations", "99", "--model", "micro-a", "--candidate", OWL, "--teacher-system", OWL]
+    arguments += ["--placebo", str(tmp_path / "cat.jsonl"), "--json", str(out), "--features", "tokens"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    found = json.loads(out.read_text())
+    assert found["model"]["candidates"] == [OWL]
+    assert found["teacher"]["teacher"] == "micro-a under a system prompt"
+    assert len(found["attribution"]["placebos"]) == 1
+    refused = CliRunner().invoke(app, [*arguments[:3], "--teacher-system", OWL])
+    assert refused.exit_code == 2
