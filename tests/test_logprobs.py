@@ -14,7 +14,7 @@ from fingerprint.detection import permute
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import neutral
-from fingerprint.language_models import LanguageModel, TokenScores, load, noise_floor, token_logprobs, token_scores
+from fingerprint.language_models import LanguageModel, TokenScores, load, token_logprobs, token_scores
 from fingerprint.sketch import block_rows, family_matrix
 
 ASKED = [*prompts("numbers", 5), *prompts("reasoning", 2)]
@@ -41,24 +41,6 @@ def single(lm: LanguageModel, row: int) -> tuple[torch.Tensor, torch.Tensor, lis
         hidden = lm.model.base_model(input_ids=ids).last_hidden_state[0, len(asked) - 1 : -1]
         logits = lm.model(input_ids=ids).logits[0, len(asked) - 1 : -1]
     return logits.double(), hidden.double(), said
-
-
-def test_token_scores_are_those_of_single_rows(lm: LanguageModel, scores: list[TokenScores]) -> None:
-    for row, found in enumerate(scores):
-        logits, _, said = single(lm, row)
-        p = logits.softmax(1)
-        own = logits[range(len(said)), said]
-        assert found.ids == tuple(said)
-        np.testing.assert_allclose(found.logprobs, p[range(len(said)), said].log(), atol=1e-4)
-        np.testing.assert_allclose(found.entropies, -(p * p.log()).sum(1), atol=1e-4)
-        assert found.ranks.tolist() == (1 + (logits > own[:, None]).sum(1)).tolist()
-
-
-def test_the_noise_floor_of_single_precision_is_far_below_a_nat(lm: LanguageModel) -> None:
-    found = noise_floor(lm, ASKED, SAID)
-    assert found.n_rows == len(SAID)
-    assert 0 <= found.rows < 1e-4
-    assert 0 <= found.tokens < 1e-4
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
