@@ -70,18 +70,18 @@ def listed(given: Sequence[Any] | Mapping[str, Any], forms: Sequence[str], argum
     """
     wrong = [form for form in forms if form not in TRAIT_FORMS]
     if wrong or not forms:
-        found = repr(wrong[0]) if wrong else "none"
-        raise ValueError(f"forms must be among {', '.join(TRAIT_FORMS)}, got {found}; choose of them")
+        shown = repr(wrong[0]) if wrong else "none"
+        raise ValueError(f"forms must be among {', '.join(TRAIT_FORMS)}, got {shown}; choose of them")
     if isinstance(given, str | bytes | os.PathLike):
         raise TypeError(f"{argument} must be a list or a mapping of names, got {given!r:.80}; put it in a list")
     named = list(given.items()) if isinstance(given, Mapping) else [(None, entry) for entry in given]
-    found = tuple(c for i, (name, entry) in enumerate(named) for c in _of(entry, name, forms, f"{argument}[{i}]"))
+    chosen = tuple(c for i, (name, entry) in enumerate(named) for c in _of(entry, name, forms, f"{argument}[{i}]"))
     seen: set[tuple[str, str]] = set()
-    for candidate in found:
+    for candidate in chosen:
         if (candidate.name, candidate.form) in seen:
             raise ValueError(f"{argument} must differ in their names, got {candidate.name!r} twice; leave one out")
         seen.add((candidate.name, candidate.form))
-    return found
+    return chosen
 
 
 def _of(entry: Any, name: str | None, forms: Sequence[str], where: str) -> list[Candidate]:

@@ -265,11 +265,16 @@ def identify(
     Notes
     -----
     A candidate is a writer, not a wish: a trait fine-tuned with another seed or recipe, or prompted in other words, is
-    another writer, and the more rows there are the surer it is told from the candidate. Posteriors are those of the
-    candidates and rivals listed, if rows of different prompts are independent, sampled at temperature 1, and not
-    filtered other than the reference was. `pvalue` is exact under "suspect and reference have one writer", prompt by
-    prompt; it says nothing about a placebo, which differs from the reference too. What keeps a placebo from being named
-    is the posterior.
+    another writer, and the more rows there are the surer it is told from the candidate.
+
+    Posteriors assume that rows of different prompts are independent, sampled at temperature 1 from the very model that
+    is asked, and not filtered; and that an unlisted teacher is about as far from its nearest candidate as candidates
+    are from one another. The base of all likelihood ratios is `model`, also beside a reference that was given; detectors
+    of corpora are fitted against half of the reference, or a second sample.
+
+    `pvalue` is exact under "suspect and reference have one writer", if the two rows of a prompt, or the prompts, are
+    exchangeable then. It says nothing about a placebo, which differs from the reference too: what keeps a placebo from
+    being named is the posterior, which asks by how much a candidate is ahead.
 
     Examples
     --------
@@ -794,7 +799,7 @@ def _tests(panel: Panel, suspect: Rows, n_permutations: int, rng: int) -> dict[i
     shares = softmax(np.concatenate([suspect.evidence, panel.reference.evidence]), axis=1)[place]
     units = block_rows(comparison, sp.csr_matrix(shares))
     relabellings = Relabellings.draw(comparison, n_permutations, np.random.default_rng([rng, 14]))
-    wanted = {str(w.column): units[:, w.column] for w in panel.writers if w.is_candidate}
+    wanted = {str(w.column): units[:, w.column].astype(np.float64) for w in panel.writers if w.is_candidate}
     test = permutation_test({}, relabellings, wanted)
     adjusted = test.adjusted()
     return {
