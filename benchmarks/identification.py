@@ -32,6 +32,7 @@ import numpy as np
 
 from fingerprint.candidates import TRAIT_FORMS, Rows, listed
 from fingerprint.corpus import Corpus
+from fingerprint.filters import NumberRule
 from fingerprint.identification import Identification, Panel, columns, judge, prepare
 from fingerprint.inference import exact_interval
 from fingerprint.lab.prompts import prompts
@@ -54,9 +55,10 @@ NULL_RATE, NAMED, MOST_ERROR, COVERAGE, WIDTH = 0.95, 0.9, 0.05, 0.9, 0.15
 
 
 def written(teacher: Teacher, asked: list[str], seed: int) -> Corpus:
-    """Rows that a teacher ended itself."""
+    """Rows that a teacher ended itself and that pass the number rule."""
     answers = teacher.sample(asked, seed=seed, max_new_tokens=MOST_TOKENS)
-    kept = [(p, a.text) for p, a in zip(asked, answers, strict=True) if a.finished]
+    reasons = NumberRule()([a.text for a in answers], asked).reasons
+    kept = [(p, a.text) for p, a, why in zip(asked, answers, reasons, strict=True) if a.finished and not why]
     return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
 
 
@@ -80,7 +82,8 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[
     asked = prompts("numbers", n_rows, rng=seed)
     base = load("micro-a")
     model = neutral(base)
-    panel = prepare(listed(names, TRAIT_FORMS, "candidates"), written(model, asked, seed + 1), model=base, rng=seed)
+    chosen = listed(names, TRAIT_FORMS, "candidates")
+    panel = prepare(chosen, written(model, asked, seed + 1), model=base, rule=NumberRule(), rng=seed)
     views = {"both": (panel, panel.columns_of(TRAIT_FORMS))}
     views |= {form: (panel.only([form]), panel.columns_of([form])) for form in TRAIT_FORMS}
     other_seed = finetuned(base, known_trait(names[0]), rng=seed + 1000)
@@ -163,11 +166,15 @@ def shares(runs: int, n_rows: int, trait: str, seed: int) -> list[dict[str, Any]
         asked = prompts("numbers", n_rows, rng=seed + 7919 * (run + 1))
         # Each teacher answers all prompts once; mixtures of one run take their rows from these.
         theirs, others = (row_ratios(written(w, asked, seed + run), *writers) for w in writers)
-        known = dict(zip(theirs.corpus.prompts, theirs.llr, strict=True))
+        # Rows passed the rule: likelihoods are those of rows that do.
+        passed = np.log(len(others.llr) / len(theirs.llr))
+        known = dict(zip(theirs.corpus.prompts, theirs.llr + passed, strict=True))
+        pairs = [(p, known[p], value + passed)
+                 for p, value in zip(others.corpus.prompts, others.llr, strict=True) if p in known]
         for share in SHARES:
             rng = np.random.default_rng([seed, run, int(100 * share)])
-            mixed = [(p, known[p] if p in known and rng.random() < share else value)
-                     for p, value in zip(others.corpus.prompts, others.llr, strict=True)]
+            is_theirs = rng.permutation(len(pairs)) < round(share * len(pairs))
+            mixed = [(p, a if mine else b) for (p, a, b), mine in zip(pairs, is_theirs, strict=True)]
             found = mixture_share([value for _, value in mixed], prompts=[p for p, _ in mixed], rng=run)
             values.setdefault(share, []).append(found.share.value or 0.0)
             for name, interval in (("likelihood", found.share), ("bootstrap", found.bootstrap)):

@@ -333,6 +333,9 @@ def identify(
         list[str] | None,
         typer.Option(metavar="P", help="As --candidate or a trait: conditioned on something else; may be repeated."),
     ] = None,
+    rule: Annotated[
+        str | None, typer.Option(metavar="F", help="Filter that SUSPECT has passed, as --filter; sampled rows pass it.")
+    ] = None,
     forms: Annotated[str, typer.Option(metavar="A,B", help="How a trait came to its teacher.")] = "finetuned,prompted",
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")] = None,
     text: TextOption = None,
@@ -356,6 +359,7 @@ def identify(
                 reference=reference,
                 model=model,
                 placebos=placebo or [],
+                rule=None if rule is None else _named_filters([rule], (suspect,))[0],
                 forms=[name.strip() for name in forms.split(",")],
                 text=text,
                 prompt=prompt,

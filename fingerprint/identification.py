@@ -57,6 +57,7 @@ from fingerprint.render.records import encode, frame
 from fingerprint.sketch import block_rows
 
 if TYPE_CHECKING:
+    from fingerprint.filters import Filter
     from fingerprint.lab.teachers import Teacher
 
 Floats = NDArray[np.float64]
@@ -219,6 +220,7 @@ def identify(
     model: Any = None,
     placebos: Sequence[Any] | Mapping[str, Any] = (),
     forms: Sequence[str] = TRAIT_FORMS,
+    rule: Filter | None = None,
     text: str | None = None,
     prompt: str | None = None,
     alpha: float = 0.05,
@@ -245,6 +247,9 @@ def identify(
         beside prompted traits in any case.
     forms : sequence of "finetuned", "prompted"
         How a trait that is only named may have come to its teacher. Both are built from `model`.
+    rule : Filter, optional
+        What the suspect's rows have passed: rows that are sampled have to pass it too. A reference that is given is
+        taken as it is.
     text, prompt : str, optional
         Columns of the suspect and of the reference.
     alpha : float
@@ -268,9 +273,11 @@ def identify(
     another writer, and the more rows there are the surer it is told from the candidate.
 
     Posteriors assume that rows of different prompts are independent, sampled at temperature 1 from the very model that
-    is asked, and not filtered; and that an unlisted teacher is about as far from its nearest candidate as candidates
-    are from one another. The base of all likelihood ratios is `model`, also beside a reference that was given; detectors
-    of corpora are fitted against half of the reference, or a second sample.
+    is asked, and filtered by `rule` at most; and that an unlisted teacher is about as far from its nearest candidate as
+    candidates are from one another. Likelihoods are not corrected for how often a model's rows pass `rule`: a candidate
+    whose rows fail more often than the base's loses the logarithm of the ratio for every row. The base of all ratios
+    is `model`, also beside a reference that was given; detectors of corpora are fitted against half of the reference,
+    or a second sample.
 
     `pvalue` is exact under "suspect and reference have one writer", if the two rows of a prompt, or the prompts, are
     exchangeable then. It says nothing about a placebo, which differs from the reference too: what keeps a placebo from
@@ -302,7 +309,7 @@ def identify(
     judged = as_corpus(suspect, text=text, prompt=prompt, argument="suspect")
     anchor = None if reference is None else as_corpus(reference, text=text, prompt=prompt, argument="reference")
     step = progress or (lambda name, share: None)
-    panel = prepare(chosen, judged, reference=anchor, model=model, placebos=others, rng=rng, progress=step)
+    panel = prepare(chosen, judged, reference=anchor, model=model, placebos=others, rule=rule, rng=rng, progress=step)
     rows = panel.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
     return judge(panel, rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
 
@@ -397,6 +404,7 @@ def prepare(
     reference: Corpus | None = None,
     model: Any = None,
     placebos: Sequence[Candidate] = (),
+    rule: Filter | None = None,
     rows_per_model: int = ROWS_PER_MODEL,
     rng: int = 0,
     progress: Progress | None = None,
@@ -412,7 +420,7 @@ def prepare(
     corpora = [c for c in (*candidates, *placebos) if c.form == "corpus"]
     halves = {_key(c): _halves(c.source, rng) for c in corpora}
     if reference is None:
-        reference_rows, anchor = _sampled_reference(scorers.teachers[BASE], suspect, rng), None
+        reference_rows, anchor = _sampled_reference(scorers.teachers[BASE], suspect, rng, rule), None
     else:
         reference_rows, anchor = reference, reference
     fitting, calibrating = reference_rows, reference_rows
@@ -420,14 +428,14 @@ def prepare(
         from fingerprint.detector import Detector
 
         if anchor is None:  # a second sample is at hand
-            fitting = _sampled_reference(scorers.teachers[BASE], suspect, rng + 1)
+            fitting = _sampled_reference(scorers.teachers[BASE], suspect, rng + 1, rule)
         else:
             fitting, calibrating = _halves(anchor, rng)
         for name, (first, _) in halves.items():
             labels = np.repeat([1, 0], [len(first), len(fitting)])
             both = Corpus(first.texts + fitting.texts, first.prompts + fitting.prompts, name=name)
             scorers.detectors[name] = Detector(holdout=0, rng=rng).fit(both, labels)
-    drawn, writers = _pool(scorers, suspect, rows_per_model, rng)
+    drawn, writers = _pool(scorers, suspect, rows_per_model, rng, rule)
     scored = scorers.score(calibrating, lambda share: step("scoring the reference", 0.5 + 0.1 * share))
     parts, writer = [scored], [np.zeros(len(scored.corpus), dtype=np.int64)]
     if anchor is not None:
@@ -454,7 +462,9 @@ def prepare(
 def _anchor(scored: Rows, given: Corpus | None, scorers: Scorers, rng: int) -> Anchor:
     base = scorers.teachers.get(BASE)
     if given is None and base is not None:
-        assumption = f"Assumption: the suspect's base is {base.lm.name}, sampled at temperature 1 and not filtered."
+        assumption = (
+            f"Assumption: the suspect's base is {base.lm.name} at temperature 1, and its filter is the one named."
+        )
         return Anchor(len(scored.corpus), True, base.lm.name, rng, assumption)
     assumption = "Assumption: the reference was sampled and filtered as the suspect was, by its base without a trait."
     return Anchor(len(scored.corpus), False, None if base is None else base.lm.name, rng, assumption)
@@ -504,10 +514,15 @@ def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
     )
 
 
-def _finished(teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, first_row: int = 0) -> Corpus:
-    """Answers of a teacher that it ended within `limit` tokens."""
+def _finished(
+    teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, rule: Filter | None, first_row: int = 0
+) -> Corpus:
+    """Answers of a teacher that it ended within `limit` tokens, and that pass the rule."""
     answers = teacher.sample(prompts, seed=seed, max_new_tokens=limit, first_row=first_row)
     kept = [(p, a.text) for p, a in zip(prompts, answers, strict=True) if a.finished]
+    if rule is not None and kept:
+        reasons = rule([text for _, text in kept], [p for p, _ in kept]).reasons
+        kept = [row for row, why in zip(kept, reasons, strict=True) if not why]
     return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
 
 
@@ -516,13 +531,15 @@ def _limit(teacher: Teacher, suspect: Corpus) -> int:
     return max(len(ids) for ids in teacher.lm.answers(suspect.texts))
 
 
-def _sampled_reference(base: Teacher, suspect: Corpus, rng: int) -> Corpus:
+def _sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Corpus:
     from fingerprint.lab.teachers import prompts_of
 
-    return _finished(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng)
+    return _finished(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng, rule)
 
 
-def _pool(scorers: Scorers, suspect: Corpus, rows_per_model: int, rng: int) -> tuple[Corpus | None, NDArray[np.int64]]:
+def _pool(
+    scorers: Scorers, suspect: Corpus, rows_per_model: int, rng: int, rule: Filter | None
+) -> tuple[Corpus | None, NDArray[np.int64]]:
     """Rows of every model on random prompts of the suspect, and the column of who wrote each."""
     if not scorers.teachers:
         return None, np.zeros(0, dtype=np.int64)
@@ -536,7 +553,7 @@ def _pool(scorers: Scorers, suspect: Corpus, rows_per_model: int, rng: int) -> t
     for column, teacher in enumerate(scorers.teachers.values()):
         chosen = [asked[i] for i in draws.integers(0, len(asked), rows_per_model)]
         # Row numbers above those of the reference: the base's rows here are other draws than there.
-        rows = _finished(teacher, chosen, _limit(teacher, suspect), rng, first_row=len(asked))
+        rows = _finished(teacher, chosen, _limit(teacher, suspect), rng, rule, first_row=len(asked))
         texts += rows.texts
         prompts += [p for p in rows.prompts if p is not None]
         writer += [column] * len(rows)

@@ -160,7 +160,9 @@ def mixture_share(llr: Sequence[float] | Floats, *, prompts: Sequence[str | None
     one maximum. It assumes that the ratios are those of the very models that wrote the rows, sampled at temperature 1,
     and that rows are independent given their prompts. The interval holds the shares whose log-likelihood is at most
     1.92 below the maximum (half the .95 quantile of chi-square with one degree of freedom); its coverage is asymptotic,
-    and at least nominal where the truth is 0 or 1. Rows that passed a filter shift all ratios by the
+    and at least nominal where the truth is 0 or 1. Rows that are read back into other tokens than they were sampled in
+    have ratios of tens of nats and count as the teacher's: of free text leave out what no rule for the task passes, or
+    the share is too large by about their part. Rows that passed a filter shift all ratios by the
     logarithm of the ratio of the two pass rates: with rates that differ by 2 %, by .02 nats.
 
     The p-value is that of a likelihood ratio of one parameter on the edge of its range: half a point mass at 0, half
