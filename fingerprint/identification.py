@@ -66,6 +66,8 @@ SCHEMA_VERSION = 1
 PLACEBO = "placebo"
 # A candidate is named when it is likelier than all else together.
 LEAST_POSTERIOR = 0.5
+# ... and not when the suspect is as unlike the candidate's own rows as 1 in 100 of its corpora is.
+LEAST_FIT = 0.01
 # Share of a writer's own rows whose log shares are cut off from below when fits are compared.
 _FEW = 0.01
 # Variance of log shares below this is rounding.
@@ -96,8 +98,8 @@ class Ranked:
     pvalue : float
         Of such a score if suspect and reference had one writer; adjusted over all candidates by max-T.
     fit_pvalue : float
-        Of being so little ahead of the other writers, if the candidate wrote the suspect; one-sided, and approximate:
-        the mean of many prompts is close to normal.
+        Of being so little, or so far, ahead of the other writers if the candidate wrote the suspect; two-sided, and
+        approximate: the mean of many prompts is close to normal.
     """
 
     candidate: str
@@ -139,7 +141,7 @@ class Identification:
     form : str or None
         The form of the candidate named that fits best.
     alpha : float
-        A candidate is named if its p-value is at most alpha and its posterior at least one half.
+        A candidate is named if its p-value is at most alpha, its posterior at least one half, its fit p at least .01.
     none : float
         Posterior of all that is none of the candidates.
     ranking : tuple of Ranked
@@ -772,7 +774,13 @@ def judge(
     forms = tuple(
         sorted(
             (
-                Ranked(w.name, w.form, float(posterior[w.column]), *tests[w.column], float(norm.cdf(fits[w.column])))
+                Ranked(
+                    w.name,
+                    w.form,
+                    float(posterior[w.column]),
+                    *tests[w.column],
+                    float(2 * norm.sf(abs(fits[w.column]))),
+                )
                 for w in panel.writers
                 if w.is_candidate
             ),
@@ -787,7 +795,7 @@ def judge(
     nones = [NoneOf(w.name, float(posterior[w.column])) for w in panel.writers if not w.is_candidate]
     nones.append(NoneOf(UNLISTED, float(posterior[-1])))
     first, none = ranking[0], sum(part.posterior for part in nones)
-    is_named = first.pvalue <= alpha and first.posterior >= LEAST_POSTERIOR
+    is_named = first.pvalue <= alpha and first.posterior >= LEAST_POSTERIOR and first.fit_pvalue >= LEAST_FIT
     return Identification(
         verdict=_verdict(first, is_named, alpha, none),
         answer=first.candidate if is_named else None,
@@ -834,6 +842,8 @@ def _verdict(first: Ranked, is_named: bool, alpha: float, none: float) -> str:
         )
     if first.pvalue > alpha:
         why = f"no candidate's score differs from the reference's (smallest p {wording.probability(first.pvalue)})"
+    elif first.fit_pvalue < LEAST_FIT:
+        why = f"the likeliest, {first.candidate}, does not write like this (p of fit {first.fit_pvalue:.2g})"
     elif none >= 0.5:
         why = f"none of them has posterior {none:.3f}"
     else:
