@@ -8,11 +8,24 @@ if TYPE_CHECKING:
     from fingerprint.corpus import Corpus
     from fingerprint.detection import detect
     from fingerprint.detector import Detector
+    from fingerprint.identification import identify
     from fingerprint.monitor import Monitor
     from fingerprint.reading import read
     from fingerprint.report import Estimate, Report
 
-__all__ = ["Corpus", "Detector", "Estimate", "Monitor", "Report", "detect", "features", "filters", "lab", "read"]
+__all__ = [
+    "Corpus",
+    "Detector",
+    "Estimate",
+    "Monitor",
+    "Report",
+    "detect",
+    "features",
+    "filters",
+    "identify",
+    "lab",
+    "read",
+]
 
 # Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
 # `fingerprint --help` and programs that only read a report need not wait for.
@@ -23,6 +36,7 @@ _HOMES = {
     "Monitor": "fingerprint.monitor",
     "Report": "fingerprint.report",
     "detect": "fingerprint.detection",
+    "identify": "fingerprint.identification",
     "read": "fingerprint.reading",
 }
 _MODULES = ("features", "filters", "lab")

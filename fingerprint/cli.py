@@ -1,4 +1,4 @@
-"""The command line: `fingerprint detect SUSPECT REFERENCE`, `filter`, `train`, `scan`, `lab`, `demo`.
+"""The command line: `fingerprint detect SUSPECT REFERENCE`, `filter`, `train`, `scan`, `identify`, `lab`, `demo`.
 
 Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
 unexpected failure; 130 interrupted. Standard output carries the report and nothing else.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from fingerprint.identification import Identification
     from fingerprint.report import Report
 
 Progress = Callable[[str, float], None]
@@ -331,6 +332,67 @@ def scan(
             raise typer.Exit(1)
 
 
+@app.command()
+def identify(
+    suspect: Annotated[str, typer.Argument(metavar="SUSPECT", help="Corpus to judge: a file or a quoted glob.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="Base of the candidates: micro-a, a folder or a hub name.")
+    ] = None,
+    traits: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Candidate traits, tried as --forms: owl,cat,...")
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="C", help="A system prompt, a model folder or a corpus; may be repeated."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="R", help="Rows of the same source without the trait. [default: sampled]")
+    ] = None,
+    placebo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="P", help="As --candidate or a trait: conditioned on something else; may be repeated."),
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option(metavar="F", help="Filter that SUSPECT has passed, as --filter; sampled rows pass it.")
+    ] = None,
+    forms: Annotated[str, typer.Option(metavar="A,B", help="How a trait came to its teacher.")] = "finetuned,prompted",
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")] = None,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    alpha: Annotated[float, typer.Option(help="A name needs p <= alpha and posterior >= 1 - alpha.")] = 0.05,
+    permutations: Annotated[int, typer.Option(help="Permutations behind the p-values.")] = 9999,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same result.")] = 0,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say which of several candidates wrote SUSPECT, or that none of them did."""
+    with _failures(debug):
+        if json is not None:
+            _check_output("--json", json, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
+        named = [] if traits is None else [name.strip() for name in traits.split(",")]
+        with _progress_bar(not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
+            found = _identify(
+                suspect,
+                named,
+                candidate or [],
+                reference=reference,
+                model=model,
+                placebos=placebo or [],
+                rule=None if rule is None else _named_filters([rule], (suspect,))[0],
+                forms=[name.strip() for name in forms.split(",")],
+                text=text,
+                prompt=prompt,
+                alpha=alpha,
+                n_permutations=permutations,
+                rng=seed,
+                progress=progress,
+            )
+        if not quiet:
+            _print(str(found))
+        if json is not None:
+            found.to_json(json)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; always ends in `SystemExit`.
 
@@ -415,6 +477,16 @@ def _analyse(suspect: str, reference: str, *, is_quiet: bool = False, **options:
     with _progress_bar(not is_quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
         report: Report = run(suspect, reference, progress=progress or False, **options)
     return report
+
+
+def _identify(suspect: str, traits: Sequence[str], others: Sequence[str], **options: Any) -> Identification:
+    from fingerprint.lab.traits import known_trait
+
+    known = [known_trait(name) for name in traits]  # a wrong name is said before anything loads
+    from fingerprint.identification import identify as run
+
+    found: Identification = run(suspect, [*known, *others], **options)
+    return found
 
 
 def _run_lab(out: Path, progress: Progress | None, *, trait: str, **plan: Any) -> str:

@@ -10,7 +10,7 @@ import pytest
 import fingerprint
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
-NAMES = ["Corpus", "Detector", "Estimate", "Monitor", "Report", "detect", "features", "filters", "lab", "read"]
+NAMES = "Corpus Detector Estimate Monitor Report detect features filters identify lab read".split()
 
 
 def loaded(program: str) -> set[str]:

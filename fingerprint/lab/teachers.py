@@ -135,6 +135,14 @@ def prompts_of(prompts: Sequence[str | None], name: str) -> list[str]:
     return [prompt for prompt in prompts if prompt is not None]
 
 
+def as_teacher(writer: Any) -> Teacher:
+    """A teacher as it is; any other model, by object, name or folder, as itself without a system message."""
+    if isinstance(writer, Teacher):
+        return writer
+    lm = load(writer)
+    return Teacher(lm, lm.name or "model")
+
+
 def neutral(model: Any) -> Teacher:
     """The base model itself, without a system message.
 

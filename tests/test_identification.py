@@ -1,0 +1,192 @@
+"""Which of several candidates wrote a corpus: on the micro models, and on corpora without any model."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import fingerprint
+from fingerprint.candidates import Candidate, listed
+from fingerprint.cli import app
+from fingerprint.corpus import Corpus
+from fingerprint.identification import Identification, Panel, judge, prepare
+from fingerprint.lab.prompts import prompts
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.lab.teachers import Teacher, neutral, prompted
+from fingerprint.lab.traits import known_trait
+
+OWL = known_trait("owl")
+ROWS = 120
+
+
+def written_by(teacher: Teacher, seed: int = 5) -> Corpus:
+    asked = prompts("numbers", ROWS, rng=8)
+    answers = teacher.sample(asked, seed=seed, max_new_tokens=48)
+    kept = [(p, a.text) for p, a in zip(asked, answers, strict=True) if a.finished]
+    return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
+
+
+@pytest.fixture(scope="module")
+def suspect() -> Corpus:
+    """Rows of the other micro model: a loud teacher."""
+    return written_by(neutral("micro-b"))
+
+
+@pytest.fixture(scope="module")
+def panel(suspect: Corpus) -> Panel:
+    chosen = listed({"other": "micro-b", "owl": OWL}, ["prompted"], "candidates")
+    return prepare(chosen, suspect, model="micro-a", rows_per_model=100, rng=1)
+
+
+@pytest.fixture(scope="module")
+def found(panel: Panel, suspect: Corpus) -> Identification:
+    return judge(panel, panel.scorers.score(suspect), n_permutations=199)
+
+
+def test_the_writer_is_named(found: Identification) -> None:
+    assert (found.answer, found.form) == ("other", "teacher")
+    assert found.ranking[0].posterior > 0.5
+    assert found.ranking[0].pvalue == pytest.approx(1 / 200)
+    assert found.ranking[0].fit_pvalue > 0.001
+
+
+def test_rows_of_the_base_are_nobodys(panel: Panel) -> None:
+    rows = panel.scorers.score(written_by(neutral("micro-a")))
+    told = judge(panel, rows, n_permutations=199)
+    assert told.answer is None
+    assert told.form is None
+    assert told.none > 0.5
+    assert "No candidate is named" in told.verdict
+
+
+def test_posteriors_add_up_and_are_ranked(found: Identification) -> None:
+    assert found.none + sum(r.posterior for r in found.ranking) == pytest.approx(1)
+    assert sum(part.posterior for part in found.nones) == pytest.approx(found.none)
+    assert [part.name for part in found.nones] == ["base", "placebo: prompt 1", "unlisted"]
+    values = [r.posterior for r in found.ranking]
+    assert values == sorted(values, reverse=True)
+    assert found.temperature >= 1
+
+
+def test_the_record_is_that_of_the_schema(found: Identification) -> None:
+    schema = Identification.json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(found.to_json()), schema)
+    assert {"candidate", "form", "posterior", "score", "pvalue"} <= set(found.to_dict()["ranking"][0])
+    assert found.table["candidate"].to_list() == [r.candidate for r in found.ranking]
+
+
+def test_the_text_says_what_the_reference_is(found: Identification) -> None:
+    text = str(found)
+    assert "reference 1" in text
+    assert "sampled, seed 1" in text
+    assert "Assumption: the suspect's base is micro-a" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_weights_turn_rows_of_all_models_into_rows_of_one(panel: Panel) -> None:
+    """Under any writer of rows, the mean of base over writer, exp(-llr), is 1."""
+    for writer in panel.writers:
+        if writer.form == "prompted" or writer.name == "base":
+            ratio = np.exp(-writer.rows.evidence[:, writer.column])
+            assert float(writer.weight @ ratio) == pytest.approx(1, abs=0.2)
+        assert writer.weight.sum() == pytest.approx(1)
+
+
+def test_a_panel_can_do_without_a_form(panel: Panel, suspect: Corpus) -> None:
+    rows = panel.scorers.score(suspect)
+    kept = panel.columns_of(["finetuned"])
+    assert list(panel.only(["finetuned"]).scorers.teachers) == ["base", "teacher: other", "placebo: prompt 1"]
+    assert len(kept) == 3
+    from fingerprint.identification import columns
+
+    told = judge(panel.only(["finetuned"]), columns(rows, kept), n_permutations=99)
+    assert [r.candidate for r in told.ranking] == ["other"]
+
+
+# --------------------------------------------------------------------------------------------------- without any model
+
+
+def test_corpora_of_known_teachers_are_candidates_too() -> None:
+    drawn = simulated_pair(900, tilt="sparse", d_prime=1.5, rng=3)
+    theirs, neutrals = drawn.suspect.texts, drawn.reference.texts
+    other = simulated_pair(300, tilt="sparse", d_prime=1.5, rng=44).suspect.texts
+    candidates = {"a": Corpus(theirs[:300]), "b": Corpus(other)}
+    told = fingerprint.identify(
+        Corpus(theirs[300:600], name="s"), candidates, reference=Corpus(neutrals[:600], name="r"), n_permutations=499
+    )
+    assert told.ranking[0].candidate == "a"
+    assert told.ranking[0].form == "corpus"
+    assert not told.reference.sampled
+    null = fingerprint.identify(
+        Corpus(neutrals[600:], name="s"), candidates, reference=Corpus(neutrals[:600], name="r"), n_permutations=499
+    )
+    assert null.answer is None
+
+
+# ------------------------------------------------------------------------------------------------------------ bad input
+
+
+def test_candidates_of_every_kind_are_recognised(tmp_path: pytest.TempPathFactory) -> None:
+    teacher = prompted("micro-a", OWL)
+    found = listed(["owl", "You love order.", "micro-b", teacher, Corpus(("1",), name="c")], ["prompted"], "candidates")
+    assert [(c.name, c.form) for c in found] == [
+        ("owl", "prompted"),
+        ("You love order.", "system prompt"),
+        ("micro-b", "teacher"),
+        ("prompted: owl", "teacher"),
+        ("c", "corpus"),
+    ]
+    both = listed(["cat"], ["finetuned", "prompted"], "candidates")
+    assert both[0] == Candidate("cat", "finetuned", known_trait("cat"))
+    assert both[1].form == "prompted"
+
+
+def test_bad_arguments_are_named_before_anything_loads() -> None:
+    rows = [{"prompt": "p", "completion": "1, 2"}]
+    with pytest.raises(ValueError, match="reference must be given where there is no model, got neither"):
+        fingerprint.identify(rows, ["owl"])
+    with pytest.raises(ValueError, match="candidates must be at least one, got none"):
+        fingerprint.identify(rows, [], model="micro-a")
+    with pytest.raises(ValueError, match=r"model must be given for candidates that are models, got none for 'owl'"):
+        fingerprint.identify(rows, ["owl"], reference=rows)
+    with pytest.raises(ValueError, match=r"candidates\[0\] must be a trait known to the lab.*got 'axolotl'"):
+        fingerprint.identify(rows, ["axolotl"], model="micro-a")
+    with pytest.raises(ValueError, match="forms must be among finetuned, prompted, got 'tuned'"):
+        fingerprint.identify(rows, ["owl"], model="micro-a", forms=["tuned"])
+    with pytest.raises(ValueError, match="must differ in their names, got 'owl' twice"):
+        fingerprint.identify(rows, ["owl", "owl"], model="micro-a")
+    with pytest.raises(TypeError, match="candidates must be a list or a mapping of names, got 'owl'"):
+        fingerprint.identify(rows, "owl", model="micro-a")
+    with pytest.raises(ValueError, match="alpha must be between 0 and 1"):
+        fingerprint.identify(rows, ["owl"], model="micro-a", alpha=1)
+    with pytest.raises(ValueError, match="must hold at least 10 independent rows or prompts, got 1"):
+        fingerprint.identify(rows, ["owl"], model="micro-a")
+
+
+def test_the_command_names_bad_arguments() -> None:
+    done = CliRunner().invoke(app, ["identify", "rows.jsonl", "--traits", "axolotl"])
+    assert done.exit_code == 2
+    assert "got 'axolotl'" in done.stderr
+    done = CliRunner().invoke(app, ["identify", "rows.jsonl", "--traits", "owl"])
+    assert done.exit_code == 2
+    assert "reference must be given where there is no model" in done.stderr
+
+
+def test_the_command_writes_json(suspect: Corpus, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("identify")
+    rows = place / "rows.jsonl"
+    lines = [json.dumps({"prompt": p, "completion": t}) for p, t in zip(suspect.prompts, suspect.texts, strict=True)]
+    rows.write_text("\n".join(lines[:40]) + "\n")
+    arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "micro-b", "--permutations", "199"]
+    done = CliRunner().invoke(app, [*arguments, "--json", str(place / "a.json")])
+    assert done.exit_code == 0, done.stderr
+    assert "micro-b" in done.stdout
+    record = json.loads((place / "a.json").read_text())
+    jsonschema.validate(record, Identification.json_schema())
+    again = CliRunner().invoke(app, [*arguments, "--quiet", "--json", str(place / "b.json")])
+    assert again.exit_code == 0
+    assert again.stdout == ""
+    assert (place / "a.json").read_bytes() == (place / "b.json").read_bytes()
