@@ -359,7 +359,7 @@ def identify(
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")] = None,
     text: TextOption = None,
     prompt: PromptOption = None,
-    alpha: Annotated[float, typer.Option(help="A name needs p <= alpha and posterior >= 1 - alpha.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="A name needs p <= alpha, besides its posterior and its fit.")] = 0.05,
     permutations: Annotated[int, typer.Option(help="Permutations behind the p-values.")] = 9999,
     seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same result.")] = 0,
     quiet: QuietOption = False,
