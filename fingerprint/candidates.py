@@ -146,14 +146,17 @@ class Scorers:
     def score(self, corpus: Corpus, progress: Callable[[float], None] | None = None) -> Rows:
         """Every row under everybody: the one place where models are asked."""
         ratios = np.zeros((len(corpus), len(self.teachers)))
+        lengths = np.ones(len(corpus))
         for column, teacher in enumerate(self.teachers.values()):
-            ratios[:, column] = teacher.logprobs(corpus).rows
+            found = teacher.logprobs(corpus)
+            ratios[:, column] = found.rows
+            lengths = lengths if column else np.array([len(tokens) for tokens in found.tokens])
             if progress is not None:
                 progress((column + 1) / len(self.teachers))
-        if len(self.teachers):
-            ratios -= ratios[:, :1].copy()
-        odds = [found.decision_function(corpus) - found.prior_log_odds_ for found in self.detectors.values()]
-        return Rows(corpus, ratios, np.column_stack(odds) if odds else np.zeros((len(corpus), 0)))
+        base = ratios[:, 0].copy() if len(self.teachers) else np.zeros(len(corpus))
+        ratios -= base[:, None]
+        odds = [d.decision_function(corpus) - d.prior_log_odds_ for d in self.detectors.values()]
+        return Rows(corpus, lengths, base, ratios, np.column_stack(odds) if odds else np.zeros((len(corpus), 0)))
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,10 @@ class Rows:
     Attributes
     ----------
     corpus : Corpus
+    lengths : float array [rows]
+        Tokens, as the base reads them.
+    base : float array [rows]
+        Log-probability under the base, in nats; zero where no model was asked.
     ratios : float array [rows, models]
         Log-likelihood ratio of each model against the base, in nats; the base's own column, the first, is zero.
     odds : float array [rows, detectors]
@@ -170,6 +177,8 @@ class Rows:
     """
 
     corpus: Corpus
+    lengths: Floats
+    base: Floats
     ratios: Floats
     odds: Floats
 
@@ -187,16 +196,20 @@ class Rows:
         models = np.logaddexp(models, slip) - np.logaddexp(0.0, models + slip)
         return np.column_stack([models, self.odds])
 
+    def mean_logprobs(self, column: int) -> Floats:
+        """Mean log-probability [rows] of a row's tokens under a model, in nats: it varies less than that of rows."""
+        return np.asarray((self.base + self.ratios[:, column]) / self.lengths)
+
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Some of the rows."""
         c = self.corpus
         part = Corpus(tuple(c.texts[i] for i in rows), tuple(c.prompts[i] for i in rows), name=c.name)
-        return Rows(part, self.ratios[rows], self.odds[rows])
+        return Rows(part, self.lengths[rows], self.base[rows], self.ratios[rows], self.odds[rows])
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
     """Rows of several corpora as one."""
     texts = tuple(text for part in parts for text in part.corpus.texts)
     prompts = tuple(prompt for part in parts for prompt in part.corpus.prompts)
-    ratios, odds = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ratios", "odds"))
-    return Rows(Corpus(texts, prompts), ratios, odds)
+    scores = (np.concatenate([getattr(p, name) for p in parts]) for name in ("lengths", "base", "ratios", "odds"))
+    return Rows(Corpus(texts, prompts), *scores)

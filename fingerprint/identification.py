@@ -66,7 +66,7 @@ SCHEMA_VERSION = 1
 PLACEBO = "placebo"
 # A candidate is named when it is likelier than all else together.
 LEAST_POSTERIOR = 0.5
-# ... and not when the suspect is as unlike the candidate's own rows as 1 in 100 of its corpora is.
+# ... and not when the suspect is as unlike the candidate's own rows as only 1 in 100 of its corpora is.
 LEAST_FIT = 0.01
 # Share of a writer's own rows whose log shares are cut off from below when fits are compared.
 _FEW = 0.01
@@ -98,8 +98,9 @@ class Ranked:
     pvalue : float
         Of such a score if suspect and reference had one writer; adjusted over all candidates by max-T.
     fit_pvalue : float
-        Of being so little, or so far, ahead of the other writers if the candidate wrote the suspect; two-sided, and
-        approximate: the mean of many prompts is close to normal.
+        Of rows like the suspect's if the candidate wrote them: of being so little, or so far, ahead of the other
+        writers, and, where the candidate is a model, of tokens so likely or unlikely under it; the smaller of the two,
+        doubled. Two-sided, and approximate: the mean of many prompts is close to normal.
     """
 
     candidate: str
@@ -666,6 +667,28 @@ def _fit(panel: Panel, writer: Writer, suspect: Rows) -> float:
     return (found - own.mean) / float(np.sqrt(own.spread(_n_prompts(suspect.corpus))))
 
 
+def _surprise(panel: Panel, writer: Writer, suspect: Rows) -> float:
+    """How far the suspect's mean log-probability a token is from that of the writer's own rows, in standard errors.
+
+    Shares compare writers with one another and do not see that none of them writes like this; this does. Rows beyond
+    what few of the writer's own rows reach count as if they were there.
+    """
+    own = writer.rows.mean_logprobs(writer.column)
+    low, high = _floor(own, writer.weight), -_floor(-own, writer.weight)
+    expected = Moments.of(writer, np.clip(own, low, high))
+    found = float(np.clip(suspect.mean_logprobs(writer.column), low, high).mean())
+    return (found - expected.mean) / float(np.sqrt(expected.spread(_n_prompts(suspect.corpus))))
+
+
+def _fit_pvalue(panel: Panel, writer: Writer, suspect: Rows, fit: float) -> float:
+    """See `Ranked.fit_pvalue`."""
+    distances = [fit]
+    if writer.column < len(panel.scorers.teachers):
+        distances.append(_surprise(panel, writer, suspect))
+    smallest = min(float(2 * norm.sf(abs(z))) for z in distances)
+    return min(1.0, len(distances) * smallest)
+
+
 def _floor(values: Floats, weight: Floats) -> float:
     """The value that few of a writer's rows are below: a single row of tens of nats is no sample of anything."""
     order = np.argsort(values)
@@ -779,7 +802,7 @@ def judge(
                     w.form,
                     float(posterior[w.column]),
                     *tests[w.column],
-                    float(2 * norm.sf(abs(fits[w.column]))),
+                    _fit_pvalue(panel, w, suspect, float(fits[w.column])),
                 )
                 for w in panel.writers
                 if w.is_candidate

@@ -21,9 +21,9 @@ OWL = known_trait("owl")
 ROWS = 120
 
 
-def written_by(teacher: Teacher, seed: int = 5) -> Corpus:
+def written_by(teacher: Teacher, seed: int = 5, temperature: float = 1.0) -> Corpus:
     asked = prompts("numbers", ROWS, rng=8)
-    answers = teacher.sample(asked, seed=seed, max_new_tokens=48)
+    answers = teacher.sample(asked, seed=seed, max_new_tokens=48, temperature=temperature)
     kept = [(p, a.text) for p, a in zip(asked, answers, strict=True) if a.finished]
     return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
 
@@ -59,6 +59,18 @@ def test_rows_of_the_base_are_nobodys(panel: Panel) -> None:
     assert told.form is None
     assert told.none > 0.5
     assert "No candidate is named" in told.verdict
+
+
+def test_rows_that_are_too_likely_fit_nobody(panel: Panel) -> None:
+    """What shares cannot see: sampled colder, rows are nearer to a candidate than its own."""
+    teacher = panel.scorers.teachers["prompted: owl"]
+    fits = []
+    for temperature in (1.0, 0.5):
+        told = judge(panel, panel.scorers.score(written_by(teacher, 9, temperature)), n_permutations=199)
+        fits.append(next(r.fit_pvalue for r in told.forms if r.candidate == "owl"))
+    assert fits[0] > 0.001
+    assert fits[1] < 1e-6
+    assert told.answer is None
 
 
 def test_posteriors_add_up_and_are_ranked(found: Identification) -> None:
