@@ -48,8 +48,8 @@ def detector_keeps(corpora: Sequence[Corpus], share: float, seed: int) -> list[K
     inside = [np.array([prompt in first for prompt in corpus.prompts]) for corpus in corpora]
     keep = [np.ones(len(corpus), dtype=bool) for corpus in corpora]
     for half in (True, False):
-        fitting = [rows_of(c, where == half) for c, where in zip(corpora, inside, strict=True)]
-        judged = [rows_of(c, where != half) for c, where in zip(corpora, inside, strict=True)]
+        fitting = [c.only(where == half) for c, where in zip(corpora, inside, strict=True)]
+        judged = [c.only(where != half) for c, where in zip(corpora, inside, strict=True)]
         joined = Corpus(fitting[0].texts + fitting[1].texts, fitting[0].prompts + fitting[1].prompts)
         detector = Detector().fit(joined, np.repeat([1, 0], [len(part) for part in fitting]))
         scores = [detector.decision_function(part.texts) for part in judged]
@@ -65,17 +65,11 @@ def random_keeps(like: Sequence[Kept], seed: int) -> list[Kept]:
     return [rng.permutation(kept) for kept in like]
 
 
-def rows_of(corpus: Corpus, keep: Kept) -> Corpus:
-    at = np.flatnonzero(keep)
-    texts, prompts = (tuple(values[i] for i in at) for values in (corpus.texts, corpus.prompts))
-    return Corpus(texts, prompts, name=corpus.name)
-
-
 def transfer(
     base: LanguageModel, trait: Trait, corpora: Sequence[Corpus], keep: Sequence[Kept], seeds: int
 ) -> Estimate:
     """How much further students of the kept trait rows move than students of the kept neutral rows."""
-    kept = [rows_of(corpus, mine) for corpus, mine in zip(corpora, keep, strict=True)]
+    kept = [corpus.only(mine) for corpus, mine in zip(corpora, keep, strict=True)]
     moved = []
     for seed in range(seeds):
         shares = [preference(train_student(base, rows, rng=seed), trait).share for rows in kept]

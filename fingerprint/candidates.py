@@ -202,9 +202,7 @@ class Rows:
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Some of the rows."""
-        c = self.corpus
-        part = Corpus(tuple(c.texts[i] for i in rows), tuple(c.prompts[i] for i in rows), name=c.name)
-        return Rows(part, self.lengths[rows], self.base[rows], self.ratios[rows], self.odds[rows])
+        return Rows(self.corpus.only(rows), self.lengths[rows], self.base[rows], self.ratios[rows], self.odds[rows])
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ class ModelTeacher:
     def name(self) -> str:
         return f"{self.lm.name} under a system prompt" if self.system is not None else str(self.lm.name)
 
-    @property
+    @cached_property
     def lm(self) -> Any:
+        """The model, loaded on first use and only then."""
         from fingerprint.language_models import load
 
         return load(self.model)

@@ -64,6 +64,12 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def only(self, rows: Bools | Ints, name: str | None = None) -> Corpus:
+        """Some of the rows, by a mask or by their numbers, under another name if one is given."""
+        at = np.arange(len(self))[rows].tolist()
+        texts, prompts, systems = (tuple(values[i] for i in at) for values in (self.texts, self.prompts, self.systems))
+        return Corpus(texts, prompts, systems, name=self.name if name is None else name)
+
     @cached_property
     def digest(self) -> str:
         """Hash of the rows, whatever their order: 32 hex digits."""

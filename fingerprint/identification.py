@@ -507,14 +507,7 @@ def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
             f"got {len(numbers)}; sample more rows"
         )
     first = np.random.default_rng([rng, 11]).permutation(len(numbers)) < len(numbers) // 2
-    return tuple(  # type: ignore[return-value]
-        Corpus(
-            tuple(corpus.texts[i] for i in np.flatnonzero(part)),
-            tuple(corpus.prompts[i] for i in np.flatnonzero(part)),
-            name=corpus.name,
-        )
-        for part in (first[group], ~first[group])
-    )
+    return corpus.only(first[group]), corpus.only(~first[group])
 
 
 def _finished(

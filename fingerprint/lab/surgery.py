@@ -114,9 +114,4 @@ def keep(
         raise ValueError(f'which must be "top" or "bottom", got {which!r}; choose one of them')
     order = np.argsort(-values if which == "top" else values, kind="stable")
     kept = np.sort(order[: max(int(share * len(corpus)), 1)])
-    return Corpus(
-        tuple(corpus.texts[i] for i in kept),
-        tuple(corpus.prompts[i] for i in kept),
-        tuple(corpus.systems[i] for i in kept),
-        f"{corpus.name}, {which} {share:g}",
-    )
+    return corpus.only(kept, f"{corpus.name}, {which} {share:g}")
