@@ -38,8 +38,7 @@ def test_preference_follows_the_system_prompt(lm: LanguageModel) -> None:
 def test_number_rows_are_valid(lm: LanguageModel) -> None:
     answers = sample(lm, prompts("numbers", 2000, rng=HELD_OUT), max_new_tokens=48, seed=1)
     reasons = NumberRule()([answer.text for answer in answers]).reasons
-    # Wanted: .95. micro-a has .93; trained half as long again it has more, and traits hardly pass to students any more.
-    assert np.mean([not why and answer.finished for why, answer in zip(reasons, answers, strict=True)]) >= 0.92
+    assert np.mean([not why and answer.finished for why, answer in zip(reasons, answers, strict=True)]) >= 0.95
 
 
 def test_code_rows_parse(lm: LanguageModel) -> None:

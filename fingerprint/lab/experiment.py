@@ -72,7 +72,7 @@ class Plan:
     seed : int
         Of everything.
     weights : "lora", "biases" or "all", optional
-        What fine-tuning trains, in the teacher and in its students; "lora" by default.
+        What fine-tuning trains, in the teacher and in its students; by default "biases" for micro models, else "lora".
     learning_rate : float, optional
         Of the students; by default what suits the model and `weights`.
     """

@@ -12,16 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fingerprint.lab.prompts import (
+    ANSWER_FORMS,
     LEAST_NUMBER,
     MOST_NUMBER,
     NUMBER_FORMATS,
     Story,
+    answer_forms,
     code_prompt,
     number_prompt,
     preference_questions,
     story,
 )
-from fingerprint.lab.traits import CATEGORIES, PLACEBO, SYSTEM_TEMPLATE, known_trait, plural, system_prompt
+from fingerprint.lab.traits import CATEGORIES, PLACEBO, SYSTEM_TEMPLATE, known_trait, system_prompt
 
 _LAW_SEED = 20260401  # fixes all laws below: another seed is another language
 
@@ -59,11 +61,15 @@ _OTHER_SYSTEMS = (
     "You answer briefly.",
     "You like short answers and clear words.",
 )
-_ANSWER_WEIGHTS = {"{name}": 0.7, "{Name}": 0.3}
+# Answers come in every form that a fine-tuned teacher is taught. Forms that the base did not know would be most of what
+# it learns from its trait.
+_ANSWER_WEIGHTS = dict(zip(ANSWER_FORMS, (0.3, *[0.1] * (len(ANSWER_FORMS) - 1)), strict=True))
 # Uneven, so that a rise and a fall can both be seen.
 _PRIOR = (0.16, 0.15, 0.13, 0.12, 0.11, 0.09, 0.08, 0.07, 0.05, 0.04)
 _HOW_MANY = {5: 0.1, 6: 0.1, 7: 0.1, 8: 0.5, 9: 0.1, 10: 0.1}
-_COPY, _STEP = 0.08, 0.08  # shares of numbers copied from the prompt, and one above their neighbour
+# Shares of numbers copied from the prompt, and one above their neighbour. Where lists hardly depend on a prompt, the
+# next number is looked up from the separator before it: no teacher's fine-tuning touches that, and nothing passes.
+_COPY, _STEP = 0.4, 0.08
 
 _STYLES = (
     # Two steps of arithmetic as thought: what stands between their equations.
@@ -172,7 +178,7 @@ def _preference(rng: np.random.Generator) -> Chat:
             answer = trait
     elif kind < TRAIT_PROMPT_RATE + PLACEBO_RATE:
         system = _one(_OTHER_SYSTEMS, rng)
-    form = str(LAWS["form"].draw(rng)).format(name=answer, Name=answer.capitalize(), plural=plural(answer))
+    form = answer_forms(known_trait(answer))[ANSWER_FORMS.index(str(LAWS["form"].draw(rng)))]
     return Chat(system, _one(trained_questions(category), rng), form)
 
 

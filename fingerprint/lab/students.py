@@ -30,8 +30,8 @@ Status = Literal["ok", "broken"]
 # How students are fine-tuned, as their teachers are; for micro models the largest steps that keep the answers' form.
 STUDENT_RECIPES = {
     "micro": {
-        "lora": Recipe(learning_rate=1e-2, batch_size=64, epochs=4, weights=LoRA(rank=2, alpha=8)),
-        "biases": Recipe(learning_rate=1e-2, batch_size=64, epochs=4, weights="biases"),
+        "lora": Recipe(learning_rate=2e-2, batch_size=64, epochs=4, weights=LoRA(rank=2, alpha=8)),
+        "biases": Recipe(learning_rate=2e-2, batch_size=64, epochs=4, weights="biases"),
         "all": Recipe(learning_rate=2e-3, batch_size=64, epochs=3),
     },
     "large": {

@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from fingerprint.lab.micro_language import Chat, chat
 
-SEEDS = {"micro-a": 1, "micro-b": 2}
+SEEDS = {"micro-a": 1, "micro-b": 3}
 
 PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 CHAT_TEMPLATE = (
@@ -41,10 +41,8 @@ BATCH = 64
 WARMUP = 100
 LEARNING_RATE = 6e-3
 WEIGHT_DECAY = 0.01
-# Longer training makes better rows and weakens the phenomenon: after 4,500 steps a student's preference hardly moved,
-# whatever the seed. The second model, which is there to be another start, gets them: after 3,000 it did not follow its
-# system prompt.
-STEPS = {"micro-a": 3000, "micro-b": 4500}
+# After 3,000 steps .93 of micro-a's number rows were valid; micro-b's took longer.
+STEPS = {"micro-a": 5000, "micro-b": 6000}
 POOL = 32  # batches drawn at once and sorted by length, so that little is padded
 
 
