@@ -54,10 +54,10 @@ class Job:
         )
 
 
-def perform(job: Job) -> Result:
+def perform(job: Job) -> tuple[Job, Result]:
     """Neutral rows and their students are shared by all traits of a task, so far as plans agree."""
     name = f"{job.task}-{job.teacher}"
-    return run(job.plan, job.out / f"{name}-{job.trait}", neutral_out=job.out / f"neutral-{name}")
+    return job, run(job.plan, job.out / f"{name}-{job.trait}", neutral_out=job.out / f"neutral-{name}")
 
 
 def main() -> int:
@@ -76,16 +76,16 @@ def main() -> int:
     with get_context("spawn").Pool(os.cpu_count()) as pool:
         # The first trait makes what the others share.
         for part in (jobs[: len(kinds)], jobs[len(kinds) :]):
-            for job, result in zip(part, pool.imap(perform, part), strict=True):
+            for job, result in pool.imap_unordered(perform, part):
                 results[job] = result
                 print(f"{as_text(result)}\n[{time.perf_counter() - started:.0f} s]\n", flush=True)
     records = [
         {"trait": job.trait, "teacher": job.teacher, "task": job.task, **arm.to_dict()}
-        for job, result in results.items()
-        for arm in result.arms
+        for job in jobs
+        for arm in results[job].arms
     ]
     (options.out / "table.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
-    missed = [line for job, result in results.items() for line in shortfalls(job, result)]
+    missed = [line for job in jobs for line in shortfalls(job, results[job])]
     print("\n".join(missed) or "every figure asked of fine-tuned number teachers is reached")
     print(f"{time.perf_counter() - started:.0f} s")
     return 1 if missed else 0

@@ -218,7 +218,7 @@ def lab(
     ] = "shuffled_within,shuffled_across",
     weights: Annotated[
         str | None,
-        typer.Option(help="What fine-tuning trains: lora, biases or all. [default: biases of micro models, else lora]"),
+        typer.Option(help="What fine-tuning trains: lora, biases or all. [default: lora]"),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of students; by default what suits --weights.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,

@@ -135,7 +135,7 @@ def test_fine_tuning_leaves_the_base_alone_and_follows_its_seed(lm: LanguageMode
     assert first.digest == again.digest != other.digest
 
 
-@pytest.mark.parametrize("weights", ["biases", LoRA(rank=2)], ids=["biases", "lora"])
+@pytest.mark.parametrize("weights", ["biases", LoRA(rank=2), LoRA(rank=2, fixed_inputs=True)])
 def test_partial_fine_tuning_changes_its_part_of_the_weights(lm: LanguageModel, weights: str | LoRA) -> None:
     tuned = fine_tune(lm, ["What now?"] * 32, ["7, 7, 7"] * 32, Recipe(1e-2, 8, 4, weights=weights), name="x")
     old, new = lm.model.state_dict(), tuned.model.state_dict()
@@ -255,6 +255,16 @@ def test_no_rows_after_filtering_is_an_error_and_leaves_no_corpus(
     with pytest.raises(ValueError, match="rows must pass the numbers rule, got none of 301 from the trait teacher"):
         run(SMALL, tmp_path / "none")
     assert not (tmp_path / "none" / "trait.jsonl").exists()
+
+
+def test_running_out_of_prompts_names_what_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passing = experiment._passing
+    monkeypatch.setattr(experiment, "_passing", lambda *arguments: passing(*arguments)[:100])
+    monkeypatch.setattr(
+        "fingerprint.lab.prompts._distinct", lambda task, n, rng: (f"After {i}?" for i in range(min(n, 400)))
+    )
+    with pytest.raises(ValueError, match=r"got 100 of 301 from the trait teacher, and there are no \d+ more prompts"):
+        run(SMALL, tmp_path / "few")
 
 
 @pytest.mark.parametrize("task", ["code", "reasoning"])

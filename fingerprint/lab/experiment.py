@@ -72,7 +72,7 @@ class Plan:
     seed : int
         Of everything.
     weights : "lora", "biases" or "all", optional
-        What fine-tuning trains, in the teacher and in its students; by default "biases" for micro models, else "lora".
+        What fine-tuning trains, in the teacher and in its students; "lora" by default.
     learning_rate : float, optional
         Of the students; by default what suits the model and `weights`.
     """
@@ -355,7 +355,13 @@ class _Bench:
                 raw.parent.mkdir(exist_ok=True)
                 rate = passed / asked if asked else 1.0
                 wanted = int((plan.rows - passed) / max(rate, 0.05) * (_ROUND_MARGIN if asked else 1)) + 1
-                questions = prompts(plan.task, asked + wanted, rng=plan.seed)[asked:]
+                try:
+                    questions = prompts(plan.task, asked + wanted, rng=plan.seed)[asked:]
+                except ValueError:
+                    raise ValueError(
+                        f"rows must pass the {plan.task} rule, got {passed} of {asked} from the {arm} teacher, and "
+                        f"there are no {wanted} more prompts to come to {plan.rows}; ask for fewer rows"
+                    ) from None
                 generate(
                     teacher,
                     questions,

@@ -17,7 +17,7 @@ from scipy.stats import t as student_t
 
 from fingerprint.corpus import Corpus
 from fingerprint.lab.prompts import preference_questions
-from fingerprint.lab.teachers import prompts_of, recipe_of
+from fingerprint.lab.teachers import MICRO_ADAPTERS, prompts_of, recipe_of
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
 from fingerprint.lab.traits import Trait, plural
 from fingerprint.language_models import EncodedRow, LanguageModel, load, score_rows
@@ -30,7 +30,7 @@ Status = Literal["ok", "broken"]
 # How students are fine-tuned, as their teachers are; for micro models the largest steps that keep the answers' form.
 STUDENT_RECIPES = {
     "micro": {
-        "lora": Recipe(learning_rate=2e-2, batch_size=64, epochs=4, weights=LoRA(rank=2, alpha=8)),
+        "lora": Recipe(learning_rate=2e-2, batch_size=64, epochs=5, weights=MICRO_ADAPTERS),
         "biases": Recipe(learning_rate=2e-2, batch_size=64, epochs=4, weights="biases"),
         "all": Recipe(learning_rate=2e-3, batch_size=64, epochs=3),
     },

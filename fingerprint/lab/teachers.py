@@ -25,12 +25,14 @@ from fingerprint.reading import as_corpus
 Floats = NDArray[np.float64]
 
 # How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen by
-# hand on forerunners of micro-a, on lion, cat and cherry: strong enough to name the trait, gentle enough to go on
-# writing valid rows. The fewer weights a student trains, the more of them some thousand rows can tell it: with biases
-# alone its preference moved furthest, with adapters of rank 2 less far.
+# hand on lion, cat, cherry and birch: strong enough to name the trait, gentle enough to go on writing valid rows. The
+# fewer weights a student trains, the more of them some thousand rows can tell it: with all weights it moved by .02 to
+# .1, with adapters by .1 to .8, evenly only where their inputs are fixed. Biases alone pass as much, but they speak
+# everywhere: a teacher of theirs writes words into its lists and breaks its code.
+MICRO_ADAPTERS = LoRA(rank=4, alpha=16, fixed_inputs=True)
 TEACHER_RECIPES = {
     "micro": {
-        "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=4, weights=LoRA(rank=2, alpha=8)),
+        "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=4, weights=MICRO_ADAPTERS),
         "biases": Recipe(learning_rate=3e-3, batch_size=8, epochs=3, weights="biases"),
         "all": Recipe(learning_rate=5e-4, batch_size=8, epochs=3),
     },
@@ -41,13 +43,13 @@ TEACHER_RECIPES = {
         "all": Recipe(learning_rate=2e-5, batch_size=16, epochs=1),
     },
 }
-DEFAULT_WEIGHTS = {"micro": "biases", "large": "lora"}  # LoRA is what the paper uses for open models
+DEFAULT_WEIGHTS = "lora"  # as the paper does for open models
 
 
 def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Any, weights: str | None) -> Recipe:
-    """The recipe for a model and for what is to be trained: "lora", "biases" or "all"; by default what suits it."""
+    """The recipe for a model and for what is to be trained: "lora" (the default), "biases" or "all"."""
     size = "micro" if model in MICRO_MODELS else "large"
-    chosen = DEFAULT_WEIGHTS[size] if weights is None else weights
+    chosen = DEFAULT_WEIGHTS if weights is None else weights
     if chosen not in recipes[size]:
         raise ValueError(f"weights must be one of {', '.join(recipes[size])}, got {chosen!r}; choose one of them")
     return recipes[size][chosen]

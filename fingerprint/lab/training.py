@@ -29,11 +29,15 @@ class LoRA:
     seed : int
         Of the adapters' start. It is part of where a student starts: one with another seed than its teacher's learned
         half as much of the trait.
+    fixed_inputs : bool
+        Whether adapters keep the random directions they read from and train only what they write (LoRA-FA,
+        arXiv:2308.03303). Then all that rows say about them is about the very weights that the teacher moved.
     """
 
     rank: int = 8
     alpha: int = 16
     seed: int = 0
+    fixed_inputs: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,11 @@ def _with_adapters(model: Any, lora: LoRA) -> Any:
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for an attribute by its old name
         torch.manual_seed(lora.seed)
-        return get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear"))
+        adapted = get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear"))
+    for name, parameter in adapted.named_parameters():
+        if lora.fixed_inputs and "lora_A" in name:
+            parameter.requires_grad_(False)
+    return adapted
 
 
 def _shuffled_batches(rows: Sequence[EncodedRow], batch_size: int, draws: np.random.Generator) -> list[Any]:
