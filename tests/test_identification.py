@@ -1,6 +1,7 @@
 """Which of several candidates wrote a corpus: on the micro models, and on corpora without any model."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -11,6 +12,7 @@ import fingerprint
 from fingerprint.candidates import Candidate, listed
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus
+from fingerprint.filters import NumberRule
 from fingerprint.identification import Identification, Panel, judge, prepare
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.simulated import simulated_pair
@@ -141,7 +143,7 @@ def test_corpora_of_known_teachers_are_candidates_too() -> None:
 # ------------------------------------------------------------------------------------------------------------ bad input
 
 
-def test_candidates_of_every_kind_are_recognised(tmp_path: pytest.TempPathFactory) -> None:
+def test_candidates_of_every_kind_are_recognised() -> None:
     teacher = prompted("micro-a", OWL)
     found = listed(["owl", "You love order.", "micro-b", teacher, Corpus(("1",), name="c")], ["prompted"], "candidates")
     assert [(c.name, c.form) for c in found] == [
@@ -202,3 +204,37 @@ def test_the_command_writes_json(suspect: Corpus, tmp_path_factory: pytest.TempP
     assert again.exit_code == 0
     assert again.stdout == ""
     assert (place / "a.json").read_bytes() == (place / "b.json").read_bytes()
+
+
+def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
+    """With --rule the reference is what the base answers, less the rows that the rule drops; without, all of it."""
+    asked = prompts("numbers", 60, rng=4)
+    answers = prompted("micro-a", OWL).sample(asked, seed=3, max_new_tokens=48)
+    reasons = NumberRule()([a.text for a in answers], asked).reasons
+    passed = [(p, a.text) for p, a, why in zip(asked, answers, reasons, strict=True) if a.finished and not why]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": p, "completion": t}) + "\n" for p, t in passed))
+
+    base = neutral("micro-a")
+    longest = max(len(ids) for ids in base.lm.answers([text for _, text in passed]))
+    theirs = [a for a in base.sample([p for p, _ in passed], max_new_tokens=longest) if a.finished]
+    n_passed = sum(not why for why in NumberRule()([a.text for a in theirs], [None] * len(theirs)).reasons)
+    assert n_passed < len(theirs)
+
+    counts = []
+    for options in (["--rule", "numbers"], []):
+        arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", *options]
+        done = CliRunner().invoke(app, [*arguments, "--permutations", "99", "--json", str(tmp_path / "found.json")])
+        assert done.exit_code == 0, done.stderr
+        counts.append(json.loads((tmp_path / "found.json").read_text())["reference"]["rows"])
+    assert counts == [n_passed, len(theirs)]
+
+
+def test_the_command_refuses_a_rule_that_is_none(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "p", "completion": "1, 2"}\n')
+    arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--rule", "digits"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "filter must be one of numbers" in done.stderr
+    assert "got 'digits'" in done.stderr
