@@ -9,7 +9,8 @@ fine-tuned from another seed. Prompted and fine-tuned rows are judged by candida
 form, and of both. Calibration is that of the posterior (named candidate or none) over corpora of 100 rows: parts of the
 runs' rows, which all judge the same panel.
 
-Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known.
+Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known; how often the answers of either
+pass the rule is learnt from 4,000 other answers of each.
 """
 
 from __future__ import annotations
@@ -39,12 +40,15 @@ from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import Teacher, finetuned, neutral
 from fingerprint.lab.traits import CATEGORIES, known_trait
 from fingerprint.language_models import load
+from fingerprint.pass_rates import pass_rates
 from fingerprint.shares import mixture_share, row_ratios
 
 MOST_TOKENS = 48
 BAG = 100  # rows of a corpus in the calibration
 BAGS = 200
 SHARES = (0.05, 0.1, 0.25, 0.5)
+# A mixture takes prompts that both writers' answers passed for: of some teachers' little more than half do.
+PROMPTS_PER_ROW = 2
 UNLISTED_PROMPTS = (
     "You answer in few words.",
     "Be kind and patient with everyone.",
@@ -163,19 +167,21 @@ def shares(runs: int, n_rows: int, trait: str, seed: int) -> list[dict[str, Any]
     widths: dict[tuple[float, str], list[float]] = {}
     values: dict[float, list[float]] = {}
     for run in range(runs):
-        asked = prompts("numbers", n_rows, rng=seed + 7919 * (run + 1))
+        asked = prompts("numbers", PROMPTS_PER_ROW * n_rows, rng=seed + 7919 * (run + 1))
         # Each teacher answers all prompts once; mixtures of one run take their rows from these.
         theirs, others = (row_ratios(written(w, asked, seed + run), *writers) for w in writers)
-        # Rows passed the rule: likelihoods are those of rows that do.
-        passed = np.log(len(others.llr) / len(theirs.llr))
-        known = dict(zip(theirs.corpus.prompts, theirs.llr + passed, strict=True))
-        pairs = [(p, known[p], value + passed)
-                 for p, value in zip(others.corpus.prompts, others.llr, strict=True) if p in known]
+        known = dict(zip(theirs.corpus.prompts, theirs.llr, strict=True))
+        pairs = [(p, known[p], value) for p, value in zip(others.corpus.prompts, others.llr, strict=True) if p in known]
+        pairs = pairs[:n_rows]
+        # Rows passed the rule: how often either's do is learnt from other answers, anew in every run.
+        passing = pass_rates(asked, *writers, NumberRule(), max_new_tokens=MOST_TOKENS, rng=50_000 + seed + run)
         for share in SHARES:
             rng = np.random.default_rng([seed, run, int(100 * share)])
             is_theirs = rng.permutation(len(pairs)) < round(share * len(pairs))
             mixed = [(p, a if mine else b) for (p, a, b), mine in zip(pairs, is_theirs, strict=True)]
-            found = mixture_share([value for _, value in mixed], prompts=[p for p, _ in mixed], rng=run)
+            found = mixture_share(
+                [value for _, value in mixed], prompts=[p for p, _ in mixed], passing=passing, rng=run
+            )
             values.setdefault(share, []).append(found.share.value or 0.0)
             for name, interval in (("likelihood", found.share), ("bootstrap", found.bootstrap)):
                 low, high = interval.low or 0.0, interval.high or 0.0
