@@ -33,7 +33,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logsumexp
 from scipy.stats import norm
 
 from fingerprint.candidates import (
@@ -50,6 +50,7 @@ from fingerprint.candidates import (
 )
 from fingerprint.corpus import MIN_GROUPS, Corpus, pair, too_small
 from fingerprint.inference import Relabellings, permutation_test
+from fingerprint.pass_rates import PassRate, pass_rate
 from fingerprint.reading import as_corpus
 from fingerprint.render import wording
 from fingerprint.render.files import write_atomically
@@ -77,9 +78,9 @@ WIDTH = 100
 ROWS_PER_MODEL = 200
 # How much nearer to its nearest candidate, or farther, an unlisted teacher may be than candidates are to each other.
 _UNLISTED_SCALES = (0.5, 1.0, 2.0)
-# Temperatures tried, and simulated corpora for each candidate behind the choice.
+# Temperatures tried, and simulated corpora for each writer behind the choice.
 _TEMPERATURES = np.geomspace(1.0, 10.0, 13)
-_SIMULATED = 8
+_SIMULATED = 16
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ class Ranked:
     posterior : float
         Probability that the candidate wrote the suspect; in `Identification.ranking` summed over its forms.
     score : float
-        Mean share of the candidate in the likelihood of all writers, suspect minus reference, in standard deviations
-        over relabellings.
+        Mean share of the candidate in the likelihood of itself and the base, suspect minus reference, in standard
+        deviations over relabellings. What candidates have in common raises the scores of all of them.
     pvalue : float
         Of such a score if suspect and reference had one writer; adjusted over all candidates by max-T.
     fit_pvalue : float
@@ -277,14 +278,16 @@ def identify(
 
     Posteriors assume that rows of different prompts are independent, sampled at temperature 1 from the very model that
     is asked, and filtered by `rule` at most; and that an unlisted teacher is about as far from its nearest candidate as
-    candidates are from one another. Likelihoods are not corrected for how often a model's rows pass `rule`: a candidate
-    whose rows fail more often than the base's loses the logarithm of the ratio for every row. The base of all ratios
-    is `model`, also beside a reference that was given; detectors of corpora are fitted against half of the reference,
-    or a second sample.
+    candidates are from one another. Likelihoods are those of rows that passed `rule` within the length of the longest
+    one: how often a model's answers do, prompt by prompt, is learnt from those sampled here, and taken to be as often
+    as the base's do unless they clearly say otherwise (see `fingerprint.pass_rates`). The base of all ratios is
+    `model`, also beside a reference that was given; detectors of corpora are fitted against half of the reference, or a
+    second sample.
 
     `pvalue` is exact under "suspect and reference have one writer", if the two rows of a prompt, or the prompts, are
-    exchangeable then. It says nothing about a placebo, which differs from the reference too: what keeps a placebo from
-    being named is the posterior, which asks by how much a candidate is ahead.
+    exchangeable then. It is that of each candidate's likelihood against the base's, and says nothing about a placebo,
+    which differs from the reference too: what keeps a placebo from being named is the posterior, which asks by how much
+    a candidate is ahead.
 
     Examples
     --------
@@ -332,6 +335,8 @@ class Panel:
         Rows sampled from the models, and the reference where it was sampled.
     writer : int array [pool rows]
         Which model wrote each, as a column of `Rows.ratios`.
+    answers : int array [models]
+        How many answers each model gave to have rows that passed in the pool.
     own : dict of name to Rows
         Half the rows of candidates and placebos that are corpora; detectors were fitted on the other half.
     reference : Rows
@@ -346,6 +351,7 @@ class Panel:
     scorers: Scorers
     pool: Rows
     writer: NDArray[np.int64]
+    answers: NDArray[np.int64]
     own: dict[str, Rows]
     reference: Rows
     anchor: Anchor
@@ -381,6 +387,7 @@ class Panel:
             scorers=replace(self.scorers, teachers=teachers),
             pool=columns(self.pool.take(rows), kept),
             writer=np.searchsorted(kept, self.writer[rows]),
+            answers=self.answers[kept],
             own={name: columns(part, kept) for name, part in self.own.items()},
             reference=columns(self.reference, kept),
         )
@@ -393,7 +400,7 @@ class Panel:
 
 def columns(rows: Rows, kept: NDArray[np.int64]) -> Rows:
     """Rows with some of their models' ratios."""
-    return replace(rows, ratios=rows.ratios[:, kept])
+    return replace(rows, ratios=rows.ratios[:, kept], shifts=rows.shifts[:, kept])
 
 
 def _key(candidate: Candidate) -> str:
@@ -422,8 +429,10 @@ def prepare(
     scorers = Scorers(_teachers((*candidates, *placebos), model, step))
     corpora = [c for c in (*candidates, *placebos) if c.form == "corpus"]
     halves = {_key(c): _halves(c.source, rng) for c in corpora}
+    tries: list[Tries] = []
     if reference is None:
-        reference_rows, anchor = _sampled_reference(scorers.teachers[BASE], suspect, rng, rule), None
+        tries = [_sampled_reference(scorers.teachers[BASE], suspect, rng, rule)]
+        reference_rows, anchor = tries[0].kept(BASE), None
     else:
         reference_rows, anchor = reference, reference
     fitting, calibrating = reference_rows, reference_rows
@@ -431,21 +440,27 @@ def prepare(
         from fingerprint.detector import Detector
 
         if anchor is None:  # a second sample is at hand
-            fitting = _sampled_reference(scorers.teachers[BASE], suspect, rng + 1, rule)
+            fitting = _sampled_reference(scorers.teachers[BASE], suspect, rng + 1, rule).kept(BASE)
         else:
             fitting, calibrating = _halves(anchor, rng)
         for name, (first, _) in halves.items():
             labels = np.repeat([1, 0], [len(first), len(fitting)])
             both = Corpus(first.texts + fitting.texts, first.prompts + fitting.prompts, name=name)
             scorers.detectors[name] = Detector(holdout=0, rng=rng).fit(both, labels)
-    drawn, writers = _pool(scorers, suspect, rows_per_model, rng, rule)
+    answers = np.zeros(len(scorers.teachers), dtype=np.int64)
+    if tries:
+        answers[0] += len(tries[0].texts)
+    pool_tries = _pool(scorers, suspect, rows_per_model, rng, rule)
+    scorers.passing.update(_passing(scorers, tries, pool_tries))
     scored = scorers.score(calibrating, lambda share: step("scoring the reference", 0.5 + 0.1 * share))
     parts, writer = [scored], [np.zeros(len(scored.corpus), dtype=np.int64)]
     if anchor is not None:
         parts, writer = [], []
-    if drawn is not None:
-        parts.append(scorers.score(drawn, lambda share: step("scoring sampled rows", 0.6 + 0.2 * share)))
-        writer.append(writers)
+    if pool_tries:
+        answers += [len(t.texts) for t in pool_tries]
+        kept = [t.kept(name) for name, t in zip(scorers.teachers, pool_tries, strict=True)]
+        parts.append(scorers.score(_together(kept), lambda share: step("scoring sampled rows", 0.6 + 0.2 * share)))
+        writer.append(np.repeat(np.arange(len(kept)), [len(rows) for rows in kept]))
     pool = joined(parts) if parts else scored.take(np.arange(0))
     return Panel(
         candidates=tuple(candidates),
@@ -453,6 +468,7 @@ def prepare(
         scorers=scorers,
         pool=pool,
         writer=np.concatenate(writer) if writer else np.zeros(0, dtype=np.int64),
+        answers=answers,
         own={name: scorers.score(second) for name, (_, second) in halves.items()},
         reference=scored,
         anchor=_anchor(scored, anchor, scorers, rng),
@@ -510,16 +526,29 @@ def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
     return corpus.only(first[group]), corpus.only(~first[group])
 
 
-def _finished(
+@dataclass(frozen=True)
+class Tries:
+    """Answers of a model, and which of them passed: ended within the limit, and kept by the rule."""
+
+    texts: tuple[str, ...]
+    prompts: tuple[str, ...]
+    passed: NDArray[np.bool_]
+
+    def kept(self, name: str) -> Corpus:
+        """The rows that passed."""
+        return Corpus(self.texts, self.prompts, name=name).only(self.passed)
+
+
+def _answers(
     teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, rule: Filter | None, first_row: int = 0
-) -> Corpus:
-    """Answers of a teacher that it ended within `limit` tokens, and that pass the rule."""
+) -> Tries:
+    """Answers of a teacher of at most `limit` tokens, judged by the rule."""
     answers = teacher.sample(prompts, seed=seed, max_new_tokens=limit, first_row=first_row)
-    kept = [(p, a.text) for p, a in zip(prompts, answers, strict=True) if a.finished]
-    if rule is not None and kept:
-        reasons = rule([text for _, text in kept], [p for p, _ in kept]).reasons
-        kept = [row for row, why in zip(kept, reasons, strict=True) if not why]
-    return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
+    texts = tuple(answer.text for answer in answers)
+    passed = np.array([answer.finished for answer in answers], dtype=bool)
+    if rule is not None:
+        passed &= [not why for why in rule(list(texts), list(prompts)).reasons]
+    return Tries(texts, tuple(prompts), passed)
 
 
 def _limit(teacher: Teacher, suspect: Corpus) -> int:
@@ -527,33 +556,44 @@ def _limit(teacher: Teacher, suspect: Corpus) -> int:
     return max(len(ids) for ids in teacher.lm.answers(suspect.texts))
 
 
-def _sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Corpus:
+def _sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Tries:
     from fingerprint.lab.teachers import prompts_of
 
-    return _finished(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng, rule)
+    return _answers(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng, rule)
 
 
-def _pool(
-    scorers: Scorers, suspect: Corpus, rows_per_model: int, rng: int, rule: Filter | None
-) -> tuple[Corpus | None, NDArray[np.int64]]:
-    """Rows of every model on random prompts of the suspect, and the column of who wrote each."""
+def _pool(scorers: Scorers, suspect: Corpus, rows_per_model: int, rng: int, rule: Filter | None) -> list[Tries]:
+    """Answers of every model to random prompts of the suspect."""
     if not scorers.teachers:
-        return None, np.zeros(0, dtype=np.int64)
+        return []
     from fingerprint.lab.teachers import prompts_of
 
     asked = prompts_of(suspect.prompts, suspect.name)
     draws = np.random.default_rng([rng, 12])
-    texts: list[str] = []
-    prompts: list[str] = []
-    writer: list[int] = []
-    for column, teacher in enumerate(scorers.teachers.values()):
+    found = []
+    for teacher in scorers.teachers.values():
         chosen = [asked[i] for i in draws.integers(0, len(asked), rows_per_model)]
         # Row numbers above those of the reference: the base's rows here are other draws than there.
-        rows = _finished(teacher, chosen, _limit(teacher, suspect), rng, rule, first_row=len(asked))
-        texts += rows.texts
-        prompts += [p for p in rows.prompts if p is not None]
-        writer += [column] * len(rows)
-    return Corpus(tuple(texts), tuple(prompts), name="sampled rows"), np.array(writer, dtype=np.int64)
+        found.append(_answers(teacher, chosen, _limit(teacher, suspect), rng, rule, first_row=len(asked)))
+    return found
+
+
+def _passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries]) -> dict[str, PassRate]:
+    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate."""
+    if not pool:
+        return {}
+    of_base = [*reference, pool[0]]
+    base = pass_rate([p for t in of_base for p in t.prompts], np.concatenate([t.passed for t in of_base]))
+    others = {
+        name: pass_rate(tries.prompts, tries.passed, start=base)
+        for name, tries in zip(list(scorers.teachers)[1:], pool[1:], strict=True)
+    }
+    return {BASE: base, **others}
+
+
+def _together(corpora: Sequence[Corpus]) -> Corpus:
+    texts = tuple(text for corpus in corpora for text in corpus.texts)
+    return Corpus(texts, tuple(prompt for corpus in corpora for prompt in corpus.prompts), name="sampled rows")
 
 
 # ------------------------------------------------------------------------------------------------ what writers predict
@@ -604,10 +644,14 @@ def _writers(panel: Panel) -> tuple[Writer, ...]:
 
 
 def _weights(panel: Panel, column: int) -> Floats:
-    """Weight of each row of the pool for a model: its likelihood over that of the mixture the rows were drawn from."""
-    counts = np.bincount(panel.writer, minlength=panel.pool.ratios.shape[1])
+    """Weight of each row of the pool for a model: its likelihood over that of the mixture the rows were drawn from.
+
+    The mixture is that of all answers, whether they passed or not. What the weighted rows stand for is what passes of
+    the model's answers to the suspect's prompts: prompts that its answers seldom pass for count little, and a row that
+    passed there against the odds has no weight of its own.
+    """
     with np.errstate(divide="ignore"):
-        mixture = logsumexp(panel.pool.ratios + np.log(counts), axis=1)
+        mixture = logsumexp(panel.pool.ratios + np.log(panel.answers), axis=1)
     weight = np.exp(panel.pool.ratios[:, column] - mixture)
     return np.asarray(weight / weight.sum())
 
@@ -745,13 +789,16 @@ def _prior(writers: Sequence[Writer]) -> Floats:
 def _temperature(panel: Panel, rng: np.random.Generator) -> float:
     """What to divide evidence by: the temperature at which simulated corpora are judged best.
 
-    Corpora are drawn from the rows that stand for each candidate, with their weights, and judged; the suspect has no
-    part in this. They are of the suspect's size, or half of what the weighted rows are worth. Assumes that rows of
-    different prompts are independent. Rows that share a prompt, or a detector in place of a likelihood, are what a
+    Corpora are drawn from the rows that stand for each writer, with their weights, and judged; the loss is the log of
+    the posterior of what is right, a candidate or none of them, and writers count as much as the prior gives them. The
+    suspect has no part in this. Corpora are of its size, or half of what the weighted rows are worth. Assumes that rows
+    of different prompts are independent. Rows that share a prompt, or a detector in place of a likelihood, are what a
     temperature above 1 is for.
     """
     losses = np.zeros(len(_TEMPERATURES))
-    for truth in (w for w in panel.writers if w.is_candidate):
+    prior = _prior(panel.writers)
+    is_none = np.array([*(not w.is_candidate for w in panel.writers), True])
+    for truth in panel.writers:
         size = max(int(min(panel.n_rows, truth.worth / 2)), MIN_GROUPS)
         floors = [_floor(log_share(w.rows, w.column), w.weight) for w in panel.writers]
         shares = np.column_stack(
@@ -762,11 +809,13 @@ def _temperature(panel: Panel, rng: np.random.Generator) -> float:
             for w, f in zip(panel.writers, floors, strict=True)
         ]
         means, scales = np.array([m.mean for m in own]), np.sqrt([m.spread(size) for m in own])
+        right = np.arange(len(is_none)) == truth.column if truth.is_candidate else is_none
         for _ in range(_SIMULATED):
             drawn = rng.choice(len(truth.weight), size, p=truth.weight)
             fits = (shares[drawn].mean(axis=0) - means) / scales
             evidence = truth.rows.evidence[drawn].sum(axis=0)
-            losses -= [np.log(max(_posterior(panel, evidence, fits, t)[truth.column], 1e-12)) for t in _TEMPERATURES]
+            posteriors = np.array([_posterior(panel, evidence, fits, t)[right].sum() for t in _TEMPERATURES])
+            losses -= prior[truth.column] * np.log(np.maximum(posteriors, 1e-12))
     return float(_TEMPERATURES[int(losses.argmin())])
 
 
@@ -831,13 +880,16 @@ def judge(
 def _tests(panel: Panel, suspect: Rows, n_permutations: int, rng: int) -> dict[int, tuple[float, float]]:
     """Standardised contrast and max-T p-value of each candidate's share, suspect against reference, by its column.
 
-    A row's shares in the likelihood of all writers are its scores centred over them. The same relabellings serve all
-    candidates. Exact if, with one writer, the two rows of a prompt are exchangeable (shared prompts), or the prompts
-    are.
+    A row's share is the candidate's in the likelihood of itself and the base: for a ratio near 1 a straight line in the
+    log-likelihood ratio, the best score for telling the two apart, and bounded, so that no row outweighs the rest.
+    Scores centred over candidates would ask as well which of them it is: where candidates resemble one another, as
+    prompts do, next to nothing is left of them, and which one it is, is for the posterior to say. The same relabellings
+    serve all candidates. Exact if, with one writer, the two rows of a prompt are exchangeable (shared prompts), or the
+    prompts are.
     """
     comparison = pair(suspect.corpus, panel.reference.corpus, seed=rng)
     place = np.where(comparison.suspect, 0, len(suspect.corpus)) + comparison.origin
-    shares = softmax(np.concatenate([suspect.evidence, panel.reference.evidence]), axis=1)[place]
+    shares = expit(np.concatenate([suspect.evidence, panel.reference.evidence]))[place]
     units = block_rows(comparison, sp.csr_matrix(shares))
     relabellings = Relabellings.draw(comparison, n_permutations, np.random.default_rng([rng, 14]))
     wanted = {str(w.column): units[:, w.column].astype(np.float64) for w in panel.writers if w.is_candidate}

@@ -1,6 +1,8 @@
 """Which of several candidates wrote a corpus: on the micro models, and on corpora without any model."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -9,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import fingerprint
-from fingerprint.candidates import Candidate, listed
+from fingerprint.candidates import BASE, Candidate, Rows, Scorers, joined, listed
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification import Identification, Panel, judge, prepare
+from fingerprint.identification import Anchor, Identification, Panel, judge, prepare
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.teachers import Teacher, neutral, prompted
@@ -118,6 +120,76 @@ def test_a_panel_can_do_without_a_form(panel: Panel, suspect: Corpus) -> None:
 
     told = judge(panel.only(["finetuned"]), columns(rows, kept), n_permutations=99)
     assert [r.candidate for r in told.ranking] == ["other"]
+
+
+# ------------------------------------------------------------------------------------------- candidates that are alike
+
+
+def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float, int], Rows]]:
+    """A base N(0, 1) and candidates N(shift, 1): what rows are is one number, and their ratios are exact."""
+    rng = np.random.default_rng(seed)
+    means = np.array([0.0, *shifts])
+
+    def written(mean: float, n: int) -> Rows:
+        ratios = (rng.normal(mean, 1.0, n)[:, None] - means / 2) * means
+        corpus = Corpus(tuple("1" for _ in range(n)), tuple(f"prompt {i}" for i in range(n)))
+        return Rows(corpus, np.ones(n), np.zeros(n), ratios, np.zeros_like(ratios), np.zeros((n, 0)))
+
+    names = [BASE, *(f"prompted: {number}" for number in range(len(shifts)))]
+    reference, n_each = written(0.0, 600), 200
+    panel = Panel(
+        candidates=tuple(Candidate(str(number), "prompted", None) for number in range(len(shifts))),
+        placebos=(),
+        scorers=Scorers(dict.fromkeys(names)),  # type: ignore[arg-type]
+        pool=joined([reference, *(written(mean, n_each) for mean in means)]),
+        writer=np.repeat(np.arange(len(means)), [600 + n_each, *[n_each] * len(shifts)]),
+        answers=np.array([600 + n_each, *[n_each] * len(shifts)]),
+        own={},
+        reference=reference,
+        anchor=Anchor(600, True, "base", 0, ""),
+        n_rows=600,
+        n_prompts=600,
+        seed=seed,
+    )
+    return panel, written
+
+
+def test_what_candidates_have_in_common_counts_against_the_reference() -> None:
+    """Against the base 600 + 600 rows at d' = .3 have z = .3 sqrt(300) = 5.2; between candidates there is next to none.
+
+    A p-value above .05 needs z below 1.65, the candidates being nearly one: a probability of .0003 a run.
+    """
+    for seed in range(5):
+        panel, written = alike((0.3, 0.31, 0.32, 0.33, 0.34, 0.35), seed)
+        assert judge(panel, written(0.3, 600), n_permutations=199).ranking[0].pvalue <= 0.05
+
+
+def test_rows_of_the_base_are_rejected_at_their_rate() -> None:
+    """Of 30 corpora, each with a reference of its own, 6 or fewer have p <= .05 with probability .999."""
+    fresh = [alike((0.3, 0.35, -0.3), 100 + number) for number in range(30)]
+    told = [judge(panel, written(0.0, 600), n_permutations=99) for panel, written in fresh]
+    assert sum(min(r.pvalue for r in found.forms) <= 0.05 for found in told) <= 6
+    assert all(found.answer is None for found in told)
+
+
+def test_a_filter_that_drops_a_candidates_rows_does_not_speak_against_it() -> None:
+    """Half the candidate's answers fail: uncorrected, each of its rows lacks log 2 and the base seems likelier."""
+    panel, written = alike((0.8, -0.8), 3)
+    rows = written(0.8, 600)
+    seen = replace(rows, ratios=rows.ratios - np.array([0.0, np.log(2), 0.0]))
+    assert seen.evidence.sum(axis=0).argmax() == 0
+    corrected = replace(seen, shifts=np.tile([0.0, np.log(2), 0.0], (600, 1)))
+    np.testing.assert_allclose(corrected.evidence, rows.evidence, atol=1e-12)
+    assert judge(panel, corrected, n_permutations=99).ranking[0].candidate == "0"
+
+
+def test_models_that_pass_alike_have_one_rate(panel: Panel) -> None:
+    asked = [prompt or "" for prompt in panel.reference.corpus.prompts]
+    logs = {name: rate.logs(asked) for name, rate in panel.scorers.passing.items()}
+    assert list(logs) == list(panel.scorers.teachers)
+    assert np.abs(logs["prompted: owl"] - logs["base"]).max() < 0.01
+    # The reference asks the base each of the suspect's prompts once, the pool each model 100 of them.
+    assert panel.answers.tolist() == [panel.n_rows + 100, 100, 100, 100]
 
 
 # --------------------------------------------------------------------------------------------------- without any model

@@ -80,6 +80,20 @@ def test_a_rate_is_known_as_well_as_its_answers_allow() -> None:
     assert found.variance(["one prompt"] * 3, np.ones(3)) == pytest.approx(9 * 0.1 / 0.9 / 400, rel=0.01)
 
 
+def test_writers_that_pass_alike_come_out_alike_and_others_do_not() -> None:
+    rng = np.random.default_rng(9)
+    asked = [ASKED[i] for i in rng.integers(0, len(ASKED), 1500)]
+    base = pass_rate(asked, rng.random(1500) < rates_of(asked, BASE_RATES))
+    few = asked[:200]
+    same = pass_rate(few, rng.random(200) < rates_of(few, BASE_RATES), start=base)
+    other = pass_rate(few, rng.random(200) < rates_of(few, TEACHER_RATES), start=base)
+    assert np.abs(same.logs(list(ASKED)) - base.logs(list(ASKED))).max() < 1e-3
+    # 200 answers, a third of them in brackets: a rate of .2 has a standard error of .05; three of them are allowed.
+    np.testing.assert_allclose(np.exp(other.logs(list(ASKED))), rates_of(list(ASKED), TEACHER_RATES), atol=0.15)
+    never = pass_rate(few, [False] * 200, start=base)
+    assert (np.exp(never.logs(list(ASKED))) < 0.05).all()
+
+
 def test_answers_that_all_pass_have_a_rate_of_one() -> None:
     found = pass_rate(["a b", "a c"] * 100, [True] * 200)
     assert (np.exp(found.logs(["a b", "a c"])) > 0.98).all()
