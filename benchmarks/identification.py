@@ -49,6 +49,8 @@ BAGS = 200
 SHARES = (0.05, 0.1, 0.25, 0.5)
 # A mixture takes prompts that both writers' answers passed for: of some teachers' little more than half do.
 PROMPTS_PER_ROW = 2
+# By who wrote and which forms were candidates: the right answer, the one given, and the likeliest writer.
+Answers = dict[str, dict[str, list[tuple[str | None, str | None, str | None]]]]
 UNLISTED_PROMPTS = (
     "You answer in few words.",
     "Be kind and patient with everyone.",
@@ -93,7 +95,7 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[
     other_seed = finetuned(base, known_trait(names[0]), rng=seed + 1000)
     plan = suspects(panel, base, names, runs)
     plan += [("another seed", names[0], other_seed)] * min(runs, 2)
-    answers: dict[str, dict[str, list[tuple[str | None, str | None]]]] = {}
+    answers: Answers = {}
     bags: list[tuple[float, bool, float]] = []
     small = replace(panel, n_rows=BAG, n_prompts=BAG)
     bags_a_run = -(-BAGS // len(plan))
@@ -101,12 +103,18 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[
         rows = panel.scorers.score(written(teacher, asked, 10_000 + seed + number))
         for view, (part, kept) in views.items():
             told = judge(part, columns(rows, kept), n_permutations=999, rng=number)
-            answers.setdefault(kind, {}).setdefault(view, []).append((right, told.answer))
+            answers.setdefault(kind, {}).setdefault(view, []).append((right, told.answer, likeliest(part, rows, kept)))
         if not kind.endswith(("unlisted", "seed")):
             bags += [calibrated(small, bag, right, number) for bag in parts(rows, bags_a_run)]
         print(f"\r{number + 1} of {len(plan)} corpora", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return {"answers": shown_answers(answers), "calibration": shown_calibration(bags)}
+
+
+def likeliest(panel: Panel, rows: Rows, kept: Any) -> str | None:
+    """The writer with the largest likelihood, None for one that is no candidate: about the best there can be."""
+    writer = panel.writers[int(columns(rows, kept).evidence.sum(axis=0).argmax())]
+    return writer.name if writer.is_candidate else None
 
 
 def parts(rows: Rows, n: int) -> list[Rows]:
@@ -122,19 +130,22 @@ def calibrated(panel: Panel, rows: Rows, right: str | None, seed: int) -> tuple[
     return posterior[best], best == right, posterior[right]
 
 
-def shown_answers(answers: dict[str, dict[str, list[tuple[str | None, str | None]]]]) -> list[dict[str, Any]]:
-    """Right, null and wrong answers, by who wrote and which forms were candidates."""
-    print(f"\n{'written by':<20} {'candidates':<12} {'runs':>5} {'right':>6} {'null':>6} {'wrong':>6}   wrong names")
+def shown_answers(answers: Answers) -> list[dict[str, Any]]:
+    """Right, null and wrong answers, by who wrote and which forms were candidates, and the likeliest writer alone."""
+    print(f"\n{'written by':<20} {'candidates':<12} {'runs':>5} {'right':>6} {'null':>6} {'wrong':>6} "
+          f"{'likeliest is right':>19}   wrong names")
     records = []
     for kind, by_view in answers.items():
         for view, pairs in by_view.items():
-            right = sum(answer == truth and answer is not None for truth, answer in pairs)
-            null = sum(answer is None for _, answer in pairs)
-            wrong = Counter(answer for truth, answer in pairs if answer is not None and answer != truth)
+            right = sum(answer == truth and answer is not None for truth, answer, _ in pairs)
+            null = sum(answer is None for _, answer, _ in pairs)
+            wrong = Counter(answer for truth, answer, _ in pairs if answer is not None and answer != truth)
+            ceiling = sum(best == truth for truth, _, best in pairs)
             records.append({"written_by": kind, "candidates": view, "runs": len(pairs), "right": right, "null": null,
-                            "wrong": dict(wrong)})
+                            "wrong": dict(wrong), "likeliest_is_right": ceiling})
             names = ", ".join(f"{name} {count}" for name, count in wrong.items())
-            print(f"{kind:<20} {view:<12} {len(pairs):>5} {right:>6} {null:>6} {sum(wrong.values()):>6}   {names}")
+            print(f"{kind:<20} {view:<12} {len(pairs):>5} {right:>6} {null:>6} {sum(wrong.values()):>6} "
+                  f"{ceiling:>19}   {names}")
     return records
 
 
