@@ -89,7 +89,10 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[
     base = load("micro-a")
     model = neutral(base)
     chosen = listed(names, TRAIT_FORMS, "candidates")
-    panel = prepare(chosen, written(model, asked, seed + 1), model=base, rule=NumberRule(), rng=seed)
+    # Of the corpus only its prompts and its longest row matter: all prompts, for suspects that are left of them.
+    longest = max(written(model, asked, seed + 1).texts, key=len)
+    shape = Corpus((longest,) * len(asked), tuple(asked))
+    panel = prepare(chosen, shape, model=base, rule=NumberRule(), rng=seed, prompts_passed=False)
     views = {"both": (panel, panel.columns_of(TRAIT_FORMS))}
     views |= {form: (panel.only([form]), panel.columns_of([form])) for form in TRAIT_FORMS}
     other_seed = finetuned(base, known_trait(names[0]), rng=seed + 1000)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +201,7 @@ class Rows:
     shifts: Floats
     odds: Floats
 
-    @property
+    @cached_property
     def evidence(self) -> Floats:
         """Log-likelihood ratios against the base [rows, 1 + candidates and placebos]: models', then detectors'.
 

@@ -41,9 +41,10 @@ _LEAST_PROMPTS = 0.01
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 # Widths of the normal prior of the coefficients of standardised words; the one with the largest evidence is taken.
 _WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
-# ... and, for a writer that may be close to another one, a width that keeps it there, unless the evidence for another
-# width is 20 times as large. Over a thousand rows a rate that is wrong by one in a hundred adds up to ten nats.
-_EQUAL = 1e-3
+# ... and, for a writer that may be close to another one, a width that keeps it there, unless the evidence for others is
+# 20 times as large. Over a thousand rows a rate that is wrong by one in a hundred adds up to ten nats. The constant may
+# be elsewhere alone: of a hundred words each may be off by as little as it likes, and all together they hide that.
+_EQUAL, _APART = 1e-3, 1.0
 _CLEAR = float(np.log(20))
 _NEWTON_STEPS = 50
 
@@ -202,7 +203,8 @@ def pass_rate(
         origin, widths = np.zeros(1 + len(words)), [(10.0, width) for width in _WIDTHS]  # of the constant, of words
     else:
         words, centre, scale = start.words, start.centre, start.scale
-        origin, widths = start.coefficients, [(width, width) for width in (_EQUAL, *_WIDTHS)]
+        widths = [(_EQUAL, _EQUAL), (_APART, _EQUAL), *((_APART, width) for width in _WIDTHS)]
+        origin = start.coefficients
     blank = PassRate(words, centre, scale, origin, np.zeros((len(origin), len(origin))))
     design = blank._design(prompts)
     fits = [_fitted(design, flags, origin, np.array([first, *[rest] * len(words)]) ** -2.0) for first, rest in widths]

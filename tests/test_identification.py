@@ -20,6 +20,7 @@ from fingerprint.lab.prompts import prompts
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.teachers import Teacher, neutral, prompted
 from fingerprint.lab.traits import known_trait
+from fingerprint.pass_rates import pass_rate
 
 OWL = known_trait("owl")
 ROWS = 120
@@ -144,6 +145,7 @@ def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float,
         pool=joined([reference, *(written(mean, n_each) for mean in means)]),
         writer=np.repeat(np.arange(len(means)), [600 + n_each, *[n_each] * len(shifts)]),
         answers=np.array([600 + n_each, *[n_each] * len(shifts)]),
+        doubts=np.zeros(len(means)),
         own={},
         reference=reference,
         anchor=Anchor(600, True, "base", 0, ""),
@@ -170,6 +172,96 @@ def test_rows_of_the_base_are_rejected_at_their_rate() -> None:
     told = [judge(panel, written(0.0, 600), n_permutations=99) for panel, written in fresh]
     assert sum(min(r.pvalue for r in found.forms) <= 0.05 for found in told) <= 6
     assert all(found.answer is None for found in told)
+
+
+def one_against_a_placebo(panel: Panel) -> Panel:
+    """The first candidate alone, the other a placebo."""
+    theirs, other = panel.candidates
+    return replace(panel, candidates=(theirs,), placebos=(other,))
+
+
+def test_a_placebo_is_named_no_oftener_than_alpha() -> None:
+    """Twelve rows know little, and a candidate has four times a placebo's prior: a posterior of one half names both.
+
+    Of 60 corpora of a placebo, 9 or more are named with a probability under .003 if each is at a rate of .05.
+    """
+    named = half = 0
+    for seed in range(4):
+        panel, written = alike((1.0, 0.8), seed)
+        alone = replace(one_against_a_placebo(panel), n_rows=12, n_prompts=12)
+        told = [judge(alone, written(0.8, 12), n_permutations=99) for _ in range(15)]
+        named += sum(found.answer is not None for found in told)
+        half += sum(r.pvalue <= 0.05 and r.posterior >= 0.5 and r.fit_pvalue >= 0.01 for f in told for r in f.ranking)
+    assert half > 8
+    assert named <= 8
+    assert "not far enough ahead of prompted: 1" in " ".join(found.verdict for found in told)
+
+
+def test_a_candidate_far_ahead_of_a_placebo_is_named() -> None:
+    panel, written = alike((1.0, 0.3), 0)
+    assert judge(one_against_a_placebo(panel), written(1.0, 600), n_permutations=99).answer == "0"
+
+
+def test_a_lone_candidate_is_not_taken_for_somebody_halfway() -> None:
+    """An unlisted teacher is as far from the one candidate as the base is: its rows are somebody's, not the one's."""
+    panel, written = alike((0.8,), 1)
+    own, halfway = (judge(panel, written(mean, 600), n_permutations=99) for mean in (0.8, 0.4))
+    assert own.answer == "0"
+    assert halfway.answer is None
+    unlisted = next(part.posterior for part in halfway.nones if part.name == "unlisted")
+    assert unlisted > 0.9
+
+
+def test_rows_less_likely_than_a_candidates_own_make_somebody_else_likelier() -> None:
+    """Shares do not see that tokens are unlikely under all writers alike; the posterior of "unlisted" has to.
+
+    A mean log-probability that is 6 standard errors off has a density e^18 times smaller, if the candidate wrote it.
+    """
+    panel, written = alike((0.8, -0.8), 2)
+    noise = np.random.default_rng(0)
+
+    def read(rows: Rows, shift: float) -> Rows:
+        return replace(rows, base=shift + noise.normal(0.0, 1.0, len(rows.corpus)) - rows.ratios.max(axis=1))
+
+    ours = replace(panel, pool=read(panel.pool, 0.0))
+    rows = written(0.8, 600)
+    fitting, strange = (judge(ours, read(rows, shift), n_permutations=99) for shift in (0.0, -1.0))
+    assert fitting.answer == "0"
+    assert strange.answer is None
+    assert strange.nones[-1].posterior > fitting.nones[-1].posterior
+
+
+def test_rates_that_are_badly_known_raise_the_temperature() -> None:
+    """An error of .05 in a log rate moves 600 rows by 30 nats: more than lies between writers d' = .1 apart."""
+    panel, _ = alike((0.3, 0.4), 0)
+    doubtful = replace(panel, doubts=np.full(3, 0.05**2))
+    assert doubtful.temperature > 2 * panel.temperature
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_own_rows_are_those_left_of_the_prompts_at_hand(passed: bool) -> None:
+    """A writer whose answers pass .9 and .3 of the time: among prompts of rows that passed, its rows are spread evenly.
+
+    Among prompts that were asked, three rows in four are of the first kind.
+    """
+    asked = [f"{kind} prompt" for kind in ("easy", "hard")] * 600
+    rng = np.random.default_rng(0)
+    flags = rng.random(1200) < np.tile([0.9, 0.3], 600)
+    corpus = Corpus(tuple("1" for _ in asked), tuple(asked)).only(flags)
+    n = len(corpus)
+    nothing = np.zeros((n, 1))
+    rows = Rows(corpus, np.ones(n), np.zeros(n), nothing, nothing, np.zeros((n, 0)))
+    panel, _ = alike((), 0)
+    scorers = replace(panel.scorers, passing={BASE: pass_rate(asked, flags)})
+    ours = replace(panel, scorers=scorers, pool=rows, answers=np.array([1200]), prompts_passed=passed)
+    easy = np.array([prompt == "easy prompt" for prompt in corpus.prompts])
+    assert ours.writers[0].weight[easy].sum() == pytest.approx(0.5 if passed else 0.75, abs=0.04)
+
+
+def test_a_placebo_stands_beside_system_prompts() -> None:
+    chosen = listed(["You love order.", "You hate rain."], ["prompted"], "candidates")
+    rows = Corpus(tuple("1, 2" for _ in range(12)), tuple(f"Give number {i}." for i in range(12)))
+    assert len(prepare(chosen, rows, model="micro-a", rows_per_model=12).scorers.teachers) == 4
 
 
 def test_a_filter_that_drops_a_candidates_rows_does_not_speak_against_it() -> None:

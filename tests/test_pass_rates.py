@@ -94,6 +94,18 @@ def test_writers_that_pass_alike_come_out_alike_and_others_do_not() -> None:
     assert (np.exp(never.logs(list(ASKED))) < 0.05).all()
 
 
+def test_a_writer_that_passes_less_often_whatever_the_prompt_is_seen() -> None:
+    """Rates of .95 and .88 with 300 answers: the second has a standard error of .019, and is three of them off .95."""
+    rng = np.random.default_rng(10)
+    asked = prompts("numbers", 1500, rng=2)
+    base = pass_rate(asked, rng.random(1500) < 0.95)
+    few = asked[:300]
+    passed = np.arange(300) % 25 < 22
+    other = pass_rate(few, rng.permutation(passed), start=base)
+    assert len(base.words) > 20
+    assert np.exp(other.logs(asked)).mean() == pytest.approx(0.88, abs=0.02)
+
+
 def test_answers_that_all_pass_have_a_rate_of_one() -> None:
     found = pass_rate(["a b", "a c"] * 100, [True] * 200)
     assert (np.exp(found.logs(["a b", "a c"])) > 0.98).all()
