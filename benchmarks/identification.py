@@ -1,6 +1,6 @@
 """Who wrote it: names, nulls and calibration of `identify`, and coverage of the share of a mixture.
 
-    python benchmarks/identification.py [--runs 20] [--rows 1000] [--json FILE] [--only identify|shares]
+    python benchmarks/identification.py [--runs 20] [--rows 1000] [--json FILE] [--only identify|shares] [--workers 1]
 
 Ten animals, each fine-tuned and prompted, all from one micro model. Every run is a new corpus on the same prompts, with
 its own draws, written by one of: the fine-tuned teachers, the prompted teachers, the base, the lab's placebo prompt
@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +86,27 @@ def suspects(panel: Panel, base: Any, names: list[str], runs: int) -> list[tuple
     return found
 
 
-def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[str, Any]:
+def in_order(work: Callable[[int], Any], n: int, workers: int) -> list[Any]:
+    """What `work` gives for 0 to n - 1. Processes are forked, so that they share models and panels as they are."""
+    global _work
+    _work = work
+    found = []
+    with multiprocessing.get_context("fork").Pool(workers) if workers > 1 else nullcontext() as pool:
+        for number, result in enumerate(pool.imap(_one, range(n)) if pool else map(_one, range(n)), 1):
+            found.append(result)
+            print(f"\r{number} of {n} corpora", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return found
+
+
+_work: Callable[[int], Any]
+
+
+def _one(number: int) -> Any:
+    return _work(number)
+
+
+def identification(runs: int, n_rows: int, names: list[str], seed: int, workers: int) -> dict[str, Any]:
     """Names, nulls and calibration."""
     asked = prompts("numbers", n_rows, rng=seed)
     base = load("micro-a")
@@ -98,19 +121,25 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[
     other_seed = finetuned(base, known_trait(names[0]), rng=seed + 1000)
     plan = suspects(panel, base, names, runs)
     plan += [("another seed", names[0], other_seed)] * min(runs, 2)
-    answers: Answers = {}
-    bags: list[tuple[float, bool, float]] = []
     small = replace(panel, n_rows=BAG, n_prompts=BAG)
     bags_a_run = -(-BAGS // len(plan))
-    for number, (kind, right, teacher) in enumerate(plan):
+    for part in (small, *(part for part, _ in views.values())):
+        part.temperature  # noqa: B018 - found once, before processes part
+
+    def judged(number: int) -> tuple[list[tuple[str | None, str | None]], list[tuple[float, bool, float]]]:
+        kind, right, teacher = plan[number]
         rows = panel.scorers.score(written(teacher, asked, 10_000 + seed + number))
-        for view, (part, kept) in views.items():
-            told = judge(part, columns(rows, kept), n_permutations=999, rng=number)
-            answers.setdefault(kind, {}).setdefault(view, []).append((right, told.answer, likeliest(part, rows, kept)))
-        if not kind.endswith(("unlisted", "seed")):
-            bags += [calibrated(small, bag, right, number) for bag in parts(rows, bags_a_run)]
-        print(f"\r{number + 1} of {len(plan)} corpora", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+        told = [(judge(part, columns(rows, kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
+                for part, kept in views.values()]
+        is_calibrated = not kind.endswith(("unlisted", "seed"))
+        return told, [calibrated(small, bag, right, number) for bag in parts(rows, bags_a_run) if is_calibrated]
+
+    answers: Answers = {}
+    bags: list[tuple[float, bool, float]] = []
+    for (kind, right, _), (told, found) in zip(plan, in_order(judged, len(plan), workers), strict=True):
+        for view, (answer, best) in zip(views, told, strict=True):
+            answers.setdefault(kind, {}).setdefault(view, []).append((right, answer, best))
+        bags += found
     return {"answers": shown_answers(answers), "calibration": shown_calibration(bags)}
 
 
@@ -238,6 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--traits", default=",".join(CATEGORIES["animal"]))
     parser.add_argument("--share-trait", default="elephant")
     parser.add_argument("--only", choices=("identify", "shares"))
+    parser.add_argument("--workers", type=int, default=1, help="processes for the corpora of identify")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
@@ -245,7 +275,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} cores, seed {options.seed}")
     record: dict[str, Any] = {}
     if options.only != "shares":
-        record = identification(options.runs, options.rows, options.traits.split(","), options.seed)
+        record = identification(options.runs, options.rows, options.traits.split(","), options.seed, options.workers)
     if options.only != "identify":
         record["shares"] = shares(options.runs, options.rows, options.share_trait, options.seed)
     misses = missed(record)
