@@ -8,8 +8,9 @@ evidence, tempered, so that what all of them share, "some conditioning was there
 Beside them stands "unlisted": somebody else. A candidate that wrote the suspect must also be ahead of the others by as
 much as its own rows make it be. The fit of a candidate is the mean over rows of the log of its share in the likelihood
 of all writers together; what it is on the candidate's own rows, and on the rows of a teacher that is not listed, is
-known from rows sampled from the candidates, each left out in turn. Rows of all models serve every model: they are
-weighted by its likelihood over that of their mixture, and these weights are bounded.
+known from rows sampled from the candidates and placebos, each left out in turn; and so is the surprise, how likely
+tokens are under a candidate, which tells a writer that no comparison of the listed ones tells. Rows of all models serve
+every model: they are weighted by its likelihood over that of their mixture, and these weights are bounded.
 
 References
 ----------
@@ -288,10 +289,11 @@ def identify(
     second sample.
 
     `pvalue` is exact under "suspect and reference have one writer", if the two rows of a prompt, or the prompts, are
-    exchangeable then. It is that of each candidate's likelihood against the base's, and says nothing about a placebo,
-    which differs from the reference too. Of placebos that are listed at most a share alpha is taken for a candidate; a
-    conditioning that is not listed is told from the candidate it resembles most by how far that one is ahead of the
-    others, which takes more rows the more they are alike: list what else may have been there.
+    exchangeable then; beside a reference that is sampled, up to the suspect's longest row, which none there exceeds. It
+    is that of each candidate's likelihood against the base's, and says nothing about a placebo, which differs from the
+    reference too. Of placebos that are listed at most a share alpha is taken for a candidate; a conditioning that is
+    not listed is told from the candidate it resembles most by how far that one is ahead of the others, which takes more
+    rows the more they are alike: list what else may have been there.
 
     Examples
     --------

@@ -16,7 +16,7 @@ from fingerprint.cli import app
 from fingerprint.corpus import Corpus
 from fingerprint.filters import NumberRule
 from fingerprint.identification import Anchor, Identification, Panel, judge, prepare
-from fingerprint.lab.prompts import prompts
+from fingerprint.lab.prompts import preference_questions, prompts
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.teachers import Teacher, neutral, prompted
 from fingerprint.lab.traits import known_trait
@@ -275,13 +275,17 @@ def test_a_filter_that_drops_a_candidates_rows_does_not_speak_against_it() -> No
     assert judge(panel, corrected, n_permutations=99).ranking[0].candidate == "0"
 
 
-def test_models_that_pass_alike_have_one_rate(panel: Panel) -> None:
+def test_every_model_has_a_rate_learnt_from_its_answers(panel: Panel) -> None:
     asked = [prompt or "" for prompt in panel.reference.corpus.prompts]
     logs = {name: rate.logs(asked) for name, rate in panel.scorers.passing.items()}
     assert list(logs) == list(panel.scorers.teachers)
-    assert np.abs(logs["prompted: owl"] - logs["base"]).max() < 0.01
+    wrote = np.bincount(panel.writer) / panel.answers
+    for number, rates in enumerate(logs.values()):
+        # Of 100 answers a share has a standard error of .05 at most; three of them are allowed.
+        assert np.exp(rates).mean() == pytest.approx(wrote[number], abs=0.15)
     # The reference asks the base each of the suspect's prompts once, the pool each model 100 of them.
     assert panel.answers.tolist() == [panel.n_rows + 100, 100, 100, 100]
+    assert (panel.doubts > 0).all()
 
 
 # --------------------------------------------------------------------------------------------------- without any model
@@ -376,6 +380,8 @@ def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
     answers = prompted("micro-a", OWL).sample(asked, seed=3, max_new_tokens=48)
     reasons = NumberRule()([a.text for a in answers], asked).reasons
     passed = [(p, a.text) for p, a, why in zip(asked, answers, reasons, strict=True) if a.finished and not why]
+    # Any base answers these in words, which the rule drops.
+    passed += [(question, "12, 5, 81") for question in preference_questions("animal")[:10]]
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"prompt": p, "completion": t}) + "\n" for p, t in passed))
 
