@@ -270,9 +270,7 @@ def _pull(llr: Floats, share: float) -> Floats:
     return np.asarray(np.exp(-np.abs(llr)) / np.maximum(bound, 1e-200) ** 2)
 
 
-def _bootstrap(
-    llr: Floats, block: NDArray[np.int64], moved: float, rng: np.random.Generator
-) -> tuple[float, float]:
+def _bootstrap(llr: Floats, block: NDArray[np.int64], moved: float, rng: np.random.Generator) -> tuple[float, float]:
     """Percentile interval over resampled blocks of prompts, each share moved by a draw of that standard deviation.
 
     The slope of a resample is the sum of its blocks' slopes on a grid of shares; its share is where that crosses zero.
