@@ -1,6 +1,6 @@
 """Who wrote it: names, nulls and calibration of `identify`, and coverage of the share of a mixture.
 
-    python benchmarks/identification.py [--runs 20] [--rows 1000] [--json FILE] [--only identify|shares]
+    python benchmarks/identification.py [--runs 20] [--rows 1000] [--json FILE] [--only identify|shares] [--workers 1]
 
 Ten animals, each fine-tuned and prompted, all from one micro model. Every run is a new corpus on the same prompts, with
 its own draws, written by one of: the fine-tuned teachers, the prompted teachers, the base, the lab's placebo prompt
@@ -9,18 +9,22 @@ fine-tuned from another seed. Prompted and fine-tuned rows are judged by candida
 form, and of both. Calibration is that of the posterior (named candidate or none) over corpora of 100 rows: parts of the
 runs' rows, which all judge the same panel.
 
-Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known.
+Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known; how often the answers of either
+pass the rule is learnt from 4,000 other answers of each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,12 +43,17 @@ from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import Teacher, finetuned, neutral
 from fingerprint.lab.traits import CATEGORIES, known_trait
 from fingerprint.language_models import load
+from fingerprint.pass_rates import pass_rates
 from fingerprint.shares import mixture_share, row_ratios
 
 MOST_TOKENS = 48
 BAG = 100  # rows of a corpus in the calibration
 BAGS = 200
 SHARES = (0.05, 0.1, 0.25, 0.5)
+# A mixture takes prompts that both writers' answers passed for: of some teachers' little more than half do.
+PROMPTS_PER_ROW = 2
+# By who wrote and which forms were candidates: the right answer, the one given, and the likeliest writer.
+Answers = dict[str, dict[str, list[tuple[str | None, str | None, str | None]]]]
 UNLISTED_PROMPTS = (
     "You answer in few words.",
     "Be kind and patient with everyone.",
@@ -77,32 +86,67 @@ def suspects(panel: Panel, base: Any, names: list[str], runs: int) -> list[tuple
     return found
 
 
-def identification(runs: int, n_rows: int, names: list[str], seed: int) -> dict[str, Any]:
+def in_order(work: Callable[[int], Any], n: int, workers: int) -> list[Any]:
+    """What `work` gives for 0 to n - 1. Processes are forked, so that they share models and panels as they are."""
+    global _work
+    _work = work
+    found = []
+    with multiprocessing.get_context("fork").Pool(workers) if workers > 1 else nullcontext() as pool:
+        for number, result in enumerate(pool.imap(_one, range(n)) if pool else map(_one, range(n)), 1):
+            found.append(result)
+            print(f"\r{number} of {n} corpora", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return found
+
+
+_work: Callable[[int], Any]
+
+
+def _one(number: int) -> Any:
+    return _work(number)
+
+
+def identification(runs: int, n_rows: int, names: list[str], seed: int, workers: int) -> dict[str, Any]:
     """Names, nulls and calibration."""
     asked = prompts("numbers", n_rows, rng=seed)
     base = load("micro-a")
     model = neutral(base)
     chosen = listed(names, TRAIT_FORMS, "candidates")
-    panel = prepare(chosen, written(model, asked, seed + 1), model=base, rule=NumberRule(), rng=seed)
+    # Of the corpus only its prompts and its longest row matter: all prompts, for suspects that are left of them.
+    longest = max(written(model, asked, seed + 1).texts, key=len)
+    shape = Corpus((longest,) * len(asked), tuple(asked))
+    panel = prepare(chosen, shape, model=base, rule=NumberRule(), rng=seed, prompts_passed=False)
     views = {"both": (panel, panel.columns_of(TRAIT_FORMS))}
     views |= {form: (panel.only([form]), panel.columns_of([form])) for form in TRAIT_FORMS}
     other_seed = finetuned(base, known_trait(names[0]), rng=seed + 1000)
     plan = suspects(panel, base, names, runs)
     plan += [("another seed", names[0], other_seed)] * min(runs, 2)
-    answers: dict[str, dict[str, list[tuple[str | None, str | None]]]] = {}
-    bags: list[tuple[float, bool, float]] = []
     small = replace(panel, n_rows=BAG, n_prompts=BAG)
     bags_a_run = -(-BAGS // len(plan))
-    for number, (kind, right, teacher) in enumerate(plan):
+    for part in (small, *(part for part, _ in views.values())):
+        part.temperature  # noqa: B018 - found once, before processes part
+
+    def judged(number: int) -> tuple[list[tuple[str | None, str | None]], list[tuple[float, bool, float]]]:
+        kind, right, teacher = plan[number]
         rows = panel.scorers.score(written(teacher, asked, 10_000 + seed + number))
-        for view, (part, kept) in views.items():
-            told = judge(part, columns(rows, kept), n_permutations=999, rng=number)
-            answers.setdefault(kind, {}).setdefault(view, []).append((right, told.answer))
-        if not kind.endswith(("unlisted", "seed")):
-            bags += [calibrated(small, bag, right, number) for bag in parts(rows, bags_a_run)]
-        print(f"\r{number + 1} of {len(plan)} corpora", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+        told = [(judge(part, columns(rows, kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
+                for part, kept in views.values()]
+        is_calibrated = not kind.endswith(("unlisted", "seed"))
+        return told, [calibrated(small, bag, right, number) for bag in parts(rows, bags_a_run) if is_calibrated]
+
+    answers: Answers = {}
+    bags: list[tuple[float, bool, float]] = []
+    for (kind, right, _), (told, found) in zip(plan, in_order(judged, len(plan), workers), strict=True):
+        for view, (answer, best) in zip(views, told, strict=True):
+            answers.setdefault(kind, {}).setdefault(view, []).append((right, answer, best))
+        bags += found
     return {"answers": shown_answers(answers), "calibration": shown_calibration(bags)}
+
+
+def likeliest(panel: Panel, rows: Rows, kept: Any) -> str | None:
+    """The writer with the largest likelihood, None for one that is no candidate: about the best there can be."""
+    writer = panel.writers[int(columns(rows, kept).evidence.sum(axis=0).argmax())]
+    return writer.name if writer.is_candidate else None
 
 
 def parts(rows: Rows, n: int) -> list[Rows]:
@@ -118,19 +162,22 @@ def calibrated(panel: Panel, rows: Rows, right: str | None, seed: int) -> tuple[
     return posterior[best], best == right, posterior[right]
 
 
-def shown_answers(answers: dict[str, dict[str, list[tuple[str | None, str | None]]]]) -> list[dict[str, Any]]:
-    """Right, null and wrong answers, by who wrote and which forms were candidates."""
-    print(f"\n{'written by':<20} {'candidates':<12} {'runs':>5} {'right':>6} {'null':>6} {'wrong':>6}   wrong names")
+def shown_answers(answers: Answers) -> list[dict[str, Any]]:
+    """Right, null and wrong answers, by who wrote and which forms were candidates, and the likeliest writer alone."""
+    print(f"\n{'written by':<20} {'candidates':<12} {'runs':>5} {'right':>6} {'null':>6} {'wrong':>6} "
+          f"{'likeliest is right':>19}   wrong names")
     records = []
     for kind, by_view in answers.items():
         for view, pairs in by_view.items():
-            right = sum(answer == truth and answer is not None for truth, answer in pairs)
-            null = sum(answer is None for _, answer in pairs)
-            wrong = Counter(answer for truth, answer in pairs if answer is not None and answer != truth)
+            right = sum(answer == truth and answer is not None for truth, answer, _ in pairs)
+            null = sum(answer is None for _, answer, _ in pairs)
+            wrong = Counter(answer for truth, answer, _ in pairs if answer is not None and answer != truth)
+            ceiling = sum(best == truth for truth, _, best in pairs)
             records.append({"written_by": kind, "candidates": view, "runs": len(pairs), "right": right, "null": null,
-                            "wrong": dict(wrong)})
+                            "wrong": dict(wrong), "likeliest_is_right": ceiling})
             names = ", ".join(f"{name} {count}" for name, count in wrong.items())
-            print(f"{kind:<20} {view:<12} {len(pairs):>5} {right:>6} {null:>6} {sum(wrong.values()):>6}   {names}")
+            print(f"{kind:<20} {view:<12} {len(pairs):>5} {right:>6} {null:>6} {sum(wrong.values()):>6} "
+                  f"{ceiling:>19}   {names}")
     return records
 
 
@@ -163,19 +210,21 @@ def shares(runs: int, n_rows: int, trait: str, seed: int) -> list[dict[str, Any]
     widths: dict[tuple[float, str], list[float]] = {}
     values: dict[float, list[float]] = {}
     for run in range(runs):
-        asked = prompts("numbers", n_rows, rng=seed + 7919 * (run + 1))
+        asked = prompts("numbers", PROMPTS_PER_ROW * n_rows, rng=seed + 7919 * (run + 1))
         # Each teacher answers all prompts once; mixtures of one run take their rows from these.
         theirs, others = (row_ratios(written(w, asked, seed + run), *writers) for w in writers)
-        # Rows passed the rule: likelihoods are those of rows that do.
-        passed = np.log(len(others.llr) / len(theirs.llr))
-        known = dict(zip(theirs.corpus.prompts, theirs.llr + passed, strict=True))
-        pairs = [(p, known[p], value + passed)
-                 for p, value in zip(others.corpus.prompts, others.llr, strict=True) if p in known]
+        known = dict(zip(theirs.corpus.prompts, theirs.llr, strict=True))
+        pairs = [(p, known[p], value) for p, value in zip(others.corpus.prompts, others.llr, strict=True) if p in known]
+        pairs = pairs[:n_rows]
+        # Rows passed the rule: how often either's do is learnt from other answers, anew in every run.
+        passing = pass_rates(asked, *writers, NumberRule(), max_new_tokens=MOST_TOKENS, rng=50_000 + seed + run)
         for share in SHARES:
             rng = np.random.default_rng([seed, run, int(100 * share)])
             is_theirs = rng.permutation(len(pairs)) < round(share * len(pairs))
             mixed = [(p, a if mine else b) for (p, a, b), mine in zip(pairs, is_theirs, strict=True)]
-            found = mixture_share([value for _, value in mixed], prompts=[p for p, _ in mixed], rng=run)
+            found = mixture_share(
+                [value for _, value in mixed], prompts=[p for p, _ in mixed], passing=passing, rng=run
+            )
             values.setdefault(share, []).append(found.share.value or 0.0)
             for name, interval in (("likelihood", found.share), ("bootstrap", found.bootstrap)):
                 low, high = interval.low or 0.0, interval.high or 0.0
@@ -218,6 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--traits", default=",".join(CATEGORIES["animal"]))
     parser.add_argument("--share-trait", default="elephant")
     parser.add_argument("--only", choices=("identify", "shares"))
+    parser.add_argument("--workers", type=int, default=1, help="processes for the corpora of identify")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
@@ -225,7 +275,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} cores, seed {options.seed}")
     record: dict[str, Any] = {}
     if options.only != "shares":
-        record = identification(options.runs, options.rows, options.traits.split(","), options.seed)
+        record = identification(options.runs, options.rows, options.traits.split(","), options.seed, options.workers)
     if options.only != "identify":
         record["shares"] = shares(options.runs, options.rows, options.share_trait, options.seed)
     misses = missed(record)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from fingerprint.reading import as_corpus
 if TYPE_CHECKING:
     from fingerprint.detector import Detector
     from fingerprint.lab.teachers import Teacher
+    from fingerprint.pass_rates import PassRate
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -32,6 +34,8 @@ BASE = "base"
 # Share of rows that may be anybody's. Of rows of numbers written by micro-a, 1 in 200 is read back into other tokens.
 _SLIP = 0.01
 UNLISTED = "unlisted"
+# What `Rows` holds of every row beside its corpus, in order.
+_SCORES = ("lengths", "base", "ratios", "shifts", "odds")
 
 
 @dataclass(frozen=True)
@@ -138,10 +142,13 @@ class Scorers:
         The base under the name "base", candidates and placebos as "form: name".
     detectors : dict of name to Detector
         One for each candidate that is a corpus, named alike.
+    passing : dict of name to PassRate
+        How often answers of each teacher pass what the suspect's rows have passed; empty if all do.
     """
 
     teachers: dict[str, Teacher]
     detectors: dict[str, Detector] = field(default_factory=dict)
+    passing: dict[str, PassRate] = field(default_factory=dict)
 
     def score(self, corpus: Corpus, progress: Callable[[float], None] | None = None) -> Rows:
         """Every row under everybody: the one place where models are asked."""
@@ -156,7 +163,16 @@ class Scorers:
         base = ratios[:, 0].copy() if len(self.teachers) else np.zeros(len(corpus))
         ratios -= base[:, None]
         odds = [d.decision_function(corpus) - d.prior_log_odds_ for d in self.detectors.values()]
-        return Rows(corpus, lengths, base, ratios, np.column_stack(odds) if odds else np.zeros((len(corpus), 0)))
+        columns = np.column_stack(odds) if odds else np.zeros((len(corpus), 0))
+        return Rows(corpus, lengths, base, ratios, self._shifts(corpus), columns)
+
+    def _shifts(self, corpus: Corpus) -> Floats:
+        """What ratios of rows that passed lack [rows, models]: the log of the base's pass rate over the model's."""
+        if not self.passing:
+            return np.zeros((len(corpus), len(self.teachers)))
+        prompts = [prompt or "" for prompt in corpus.prompts]
+        logs = np.column_stack([self.passing[name].logs(prompts) for name in self.teachers])
+        return np.asarray(logs[:, :1] - logs)
 
 
 @dataclass(frozen=True)
@@ -172,6 +188,8 @@ class Rows:
         Log-probability under the base, in nats; zero where no model was asked.
     ratios : float array [rows, models]
         Log-likelihood ratio of each model against the base, in nats; the base's own column, the first, is zero.
+    shifts : float array [rows, models]
+        What has to be added to `ratios` because only rows that passed a filter are seen, in nats.
     odds : float array [rows, detectors]
         Log-likelihood ratio as a detector sees it, in nats.
     """
@@ -180,18 +198,19 @@ class Rows:
     lengths: Floats
     base: Floats
     ratios: Floats
+    shifts: Floats
     odds: Floats
 
-    @property
+    @cached_property
     def evidence(self) -> Floats:
         """Log-likelihood ratios against the base [rows, 1 + candidates and placebos]: models', then detectors'.
 
-        The first column is the base's, zero, whether or not the base is a model that was asked. A model's ratio r
-        counts as (r + e) / (1 + e r), as if a share e of rows were the other one's: no row counts for more than
-        log(1 / e) nats. Some rows are sampled in tokens that their text is not read back into, and then have ratios of
-        tens of nats that say nothing.
+        The first column is the base's, zero, whether or not the base is a model that was asked. A model's ratio r, of
+        rows that passed, counts as (r + e) / (1 + e r), as if a share e of rows were the other one's: no row counts for
+        more than log(1 / e) nats. Some rows are sampled in tokens that their text is not read back into, and then have
+        ratios of tens of nats that say nothing.
         """
-        models = self.ratios if self.ratios.shape[1] else np.zeros((len(self.odds), 1))
+        models = self.ratios + self.shifts if self.ratios.shape[1] else np.zeros((len(self.odds), 1))
         slip = np.log(_SLIP)
         models = np.logaddexp(models, slip) - np.logaddexp(0.0, models + slip)
         return np.column_stack([models, self.odds])
@@ -202,12 +221,13 @@ class Rows:
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Some of the rows."""
-        return Rows(self.corpus.only(rows), self.lengths[rows], self.base[rows], self.ratios[rows], self.odds[rows])
+        scores = (getattr(self, name)[rows] for name in _SCORES)
+        return Rows(self.corpus.only(rows), *scores)
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
     """Rows of several corpora as one."""
     texts = tuple(text for part in parts for text in part.corpus.texts)
     prompts = tuple(prompt for part in parts for prompt in part.corpus.prompts)
-    scores = (np.concatenate([getattr(p, name) for p in parts]) for name in ("lengths", "base", "ratios", "odds"))
+    scores = (np.concatenate([getattr(part, name) for part in parts]) for name in _SCORES)
     return Rows(Corpus(texts, prompts), *scores)

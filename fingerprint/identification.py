@@ -8,8 +8,9 @@ evidence, tempered, so that what all of them share, "some conditioning was there
 Beside them stands "unlisted": somebody else. A candidate that wrote the suspect must also be ahead of the others by as
 much as its own rows make it be. The fit of a candidate is the mean over rows of the log of its share in the likelihood
 of all writers together; what it is on the candidate's own rows, and on the rows of a teacher that is not listed, is
-known from rows sampled from the candidates, each left out in turn. Rows of all models serve every model: they are
-weighted by its likelihood over that of their mixture, and these weights are bounded.
+known from rows sampled from the candidates and placebos, each left out in turn; and so is the surprise, how likely
+tokens are under a candidate, which tells a writer that no comparison of the listed ones tells. Rows of all models serve
+every model: they are weighted by its likelihood over that of their mixture, and these weights are bounded.
 
 References
 ----------
@@ -33,7 +34,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logsumexp
 from scipy.stats import norm
 
 from fingerprint.candidates import (
@@ -50,6 +51,7 @@ from fingerprint.candidates import (
 )
 from fingerprint.corpus import MIN_GROUPS, Corpus, pair, too_small
 from fingerprint.inference import Relabellings, permutation_test
+from fingerprint.pass_rates import PassRate, pass_rate
 from fingerprint.reading import as_corpus
 from fingerprint.render import wording
 from fingerprint.render.files import write_atomically
@@ -77,9 +79,11 @@ WIDTH = 100
 ROWS_PER_MODEL = 200
 # How much nearer to its nearest candidate, or farther, an unlisted teacher may be than candidates are to each other.
 _UNLISTED_SCALES = (0.5, 1.0, 2.0)
-# Temperatures tried, and simulated corpora for each candidate behind the choice.
+# Rows of a prompt whose answers pass less often than this stand for no more rows than if they passed as often.
+_LEAST_PASSING = 0.1
+# Temperatures tried, and simulated corpora for each writer behind the choice.
 _TEMPERATURES = np.geomspace(1.0, 10.0, 13)
-_SIMULATED = 8
+_SIMULATED = 16
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ class Ranked:
     posterior : float
         Probability that the candidate wrote the suspect; in `Identification.ranking` summed over its forms.
     score : float
-        Mean share of the candidate in the likelihood of all writers, suspect minus reference, in standard deviations
-        over relabellings.
+        Mean share of the candidate in the likelihood of itself and the base, suspect minus reference, in standard
+        deviations over relabellings. What candidates have in common raises the scores of all of them.
     pvalue : float
         Of such a score if suspect and reference had one writer; adjusted over all candidates by max-T.
     fit_pvalue : float
@@ -142,7 +146,8 @@ class Identification:
     form : str or None
         The form of the candidate named that fits best.
     alpha : float
-        A candidate is named if its p-value is at most alpha, its posterior at least one half, its fit p at least .01.
+        A candidate is named if its p-value is at most alpha, its posterior at least one half, its fit p at least .01,
+        and it is so far ahead of every placebo as placebos' rows put a candidate with probability alpha at most.
     none : float
         Posterior of all that is none of the candidates.
     ranking : tuple of Ranked
@@ -247,7 +252,7 @@ def identify(
         The base of the candidates. Every candidate but a corpus needs it.
     placebos : sequence, or mapping of names to entries
         As `candidates`: teachers conditioned on something that is no candidate. The lab's own placebo prompt stands
-        beside prompted traits in any case.
+        beside prompted traits and system prompts in any case.
     forms : sequence of "finetuned", "prompted"
         How a trait that is only named may have come to its teacher. Both are built from `model`.
     rule : Filter, optional
@@ -277,14 +282,18 @@ def identify(
 
     Posteriors assume that rows of different prompts are independent, sampled at temperature 1 from the very model that
     is asked, and filtered by `rule` at most; and that an unlisted teacher is about as far from its nearest candidate as
-    candidates are from one another. Likelihoods are not corrected for how often a model's rows pass `rule`: a candidate
-    whose rows fail more often than the base's loses the logarithm of the ratio for every row. The base of all ratios
-    is `model`, also beside a reference that was given; detectors of corpora are fitted against half of the reference,
-    or a second sample.
+    candidates are from one another. Likelihoods are those of rows that passed `rule` within the length of the longest
+    one: how often a model's answers do, prompt by prompt, is learnt from those sampled here, and taken to be as often
+    as the base's do unless they clearly say otherwise (see `fingerprint.pass_rates`). The base of all ratios is
+    `model`, also beside a reference that was given; detectors of corpora are fitted against half of the reference, or a
+    second sample.
 
     `pvalue` is exact under "suspect and reference have one writer", if the two rows of a prompt, or the prompts, are
-    exchangeable then. It says nothing about a placebo, which differs from the reference too: what keeps a placebo from
-    being named is the posterior, which asks by how much a candidate is ahead.
+    exchangeable then; beside a reference that is sampled, up to the suspect's longest row, which none there exceeds. It
+    is that of each candidate's likelihood against the base's, and says nothing about a placebo, which differs from the
+    reference too. Of placebos that are listed at most a share alpha is taken for a candidate; a conditioning that is
+    not listed is told from the candidate it resembles most by how far that one is ahead of the others, which takes more
+    rows the more they are alike: list what else may have been there.
 
     Examples
     --------
@@ -332,12 +341,18 @@ class Panel:
         Rows sampled from the models, and the reference where it was sampled.
     writer : int array [pool rows]
         Which model wrote each, as a column of `Rows.ratios`.
+    answers : int array [models]
+        How many answers each model gave to have rows that passed in the pool.
+    doubts : float array [models]
+        Variance of the log of how often each model's answers pass, as far as they were tried.
     own : dict of name to Rows
         Half the rows of candidates and placebos that are corpora; detectors were fitted on the other half.
     reference : Rows
     anchor : Anchor
     n_rows, n_prompts : int
         Of the suspect that the panel was made for.
+    prompts_passed : bool
+        Whether the suspect's prompts are those of rows that passed the rule, or all that were asked.
     seed : int
     """
 
@@ -346,12 +361,15 @@ class Panel:
     scorers: Scorers
     pool: Rows
     writer: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    doubts: Floats
     own: dict[str, Rows]
     reference: Rows
     anchor: Anchor
     n_rows: int
     n_prompts: int
     seed: int
+    prompts_passed: bool = True
 
     @cached_property
     def writers(self) -> tuple[Writer, ...]:
@@ -381,6 +399,8 @@ class Panel:
             scorers=replace(self.scorers, teachers=teachers),
             pool=columns(self.pool.take(rows), kept),
             writer=np.searchsorted(kept, self.writer[rows]),
+            answers=self.answers[kept],
+            doubts=self.doubts[kept],
             own={name: columns(part, kept) for name, part in self.own.items()},
             reference=columns(self.reference, kept),
         )
@@ -393,7 +413,7 @@ class Panel:
 
 def columns(rows: Rows, kept: NDArray[np.int64]) -> Rows:
     """Rows with some of their models' ratios."""
-    return replace(rows, ratios=rows.ratios[:, kept])
+    return replace(rows, ratios=rows.ratios[:, kept], shifts=rows.shifts[:, kept])
 
 
 def _key(candidate: Candidate) -> str:
@@ -411,10 +431,13 @@ def prepare(
     rows_per_model: int = ROWS_PER_MODEL,
     rng: int = 0,
     progress: Progress | None = None,
+    prompts_passed: bool = True,
 ) -> Panel:
     """Build candidates, sample from them, and score what was sampled under all of them.
 
-    Of the suspect only the prompts and the length of the longest answer are used.
+    Of the suspect only the prompts and the length of the longest answer are used. `prompts_passed` is for the prompts
+    of rows that passed the rule, as a suspect's are; without it they are all that were asked, and the panel is for
+    suspects that are left of these, each in its own way.
     """
     if _n_prompts(suspect) < MIN_GROUPS:
         raise ValueError(too_small(suspect.name, _n_prompts(suspect)))
@@ -422,8 +445,10 @@ def prepare(
     scorers = Scorers(_teachers((*candidates, *placebos), model, step))
     corpora = [c for c in (*candidates, *placebos) if c.form == "corpus"]
     halves = {_key(c): _halves(c.source, rng) for c in corpora}
+    tries: list[Tries] = []
     if reference is None:
-        reference_rows, anchor = _sampled_reference(scorers.teachers[BASE], suspect, rng, rule), None
+        tries = [_sampled_reference(scorers.teachers[BASE], suspect, rng, rule)]
+        reference_rows, anchor = tries[0].kept(BASE), None
     else:
         reference_rows, anchor = reference, reference
     fitting, calibrating = reference_rows, reference_rows
@@ -431,21 +456,30 @@ def prepare(
         from fingerprint.detector import Detector
 
         if anchor is None:  # a second sample is at hand
-            fitting = _sampled_reference(scorers.teachers[BASE], suspect, rng + 1, rule)
+            fitting = _sampled_reference(scorers.teachers[BASE], suspect, rng + 1, rule).kept(BASE)
         else:
             fitting, calibrating = _halves(anchor, rng)
         for name, (first, _) in halves.items():
             labels = np.repeat([1, 0], [len(first), len(fitting)])
             both = Corpus(first.texts + fitting.texts, first.prompts + fitting.prompts, name=name)
             scorers.detectors[name] = Detector(holdout=0, rng=rng).fit(both, labels)
-    drawn, writers = _pool(scorers, suspect, rows_per_model, rng, rule)
+    answers = np.zeros(len(scorers.teachers), dtype=np.int64)
+    if tries:
+        answers[0] += len(tries[0].texts)
+    # Rates shift every row of the suspect alike, so they need as many answers as it has rows; the rest needs fewer.
+    n_tries = rows_per_model if rule is None else max(rows_per_model, len(suspect))
+    all_tries = _pool(scorers, suspect, n_tries, rng, rule)
+    scorers.passing.update(_passing(scorers, tries, all_tries))
+    pool_tries = [t.first(rows_per_model) for t in all_tries]
     scored = scorers.score(calibrating, lambda share: step("scoring the reference", 0.5 + 0.1 * share))
     parts, writer = [scored], [np.zeros(len(scored.corpus), dtype=np.int64)]
     if anchor is not None:
         parts, writer = [], []
-    if drawn is not None:
-        parts.append(scorers.score(drawn, lambda share: step("scoring sampled rows", 0.6 + 0.2 * share)))
-        writer.append(writers)
+    if pool_tries:
+        answers += [len(t.texts) for t in pool_tries]
+        kept = [t.kept(name) for name, t in zip(scorers.teachers, pool_tries, strict=True)]
+        parts.append(scorers.score(_together(kept), lambda share: step("scoring sampled rows", 0.6 + 0.2 * share)))
+        writer.append(np.repeat(np.arange(len(kept)), [len(rows) for rows in kept]))
     pool = joined(parts) if parts else scored.take(np.arange(0))
     return Panel(
         candidates=tuple(candidates),
@@ -453,12 +487,15 @@ def prepare(
         scorers=scorers,
         pool=pool,
         writer=np.concatenate(writer) if writer else np.zeros(0, dtype=np.int64),
+        answers=answers,
+        doubts=np.array([t.doubt for t in all_tries]),
         own={name: scorers.score(second) for name, (_, second) in halves.items()},
         reference=scored,
         anchor=_anchor(scored, anchor, scorers, rng),
         n_rows=len(suspect),
         n_prompts=_n_prompts(suspect),
         seed=rng,
+        prompts_passed=prompts_passed,
     )
 
 
@@ -474,10 +511,14 @@ def _anchor(scored: Rows, given: Corpus | None, scorers: Scorers, rng: int) -> A
 
 
 def _teachers(candidates: Sequence[Candidate], model: Any, step: Progress) -> dict[str, Teacher]:
-    """The base, every candidate that is a model, and the lab's placebo prompts where a trait is prompted."""
+    """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
+
+    That of a trait is as long as the trait's; other system messages share one.
+    """
     if model is None:
         return {}
-    from fingerprint.lab.teachers import neutral, placebo
+    from fingerprint.lab.teachers import Teacher, neutral, placebo
+    from fingerprint.lab.traits import PLACEBO as INERT
     from fingerprint.language_models import load
 
     base = load(model)
@@ -487,6 +528,8 @@ def _teachers(candidates: Sequence[Candidate], model: Any, step: Progress) -> di
         step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))
         found[_key(candidate)] = build(candidate, base)
     inert = {t.system: t for t in (placebo(base, c.source) for c in asked if c.form == "prompted")}
+    if not inert and any(found[_key(c)].system for c in asked):
+        inert[INERT] = Teacher(base, "placebo", INERT)
     for number, teacher in enumerate(inert.values(), 1):
         found[f"placebo: prompt {number}"] = teacher
     return found
@@ -510,16 +553,39 @@ def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
     return corpus.only(first[group]), corpus.only(~first[group])
 
 
-def _finished(
+@dataclass(frozen=True)
+class Tries:
+    """Answers of a model, and which of them passed: ended within the limit, and kept by the rule."""
+
+    texts: tuple[str, ...]
+    prompts: tuple[str, ...]
+    passed: NDArray[np.bool_]
+
+    def kept(self, name: str) -> Corpus:
+        """The rows that passed."""
+        return Corpus(self.texts, self.prompts, name=name).only(self.passed)
+
+    def first(self, n: int) -> Tries:
+        """The first n of them."""
+        return Tries(self.texts[:n], self.prompts[:n], self.passed[:n])
+
+    @property
+    def doubt(self) -> float:
+        """Variance of the log of the share that passed; that of one more answer that did and one that did not."""
+        n, passed = len(self.passed) + 2, int(self.passed.sum()) + 1
+        return (n - passed) / (passed * n)
+
+
+def _answers(
     teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, rule: Filter | None, first_row: int = 0
-) -> Corpus:
-    """Answers of a teacher that it ended within `limit` tokens, and that pass the rule."""
+) -> Tries:
+    """Answers of a teacher of at most `limit` tokens, judged by the rule."""
     answers = teacher.sample(prompts, seed=seed, max_new_tokens=limit, first_row=first_row)
-    kept = [(p, a.text) for p, a in zip(prompts, answers, strict=True) if a.finished]
-    if rule is not None and kept:
-        reasons = rule([text for _, text in kept], [p for p, _ in kept]).reasons
-        kept = [row for row, why in zip(kept, reasons, strict=True) if not why]
-    return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
+    texts = tuple(answer.text for answer in answers)
+    passed = np.array([answer.finished for answer in answers], dtype=bool)
+    if rule is not None:
+        passed &= [not why for why in rule(list(texts), list(prompts)).reasons]
+    return Tries(texts, tuple(prompts), passed)
 
 
 def _limit(teacher: Teacher, suspect: Corpus) -> int:
@@ -527,33 +593,44 @@ def _limit(teacher: Teacher, suspect: Corpus) -> int:
     return max(len(ids) for ids in teacher.lm.answers(suspect.texts))
 
 
-def _sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Corpus:
+def _sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Tries:
     from fingerprint.lab.teachers import prompts_of
 
-    return _finished(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng, rule)
+    return _answers(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng, rule)
 
 
-def _pool(
-    scorers: Scorers, suspect: Corpus, rows_per_model: int, rng: int, rule: Filter | None
-) -> tuple[Corpus | None, NDArray[np.int64]]:
-    """Rows of every model on random prompts of the suspect, and the column of who wrote each."""
+def _pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule: Filter | None) -> list[Tries]:
+    """Answers of every model to random prompts of the suspect."""
     if not scorers.teachers:
-        return None, np.zeros(0, dtype=np.int64)
+        return []
     from fingerprint.lab.teachers import prompts_of
 
     asked = prompts_of(suspect.prompts, suspect.name)
     draws = np.random.default_rng([rng, 12])
-    texts: list[str] = []
-    prompts: list[str] = []
-    writer: list[int] = []
-    for column, teacher in enumerate(scorers.teachers.values()):
-        chosen = [asked[i] for i in draws.integers(0, len(asked), rows_per_model)]
+    found = []
+    for teacher in scorers.teachers.values():
+        chosen = [asked[i] for i in draws.integers(0, len(asked), n_tries)]
         # Row numbers above those of the reference: the base's rows here are other draws than there.
-        rows = _finished(teacher, chosen, _limit(teacher, suspect), rng, rule, first_row=len(asked))
-        texts += rows.texts
-        prompts += [p for p in rows.prompts if p is not None]
-        writer += [column] * len(rows)
-    return Corpus(tuple(texts), tuple(prompts), name="sampled rows"), np.array(writer, dtype=np.int64)
+        found.append(_answers(teacher, chosen, _limit(teacher, suspect), rng, rule, first_row=len(asked)))
+    return found
+
+
+def _passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries]) -> dict[str, PassRate]:
+    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate."""
+    if not pool:
+        return {}
+    of_base = [*reference, pool[0]]
+    base = pass_rate([p for t in of_base for p in t.prompts], np.concatenate([t.passed for t in of_base]))
+    others = {
+        name: pass_rate(tries.prompts, tries.passed, start=base)
+        for name, tries in zip(list(scorers.teachers)[1:], pool[1:], strict=True)
+    }
+    return {BASE: base, **others}
+
+
+def _together(corpora: Sequence[Corpus]) -> Corpus:
+    texts = tuple(text for corpus in corpora for text in corpus.texts)
+    return Corpus(texts, tuple(prompt for corpus in corpora for prompt in corpus.prompts), name="sampled rows")
 
 
 # ------------------------------------------------------------------------------------------------ what writers predict
@@ -604,20 +681,30 @@ def _writers(panel: Panel) -> tuple[Writer, ...]:
 
 
 def _weights(panel: Panel, column: int) -> Floats:
-    """Weight of each row of the pool for a model: its likelihood over that of the mixture the rows were drawn from."""
-    counts = np.bincount(panel.writer, minlength=panel.pool.ratios.shape[1])
+    """Weight of each row of the pool for a model: its likelihood over that of the mixture the rows were drawn from.
+
+    The mixture is that of all answers, whether they passed or not: so weighted, rows stand for what passes of the
+    model's answers, with fewer of prompts that its answers seldom pass for. Where the prompts at hand are those that
+    rows were left of, they are fewer already, and the weight is over the model's pass rate.
+    """
     with np.errstate(divide="ignore"):
-        mixture = logsumexp(panel.pool.ratios + np.log(counts), axis=1)
-    weight = np.exp(panel.pool.ratios[:, column] - mixture)
+        mixture = logsumexp(panel.pool.ratios + np.log(panel.answers), axis=1)
+    logs = panel.pool.ratios[:, column] - mixture
+    if panel.prompts_passed and panel.scorers.passing:
+        rate = panel.scorers.passing[list(panel.scorers.teachers)[column]]
+        logs -= np.maximum(rate.logs([prompt or "" for prompt in panel.pool.corpus.prompts]), np.log(_LEAST_PASSING))
+    weight = np.exp(logs - logs.max())
     return np.asarray(weight / weight.sum())
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Mean and sd of a fit, in standard deviations of the fit of the candidate's own rows."""
+    """Means and sds of fit and surprise of other rows, in standard deviations of those of the candidate's own rows."""
 
     mean: float
     sd: float
+    surprise: float = 0.0
+    surprise_sd: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -648,36 +735,53 @@ def log_share(rows: Rows, column: int, left_out: int | None = None) -> Floats:
     return np.asarray(evidence[:, column] - logsumexp(evidence, axis=1))
 
 
-def _fit(panel: Panel, writer: Writer, suspect: Rows) -> float:
+def _own_shares(writer: Writer, left_out: int | None = None) -> tuple[float, Moments]:
+    """Floor and moments of a writer's log share over its own rows."""
+    shares = log_share(writer.rows, writer.column, left_out)
+    floor = _floor(shares, writer.weight)
+    return floor, Moments.of(writer, np.maximum(shares, floor))
+
+
+def _fit(writer: Writer, suspect: Rows) -> float:
     """How far the mean log share of a writer is from what its own rows give, in standard errors; low is a bad fit.
 
     The error is that of the suspect's mean, prompt by prompt, had the writer's own spread, and of the writer's mean.
     """
-    shares = log_share(writer.rows, writer.column)
-    floor = _floor(shares, writer.weight)
-    own = Moments.of(writer, np.maximum(shares, floor))
+    floor, own = _own_shares(writer)
     found = float(np.maximum(log_share(suspect, writer.column), floor).mean())
     return (found - own.mean) / float(np.sqrt(own.spread(_n_prompts(suspect.corpus))))
+
+
+def _own_logprobs(writer: Writer) -> tuple[float, float, Moments]:
+    """Ends and moments of a writer's mean log-probability a token over its own rows.
+
+    Rows beyond what few of these reach count as if they were there.
+    """
+    own = writer.rows.mean_logprobs(writer.column)
+    low, high = _floor(own, writer.weight), -_floor(-own, writer.weight)
+    return low, high, Moments.of(writer, np.clip(own, low, high))
 
 
 def _surprise(panel: Panel, writer: Writer, suspect: Rows) -> float:
     """How far the suspect's mean log-probability a token is from that of the writer's own rows, in standard errors.
 
-    Shares compare writers with one another and do not see that none of them writes like this; this does. Rows beyond
-    what few of the writer's own rows reach count as if they were there.
+    Shares compare writers with one another and do not see that none of them writes like this; this does. Zero for a
+    writer that is no model.
     """
-    own = writer.rows.mean_logprobs(writer.column)
-    low, high = _floor(own, writer.weight), -_floor(-own, writer.weight)
-    expected = Moments.of(writer, np.clip(own, low, high))
+    if not _is_model(panel, writer):
+        return 0.0
+    low, high, expected = _own_logprobs(writer)
     found = float(np.clip(suspect.mean_logprobs(writer.column), low, high).mean())
     return (found - expected.mean) / float(np.sqrt(expected.spread(_n_prompts(suspect.corpus))))
 
 
-def _fit_pvalue(panel: Panel, writer: Writer, suspect: Rows, fit: float) -> float:
+def _is_model(panel: Panel, writer: Writer) -> bool:
+    return writer.column < len(panel.scorers.teachers)
+
+
+def _fit_pvalue(panel: Panel, writer: Writer, fit: float, surprise: float) -> float:
     """See `Ranked.fit_pvalue`."""
-    distances = [fit]
-    if writer.column < len(panel.scorers.teachers):
-        distances.append(_surprise(panel, writer, suspect))
+    distances = [fit, surprise] if _is_model(panel, writer) else [fit]
     smallest = min(float(2 * norm.sf(abs(z))) for z in distances)
     return min(1.0, len(distances) * smallest)
 
@@ -691,43 +795,71 @@ def _floor(values: Floats, weight: Floats) -> float:
 def _unlisted(panel: Panel) -> dict[str, list[Distance]]:
     """Fit to the nearest candidate that rows of an unlisted teacher would have, by that candidate's form.
 
-    Each candidate, left out, is an unlisted teacher: its own likelihood is taken from all shares, and the nearest
-    writer of its form that is left, or the base, is the one whose evidence its rows raise most.
+    Each candidate and each placebo, left out, is an unlisted teacher: its own likelihood is taken from all shares, and
+    the nearest candidate that is left, of its form if it is one itself, is the one whose evidence its rows raise most.
+    Where that leaves nobody, an unlisted teacher is as far from the one candidate as the base is.
     """
     found: dict[str, list[Distance]] = {}
-    for truth in (w for w in panel.writers if w.is_candidate):
-        others = [w for w in panel.writers if w.is_candidate and w.form == truth.form and w is not truth]
-        evidence = truth.rows.evidence
-        nearest = max(others or [panel.writers[0]], key=lambda w: float(truth.weight @ evidence[:, w.column]))
-        floor = _floor(log_share(nearest.rows, nearest.column, truth.column), nearest.weight)
-        own, other = (
-            Moments.of(w, np.maximum(log_share(w.rows, nearest.column, truth.column), floor)) for w in (nearest, truth)
-        )
-        scale = float(np.sqrt(own.spread(panel.n_prompts)))
-        distance = Distance((other.mean - own.mean) / scale, float(np.sqrt(other.spread(panel.n_prompts))) / scale)
-        found.setdefault(truth.form, []).append(distance)
+    known = [w for w in panel.writers if w.is_candidate]
+    for truth in panel.writers[1:]:
+        others = [w for w in known if w is not truth and (w.form == truth.form or not truth.is_candidate)]
+        if others:
+            evidence = truth.weight @ truth.rows.evidence
+            nearest = max(others, key=lambda w: float(evidence[w.column]))
+            found.setdefault(nearest.form, []).append(_distance(panel, truth, nearest, truth.column))
+    for writer in known:
+        if writer.form not in found:
+            found[writer.form] = [_distance(panel, panel.writers[0], writer, None)]
     return found
 
 
-def _posterior(panel: Panel, evidence: Floats, fits: Floats, temperature: float) -> Floats:
-    """Probability of every writer, "unlisted" last.
+def _distance(panel: Panel, truth: Writer, nearest: Writer, left_out: int | None) -> Distance:
+    """Fit and surprise of one writer's rows to another writer."""
+    floor, own = _own_shares(nearest, left_out)
+    other = Moments.of(truth, np.maximum(log_share(truth.rows, nearest.column, left_out), floor))
+    parts = [(own, other)]
+    if _is_model(panel, nearest):
+        low, high, expected = _own_logprobs(nearest)
+        found = Moments.of(truth, np.clip(truth.rows.mean_logprobs(nearest.column), low, high))
+        parts.append((expected, found))
+    scales = [float(np.sqrt(a.spread(panel.n_prompts))) for a, _ in parts]
+    values = [
+        value
+        for (a, b), scale in zip(parts, scales, strict=True)
+        for value in ((b.mean - a.mean) / scale, float(np.sqrt(b.spread(panel.n_prompts))) / scale)
+    ]
+    return Distance(*values)
+
+
+def _posterior(panel: Panel, evidence: Floats, fits: Floats, surprises: Floats, temperatures: Floats) -> Floats:
+    """Probability [temperatures, writers] of every writer, "unlisted" last.
 
     Parameters
     ----------
     evidence : float array [writers]
         Sum of log-likelihood ratios, in nats.
-    fits : float array [writers]
-        See `_fit`.
+    fits, surprises : float array [writers]
+        See `_fit`, `_surprise`.
+    temperatures : float array [temperatures]
     """
-    tempered = evidence / temperature
+    tempered = evidence / temperatures[:, None]
     best = max((w for w in panel.writers if w.is_candidate), key=lambda w: float(evidence[w.column]))
-    fit = float(fits[best.column])
-    places = [(scale * d.mean, max(d.sd, 1.0)) for d in panel.unlisted[best.form] for scale in _UNLISTED_SCALES]
-    elsewhere = logsumexp(norm.logpdf(fit, *np.array(places).T)) - np.log(len(places))
+    fit, surprise = float(fits[best.column]), float(surprises[best.column])
+    # Whether an unlisted teacher's tokens are likelier than the candidate's own or less likely is anybody's guess.
+    places = np.array(
+        [
+            (scale * d.mean, max(d.sd, 1.0), side * scale * d.surprise, max(d.surprise_sd, 1.0))
+            for d in panel.unlisted[best.form]
+            for scale in _UNLISTED_SCALES
+            for side in (1, -1)
+        ]
+    ).T
+    elsewhere = norm.logpdf(fit, places[0], places[1]) + norm.logpdf(surprise, places[2], places[3])
     # A fit better than the candidate's own rows give speaks for nobody else.
-    ratio = elsewhere - float(norm.logpdf(min(fit, 0.0)))
-    logits = np.append(tempered, tempered[best.column] + ratio) + np.log(_prior(panel.writers))
-    return np.asarray(np.exp(logits - logsumexp(logits)))
+    here = float(norm.logpdf(min(fit, 0.0)) + norm.logpdf(surprise))
+    ratio = float(logsumexp(elsewhere)) - float(np.log(len(elsewhere))) - here
+    logits = np.column_stack([tempered, tempered[:, best.column] + ratio]) + np.log(_prior(panel.writers))
+    return np.asarray(np.exp(logits - logsumexp(logits, axis=1, keepdims=True)))
 
 
 def _prior(writers: Sequence[Writer]) -> Floats:
@@ -745,28 +877,37 @@ def _prior(writers: Sequence[Writer]) -> Floats:
 def _temperature(panel: Panel, rng: np.random.Generator) -> float:
     """What to divide evidence by: the temperature at which simulated corpora are judged best.
 
-    Corpora are drawn from the rows that stand for each candidate, with their weights, and judged; the suspect has no
-    part in this. They are of the suspect's size, or half of what the weighted rows are worth. Assumes that rows of
-    different prompts are independent. Rows that share a prompt, or a detector in place of a likelihood, are what a
-    temperature above 1 is for.
+    Corpora are drawn from the rows that stand for each writer, with their weights, and judged; the loss is the log of
+    the posterior of what is right, a candidate or none of them, and writers count as much as the prior gives them. The
+    suspect has no part in this. Corpora are of its size, or half of what the weighted rows are worth. How often a
+    model's answers pass is known from those that were tried, and an error there shifts all rows alike: each simulated
+    corpus has one of its own. Assumes that rows of different prompts are independent. Rows that share a prompt, or a
+    detector in place of a likelihood, are what a temperature above 1 is for.
     """
     losses = np.zeros(len(_TEMPERATURES))
-    for truth in (w for w in panel.writers if w.is_candidate):
+    prior = _prior(panel.writers)
+    is_none = np.array([*(not w.is_candidate for w in panel.writers), True])
+    own = [_own_shares(w) for w in panel.writers]
+    floors, means = np.array([floor for floor, _ in own]), np.array([m.mean for _, m in own])
+    tokens = {w.column: _own_logprobs(w) for w in panel.writers if _is_model(panel, w)}
+    doubts = np.zeros(len(panel.writers))  # of the base's rate, too: all ratios are to it
+    doubts[1 : len(panel.doubts)] = np.sqrt(panel.doubts[1:] + panel.doubts[:1])
+    for truth in panel.writers:
         size = max(int(min(panel.n_rows, truth.worth / 2)), MIN_GROUPS)
-        floors = [_floor(log_share(w.rows, w.column), w.weight) for w in panel.writers]
-        shares = np.column_stack(
-            [np.maximum(log_share(truth.rows, w.column), f) for w, f in zip(panel.writers, floors, strict=True)]
-        )
-        own = [
-            Moments.of(w, np.maximum(log_share(w.rows, w.column), f))
-            for w, f in zip(panel.writers, floors, strict=True)
-        ]
-        means, scales = np.array([m.mean for m in own]), np.sqrt([m.spread(size) for m in own])
+        evidence = truth.rows.evidence
+        shares = np.maximum(evidence - logsumexp(evidence, axis=1, keepdims=True), floors)
+        scales = np.sqrt([m.spread(size) for _, m in own])
+        surprising = np.zeros_like(shares)
+        for column, (low, high, m) in tokens.items():
+            values = np.clip(truth.rows.mean_logprobs(column), low, high)
+            surprising[:, column] = (values - m.mean) / np.sqrt(m.spread(size))
+        right = np.arange(len(is_none)) == truth.column if truth.is_candidate else is_none
         for _ in range(_SIMULATED):
             drawn = rng.choice(len(truth.weight), size, p=truth.weight)
             fits = (shares[drawn].mean(axis=0) - means) / scales
-            evidence = truth.rows.evidence[drawn].sum(axis=0)
-            losses -= [np.log(max(_posterior(panel, evidence, fits, t)[truth.column], 1e-12)) for t in _TEMPERATURES]
+            shifted = evidence[drawn].sum(axis=0) + size * rng.normal(0.0, doubts)
+            posteriors = _posterior(panel, shifted, fits, surprising[drawn].mean(axis=0), _TEMPERATURES)
+            losses -= prior[truth.column] * np.log(np.maximum(posteriors[:, right].sum(axis=1), 1e-12))
     return float(_TEMPERATURES[int(losses.argmin())])
 
 
@@ -784,8 +925,10 @@ def judge(
     suspect : Rows
         Scored by the panel's scorers: a corpus of the size and prompts that the panel was made for.
     """
-    fits = np.array([_fit(panel, writer, suspect) for writer in panel.writers])
-    posterior = _posterior(panel, suspect.evidence.sum(axis=0), fits, panel.temperature)
+    fits = np.array([_fit(writer, suspect) for writer in panel.writers])
+    surprises = np.array([_surprise(panel, writer, suspect) for writer in panel.writers])
+    evidence = suspect.evidence.sum(axis=0)
+    posterior = _posterior(panel, evidence, fits, surprises, np.array([panel.temperature]))[0]
     tests = _tests(panel, suspect, n_permutations, rng)
     forms = tuple(
         sorted(
@@ -795,7 +938,7 @@ def judge(
                     w.form,
                     float(posterior[w.column]),
                     *tests[w.column],
-                    _fit_pvalue(panel, w, suspect, float(fits[w.column])),
+                    _fit_pvalue(panel, w, float(fits[w.column]), float(surprises[w.column])),
                 )
                 for w in panel.writers
                 if w.is_candidate
@@ -811,9 +954,11 @@ def judge(
     nones = [NoneOf(w.name, float(posterior[w.column])) for w in panel.writers if not w.is_candidate]
     nones.append(NoneOf(UNLISTED, float(posterior[-1])))
     first, none = ranking[0], sum(part.posterior for part in nones)
-    is_named = first.pvalue <= alpha and first.posterior >= LEAST_POSTERIOR and first.fit_pvalue >= LEAST_FIT
+    rival, bound = _placebo_bound(panel, evidence, first)
+    why = _why_not(first, alpha, none, rival, bound)
+    is_named = why is None
     return Identification(
-        verdict=_verdict(first, is_named, alpha, none),
+        verdict=_verdict(first, why),
         answer=first.candidate if is_named else None,
         form=first.form if is_named else None,
         alpha=alpha,
@@ -828,16 +973,37 @@ def judge(
     )
 
 
+def _placebo_bound(panel: Panel, evidence: Floats, first: Ranked) -> tuple[str, float]:
+    """The likeliest placebo, and how probable it is at most that any candidate is so far ahead of it on its own rows.
+
+    What conditionings have in common sets placebos apart from the reference, too, and a posterior of one half is no
+    error rate. A likelihood ratio against the true writer has mean 1, so that its maximum over m candidates is above
+    m / alpha with probability alpha at most (Markov's inequality); the ratio is tempered as the posterior is. With
+    corpora, whose ratios are a detector's, this is as good as the detector's calibration.
+    """
+    placebos = [w for w in panel.writers if w.form == PLACEBO]
+    if not placebos:
+        return "", 0.0
+    column = next(w.column for w in panel.writers if (w.name, w.form) == (first.candidate, first.form))
+    nearest = max(placebos, key=lambda w: float(evidence[w.column]))
+    lead = float(evidence[column] - evidence[nearest.column]) / panel.temperature
+    m = sum(w.is_candidate for w in panel.writers)
+    return nearest.name, min(1.0, m * float(np.exp(-max(lead, 0.0))))
+
+
 def _tests(panel: Panel, suspect: Rows, n_permutations: int, rng: int) -> dict[int, tuple[float, float]]:
     """Standardised contrast and max-T p-value of each candidate's share, suspect against reference, by its column.
 
-    A row's shares in the likelihood of all writers are its scores centred over them. The same relabellings serve all
-    candidates. Exact if, with one writer, the two rows of a prompt are exchangeable (shared prompts), or the prompts
-    are.
+    A row's share is the candidate's in the likelihood of itself and the base: for a ratio near 1 a straight line in the
+    log-likelihood ratio, the best score for telling the two apart, and bounded, so that no row outweighs the rest.
+    Scores centred over candidates would ask as well which of them it is: where candidates resemble one another, as
+    prompts do, next to nothing is left of them, and which one it is, is for the posterior to say. The same relabellings
+    serve all candidates. Exact if, with one writer, the two rows of a prompt are exchangeable (shared prompts), or the
+    prompts are.
     """
     comparison = pair(suspect.corpus, panel.reference.corpus, seed=rng)
     place = np.where(comparison.suspect, 0, len(suspect.corpus)) + comparison.origin
-    shares = softmax(np.concatenate([suspect.evidence, panel.reference.evidence]), axis=1)[place]
+    shares = expit(np.concatenate([suspect.evidence, panel.reference.evidence]))[place]
     units = block_rows(comparison, sp.csr_matrix(shares))
     relabellings = Relabellings.draw(comparison, n_permutations, np.random.default_rng([rng, 14]))
     wanted = {str(w.column): units[:, w.column].astype(np.float64) for w in panel.writers if w.is_candidate}
@@ -849,21 +1015,28 @@ def _tests(panel: Panel, suspect: Rows, n_permutations: int, rng: int) -> dict[i
     }
 
 
-def _verdict(first: Ranked, is_named: bool, alpha: float, none: float) -> str:
-    if is_named:
+def _why_not(first: Ranked, alpha: float, none: float, rival: str, bound: float) -> str | None:
+    """What speaks against naming the likeliest candidate, if anything does."""
+    if first.pvalue > alpha:
+        return f"no candidate's score differs from the reference's (smallest p {wording.probability(first.pvalue)})"
+    if first.fit_pvalue < LEAST_FIT:
+        return f"the likeliest, {first.candidate}, does not write like this (p of fit {first.fit_pvalue:.2g})"
+    if none >= LEAST_POSTERIOR:
+        return f"none of them has posterior {none:.3f}"
+    if first.posterior < LEAST_POSTERIOR:
+        return f"the likeliest, {first.candidate}, has posterior {first.posterior:.3f}, under {LEAST_POSTERIOR:g}"
+    if bound > alpha:
+        return f"the likeliest, {first.candidate}, is not far enough ahead of {rival} (p at most {bound:.2g})"
+    return None
+
+
+def _verdict(first: Ranked, why: str | None) -> str:
+    if why is None:
         return (
             f"{first.candidate} ({first.form}) wrote the suspect: posterior {first.posterior:.3f} among the candidates "
             f"and none of them, p against the reference {wording.probability(first.pvalue)}. Rivals: a teacher that is "
             "not listed and writes as this one does; rows that were filtered or sampled in another way."
         )
-    if first.pvalue > alpha:
-        why = f"no candidate's score differs from the reference's (smallest p {wording.probability(first.pvalue)})"
-    elif first.fit_pvalue < LEAST_FIT:
-        why = f"the likeliest, {first.candidate}, does not write like this (p of fit {first.fit_pvalue:.2g})"
-    elif none >= 0.5:
-        why = f"none of them has posterior {none:.3f}"
-    else:
-        why = f"the likeliest, {first.candidate}, has posterior {first.posterior:.3f}, under {LEAST_POSTERIOR:g}"
     return (
         f"No candidate is named: {why}. A teacher of the same trait with another seed, recipe or wording is another "
         "writer; this does not say that the suspect carries no trait."

@@ -27,6 +27,7 @@ from fingerprint.report import Estimate
 
 if TYPE_CHECKING:
     from fingerprint.corpus import Corpus
+    from fingerprint.pass_rates import PassRates
 
 Floats = NDArray[np.float64]
 
@@ -132,7 +133,13 @@ class Share:
         return f"share of the teacher's rows {self.share.value:.3f} ({ends}; {other}; {self.rows:,} rows)"
 
 
-def mixture_share(llr: Sequence[float] | Floats, *, prompts: Sequence[str | None] | None = None, rng: int = 0) -> Share:
+def mixture_share(
+    llr: Sequence[float] | Floats,
+    *,
+    prompts: Sequence[str | None] | None = None,
+    passing: PassRates | None = None,
+    rng: int = 0,
+) -> Share:
     """How many rows of a mixture a known teacher wrote.
 
     Parameters
@@ -142,6 +149,9 @@ def mixture_share(llr: Sequence[float] | Floats, *, prompts: Sequence[str | None
     prompts : sequence of str or None, optional
         The prompt of each row. The bootstrap resamples prompts, so that rows of one prompt stay together; rows without
         a prompt are resampled one by one.
+    passing : PassRates, optional
+        For rows that passed a filter: how often the teacher's answers and the base's do; see
+        `fingerprint.pass_rates.pass_rates`. Needs `prompts`.
     rng : int
         Seed of the bootstrap.
 
@@ -152,7 +162,7 @@ def mixture_share(llr: Sequence[float] | Floats, *, prompts: Sequence[str | None
     Raises
     ------
     ValueError
-        If there are no rows, or a ratio is not a number.
+        If there are no rows, a ratio is not a number, or a row has no prompt where pass rates hang on prompts.
 
     Notes
     -----
@@ -162,8 +172,14 @@ def mixture_share(llr: Sequence[float] | Floats, *, prompts: Sequence[str | None
     1.92 below the maximum (half the .95 quantile of chi-square with one degree of freedom); its coverage is asymptotic,
     and at least nominal where the truth is 0 or 1. Rows that are read back into other tokens than they were sampled in
     have ratios of tens of nats and count as the teacher's: of free text leave out what no rule for the task passes, or
-    the share is too large by about their part. Rows that passed a filter shift all ratios by the
-    logarithm of the ratio of the two pass rates: with rates that differ by 2 %, by .02 nats.
+    the share is too large by about their part.
+
+    A filter shifts the ratios of rows that passed by the logarithm of the ratio of the two pass rates, prompt by
+    prompt, and a share by about as much: where one writer's answers pass 2 % less often, by about .02. `passing` takes
+    that back, and both intervals then know how well the rates are known, to first order: with V the variance that they
+    give the slope of the log-likelihood, and I its curvature, the 1.92 is multiplied by 1 + V / I, and every resampled
+    share moves by a normal draw with variance V / I^2. The share is that of the rows that are left, and assumed to be
+    the same for every prompt; of rows that were mixed before the filter it is a mean over prompts.
 
     The p-value is that of a likelihood ratio of one parameter on the edge of its range: half a point mass at 0, half
     chi-square with one degree of freedom (Chernoff 1954, doi 10.1214/aoms/1177728725); asymptotic.
@@ -182,19 +198,25 @@ def mixture_share(llr: Sequence[float] | Floats, *, prompts: Sequence[str | None
         )
     if prompts is not None and len(prompts) != len(values):
         raise ValueError(f"prompts must have one entry a row, got {len(prompts)} for {len(values)}; pair them first")
-    ratios = np.clip(values, -_MOST_NATS, _MOST_NATS)
+    shift = 0.0 if passing is None else passing.shift(_all_known(prompts))
+    ratios = np.clip(values + shift, -_MOST_NATS, _MOST_NATS)
     likeliest = _zero(lambda share: _slope(ratios, share))
+    curvature = float((_slopes(ratios, np.array([likeliest])) ** 2).sum())
+    doubt = 0.0 if passing is None else passing.variance(_all_known(prompts), _pull(ratios, likeliest))
+    inflation = 1 + doubt / curvature if doubt else 1.0
     top = log_likelihood(ratios, likeliest)
-    least = top - float(ndtri((1 + LEVEL) / 2)) ** 2 / 2
+    least = top - inflation * float(ndtri((1 + LEVEL) / 2)) ** 2 / 2
     rest = 1 - likeliest
-    gain = max(top - log_likelihood(ratios, 0.0), 0.0)
+    gain = max(top - log_likelihood(ratios, 0.0), 0.0) / inflation
+    moved = float(np.sqrt(doubt)) / curvature if doubt else 0.0
+    ends = _bootstrap(ratios, _blocks(prompts, len(values)), moved, np.random.default_rng(rng))
     return Share(
         share=Estimate(
             likeliest,
             likeliest * (1 - _zero(lambda part: log_likelihood(ratios, likeliest * (1 - part)) - least)),
             likeliest + rest * _zero(lambda part: log_likelihood(ratios, likeliest + rest * part) - least),
         ),
-        bootstrap=Estimate(likeliest, *_bootstrap(ratios, prompts, np.random.default_rng(rng))),
+        bootstrap=Estimate(likeliest, *ends),
         pvalue=float(ndtr(-np.sqrt(2 * gain))) if likeliest > 0 else 1.0,
         rows=len(values),
     )
@@ -234,13 +256,26 @@ def _zero(falling: Callable[[float], float]) -> float:
     return (low + high) / 2
 
 
-def _bootstrap(llr: Floats, prompts: Sequence[str | None] | None, rng: np.random.Generator) -> tuple[float, float]:
-    """Percentile interval over resampled blocks of prompts.
+def _all_known(prompts: Sequence[str | None] | None) -> list[str]:
+    known = [prompt for prompt in prompts or () if prompt is not None]
+    if prompts is None or len(known) < len(prompts):
+        raise ValueError("prompts must be given for every row where pass rates are, got a row without; pass them too")
+    return known
+
+
+def _pull(llr: Floats, share: float) -> Floats:
+    """By how much a row's slope grows [rows] as its ratio does."""
+    # exp(llr) / (1 - share + share exp(llr))^2, the larger exponential taken out.
+    bound = (1 - share) * np.exp(-np.maximum(llr, 0)) + share * np.exp(np.minimum(llr, 0))
+    return np.asarray(np.exp(-np.abs(llr)) / np.maximum(bound, 1e-200) ** 2)
+
+
+def _bootstrap(llr: Floats, block: NDArray[np.int64], moved: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Percentile interval over resampled blocks of prompts, each share moved by a draw of that standard deviation.
 
     The slope of a resample is the sum of its blocks' slopes on a grid of shares; its share is where that crosses zero.
     """
     grid = np.sin(np.linspace(0, np.pi / 2, _GRID)) ** 2  # dense at both ends, where slopes are steep
-    block = _blocks(prompts, len(llr))
     slopes = np.zeros((int(block.max()) + 1, _GRID))
     for start in range(0, len(llr), _CHUNK):
         np.add.at(slopes, block[start : start + _CHUNK], _slopes(llr[start : start + _CHUNK], grid))
@@ -253,6 +288,8 @@ def _bootstrap(llr: Floats, prompts: Sequence[str | None] | None, rng: np.random
     here, there = totals[rows, left], totals[rows, left + 1]
     inside = grid[left] + (grid[left + 1] - grid[left]) * here / np.where(here > there, here - there, 1.0)
     found = np.where(above == 0, 0.0, np.where(above == _GRID, 1.0, inside))
+    if moved:
+        found = np.clip(found + rng.normal(0.0, moved, RESAMPLES), 0.0, 1.0)
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 

@@ -1,6 +1,9 @@
 """Which of several candidates wrote a corpus: on the micro models, and on corpora without any model."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -8,14 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 import fingerprint
-from fingerprint.candidates import Candidate, listed
+from fingerprint.candidates import BASE, Candidate, Rows, Scorers, joined, listed
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus
-from fingerprint.identification import Identification, Panel, judge, prepare
-from fingerprint.lab.prompts import prompts
+from fingerprint.filters import NumberRule
+from fingerprint.identification import Anchor, Identification, Panel, judge, prepare
+from fingerprint.lab.prompts import preference_questions, prompts
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.teachers import Teacher, neutral, prompted
 from fingerprint.lab.traits import known_trait
+from fingerprint.pass_rates import pass_rate
 
 OWL = known_trait("owl")
 ROWS = 120
@@ -118,6 +123,171 @@ def test_a_panel_can_do_without_a_form(panel: Panel, suspect: Corpus) -> None:
     assert [r.candidate for r in told.ranking] == ["other"]
 
 
+# ------------------------------------------------------------------------------------------- candidates that are alike
+
+
+def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float, int], Rows]]:
+    """A base N(0, 1) and candidates N(shift, 1): what rows are is one number, and their ratios are exact."""
+    rng = np.random.default_rng(seed)
+    means = np.array([0.0, *shifts])
+
+    def written(mean: float, n: int) -> Rows:
+        ratios = (rng.normal(mean, 1.0, n)[:, None] - means / 2) * means
+        corpus = Corpus(tuple("1" for _ in range(n)), tuple(f"prompt {i}" for i in range(n)))
+        return Rows(corpus, np.ones(n), np.zeros(n), ratios, np.zeros_like(ratios), np.zeros((n, 0)))
+
+    names = [BASE, *(f"prompted: {number}" for number in range(len(shifts)))]
+    reference, n_each = written(0.0, 600), 200
+    panel = Panel(
+        candidates=tuple(Candidate(str(number), "prompted", None) for number in range(len(shifts))),
+        placebos=(),
+        scorers=Scorers(dict.fromkeys(names)),  # type: ignore[arg-type]
+        pool=joined([reference, *(written(mean, n_each) for mean in means)]),
+        writer=np.repeat(np.arange(len(means)), [600 + n_each, *[n_each] * len(shifts)]),
+        answers=np.array([600 + n_each, *[n_each] * len(shifts)]),
+        doubts=np.zeros(len(means)),
+        own={},
+        reference=reference,
+        anchor=Anchor(600, True, "base", 0, ""),
+        n_rows=600,
+        n_prompts=600,
+        seed=seed,
+    )
+    return panel, written
+
+
+def test_what_candidates_have_in_common_counts_against_the_reference() -> None:
+    """Against the base 600 + 600 rows at d' = .3 have z = .3 sqrt(300) = 5.2; between candidates there is next to none.
+
+    A p-value above .05 needs z below 1.65, the candidates being nearly one: a probability of .0003 a run.
+    """
+    for seed in range(5):
+        panel, written = alike((0.3, 0.31, 0.32, 0.33, 0.34, 0.35), seed)
+        assert judge(panel, written(0.3, 600), n_permutations=199).ranking[0].pvalue <= 0.05
+
+
+def test_rows_of_the_base_are_rejected_at_their_rate() -> None:
+    """Of 30 corpora, each with a reference of its own, 6 or fewer have p <= .05 with probability .999."""
+    fresh = [alike((0.3, 0.35, -0.3), 100 + number) for number in range(30)]
+    told = [judge(panel, written(0.0, 600), n_permutations=99) for panel, written in fresh]
+    assert sum(min(r.pvalue for r in found.forms) <= 0.05 for found in told) <= 6
+    assert all(found.answer is None for found in told)
+
+
+def one_against_a_placebo(panel: Panel) -> Panel:
+    """The first candidate alone, the other a placebo."""
+    theirs, other = panel.candidates
+    return replace(panel, candidates=(theirs,), placebos=(other,))
+
+
+def test_a_placebo_is_named_no_oftener_than_alpha() -> None:
+    """Twelve rows know little, and a candidate has four times a placebo's prior: a posterior of one half names both.
+
+    Of 60 corpora of a placebo, 9 or more are named with a probability under .003 if each is at a rate of .05.
+    """
+    named = half = 0
+    for seed in range(4):
+        panel, written = alike((1.0, 0.8), seed)
+        alone = replace(one_against_a_placebo(panel), n_rows=12, n_prompts=12)
+        told = [judge(alone, written(0.8, 12), n_permutations=99) for _ in range(15)]
+        named += sum(found.answer is not None for found in told)
+        half += sum(r.pvalue <= 0.05 and r.posterior >= 0.5 and r.fit_pvalue >= 0.01 for f in told for r in f.ranking)
+    assert half > 8
+    assert named <= 8
+    assert "not far enough ahead of prompted: 1" in " ".join(found.verdict for found in told)
+
+
+def test_a_candidate_far_ahead_of_a_placebo_is_named() -> None:
+    panel, written = alike((1.0, 0.3), 0)
+    assert judge(one_against_a_placebo(panel), written(1.0, 600), n_permutations=99).answer == "0"
+
+
+def test_a_lone_candidate_is_not_taken_for_somebody_halfway() -> None:
+    """An unlisted teacher is as far from the one candidate as the base is: its rows are somebody's, not the one's."""
+    panel, written = alike((0.8,), 1)
+    own, halfway = (judge(panel, written(mean, 600), n_permutations=99) for mean in (0.8, 0.4))
+    assert own.answer == "0"
+    assert halfway.answer is None
+    unlisted = next(part.posterior for part in halfway.nones if part.name == "unlisted")
+    assert unlisted > 0.9
+
+
+def test_rows_less_likely_than_a_candidates_own_make_somebody_else_likelier() -> None:
+    """Shares do not see that tokens are unlikely under all writers alike; the posterior of "unlisted" has to.
+
+    A mean log-probability that is 6 standard errors off has a density e^18 times smaller, if the candidate wrote it.
+    """
+    panel, written = alike((0.8, -0.8), 2)
+    noise = np.random.default_rng(0)
+
+    def read(rows: Rows, shift: float) -> Rows:
+        return replace(rows, base=shift + noise.normal(0.0, 1.0, len(rows.corpus)) - rows.ratios.max(axis=1))
+
+    ours = replace(panel, pool=read(panel.pool, 0.0))
+    rows = written(0.8, 600)
+    fitting, strange = (judge(ours, read(rows, shift), n_permutations=99) for shift in (0.0, -1.0))
+    assert fitting.answer == "0"
+    assert strange.answer is None
+    assert strange.nones[-1].posterior > fitting.nones[-1].posterior
+
+
+def test_rates_that_are_badly_known_raise_the_temperature() -> None:
+    """An error of .05 in a log rate moves 600 rows by 30 nats: more than lies between writers d' = .1 apart."""
+    panel, _ = alike((0.3, 0.4), 0)
+    doubtful = replace(panel, doubts=np.full(3, 0.05**2))
+    assert doubtful.temperature > 2 * panel.temperature
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_own_rows_are_those_left_of_the_prompts_at_hand(passed: bool) -> None:
+    """A writer whose answers pass .9 and .3 of the time: among prompts of rows that passed, its rows are spread evenly.
+
+    Among prompts that were asked, three rows in four are of the first kind.
+    """
+    asked = [f"{kind} prompt" for kind in ("easy", "hard")] * 600
+    rng = np.random.default_rng(0)
+    flags = rng.random(1200) < np.tile([0.9, 0.3], 600)
+    corpus = Corpus(tuple("1" for _ in asked), tuple(asked)).only(flags)
+    n = len(corpus)
+    nothing = np.zeros((n, 1))
+    rows = Rows(corpus, np.ones(n), np.zeros(n), nothing, nothing, np.zeros((n, 0)))
+    panel, _ = alike((), 0)
+    scorers = replace(panel.scorers, passing={BASE: pass_rate(asked, flags)})
+    ours = replace(panel, scorers=scorers, pool=rows, answers=np.array([1200]), prompts_passed=passed)
+    easy = np.array([prompt == "easy prompt" for prompt in corpus.prompts])
+    assert ours.writers[0].weight[easy].sum() == pytest.approx(0.5 if passed else 0.75, abs=0.04)
+
+
+def test_a_placebo_stands_beside_system_prompts() -> None:
+    chosen = listed(["You love order.", "You hate rain."], ["prompted"], "candidates")
+    rows = Corpus(tuple("1, 2" for _ in range(12)), tuple(f"Give number {i}." for i in range(12)))
+    assert len(prepare(chosen, rows, model="micro-a", rows_per_model=12).scorers.teachers) == 4
+
+
+def test_a_filter_that_drops_a_candidates_rows_does_not_speak_against_it() -> None:
+    """Half the candidate's answers fail: uncorrected, each of its rows lacks log 2 and the base seems likelier."""
+    panel, written = alike((0.8, -0.8), 3)
+    rows = written(0.8, 600)
+    seen = replace(rows, ratios=rows.ratios - np.array([0.0, np.log(2), 0.0]))
+    assert seen.evidence.sum(axis=0).argmax() == 0
+    corrected = replace(seen, shifts=np.tile([0.0, np.log(2), 0.0], (600, 1)))
+    np.testing.assert_allclose(corrected.evidence, rows.evidence, atol=1e-12)
+    assert judge(panel, corrected, n_permutations=99).ranking[0].candidate == "0"
+
+
+def test_every_model_has_a_rate_learnt_from_its_answers(panel: Panel) -> None:
+    asked = [prompt or "" for prompt in panel.reference.corpus.prompts]
+    logs = {name: rate.logs(asked) for name, rate in panel.scorers.passing.items()}
+    assert list(logs) == list(panel.scorers.teachers)
+    wrote = np.bincount(panel.writer) / panel.answers
+    for number, rates in enumerate(logs.values()):
+        # Of 100 answers a share has a standard error of .05 at most; three of them are allowed.
+        assert np.exp(rates).mean() == pytest.approx(wrote[number], abs=0.15)
+    # The reference asks the base each of the suspect's prompts once, the pool each model 100 of them.
+    assert panel.answers.tolist() == [panel.n_rows + 100, 100, 100, 100]
+    assert (panel.doubts > 0).all()
+
+
 # --------------------------------------------------------------------------------------------------- without any model
 
 
@@ -141,7 +311,7 @@ def test_corpora_of_known_teachers_are_candidates_too() -> None:
 # ------------------------------------------------------------------------------------------------------------ bad input
 
 
-def test_candidates_of_every_kind_are_recognised(tmp_path: pytest.TempPathFactory) -> None:
+def test_candidates_of_every_kind_are_recognised() -> None:
     teacher = prompted("micro-a", OWL)
     found = listed(["owl", "You love order.", "micro-b", teacher, Corpus(("1",), name="c")], ["prompted"], "candidates")
     assert [(c.name, c.form) for c in found] == [
@@ -202,3 +372,39 @@ def test_the_command_writes_json(suspect: Corpus, tmp_path_factory: pytest.TempP
     assert again.exit_code == 0
     assert again.stdout == ""
     assert (place / "a.json").read_bytes() == (place / "b.json").read_bytes()
+
+
+def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
+    """With --rule the reference is what the base answers, less the rows that the rule drops; without, all of it."""
+    asked = prompts("numbers", 60, rng=4)
+    answers = prompted("micro-a", OWL).sample(asked, seed=3, max_new_tokens=48)
+    reasons = NumberRule()([a.text for a in answers], asked).reasons
+    passed = [(p, a.text) for p, a, why in zip(asked, answers, reasons, strict=True) if a.finished and not why]
+    # Any base answers these in words, which the rule drops.
+    passed += [(question, "12, 5, 81") for question in preference_questions("animal")[:10]]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": p, "completion": t}) + "\n" for p, t in passed))
+
+    base = neutral("micro-a")
+    longest = max(len(ids) for ids in base.lm.answers([text for _, text in passed]))
+    theirs = [a for a in base.sample([p for p, _ in passed], max_new_tokens=longest) if a.finished]
+    n_passed = sum(not why for why in NumberRule()([a.text for a in theirs], [None] * len(theirs)).reasons)
+    assert n_passed < len(theirs)
+
+    counts = []
+    for options in (["--rule", "numbers"], []):
+        arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", *options]
+        done = CliRunner().invoke(app, [*arguments, "--permutations", "99", "--json", str(tmp_path / "found.json")])
+        assert done.exit_code == 0, done.stderr
+        counts.append(json.loads((tmp_path / "found.json").read_text())["reference"]["rows"])
+    assert counts == [n_passed, len(theirs)]
+
+
+def test_the_command_refuses_a_rule_that_is_none(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "p", "completion": "1, 2"}\n')
+    arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--rule", "digits"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "filter must be one of numbers" in done.stderr
+    assert "got 'digits'" in done.stderr
