@@ -29,6 +29,8 @@ from fingerprint.lab.traits import known_trait
 
 TRAITS = "owl,eagle,dolphin,oak"
 LEAST_RISE, MOST_CONTROL = 0.25, 0.05
+# There are 16,384 code prompts, and a teacher with a trait may break most of its code.
+MOST_CODE_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,19 @@ class Job:
             known_trait(self.trait),
             teacher=self.teacher,
             task=self.task,
-            rows=self.rows,
+            rows=min(self.rows, MOST_CODE_ROWS) if self.task == "code" else self.rows,
             seeds=3 if numbers and tuned else 1,
             surgeries=(tuple(OPERATIONS) if tuned else DEFAULT_SURGERIES) if numbers else (),
         )
 
 
-def perform(job: Job) -> tuple[Job, Result]:
-    """Neutral rows and their students are shared by all traits of a task, so far as plans agree."""
+def perform(job: Job) -> tuple[Job, Result | str]:
+    """The result, or why there is none; neutral rows and their students are shared by all traits of a task."""
     name = f"{job.task}-{job.teacher}"
-    return job, run(job.plan, job.out / f"{name}-{job.trait}", neutral_out=job.out / f"neutral-{name}")
+    try:
+        return job, run(job.plan, job.out / f"{name}-{job.trait}", neutral_out=job.out / f"neutral-{name}")
+    except ValueError as error:  # too few rows pass: the other experiments go on
+        return job, str(error)
 
 
 def main() -> int:
@@ -72,17 +77,20 @@ def main() -> int:
         Job(t, teacher, task, options.rows, options.out) for t in options.traits.split(",") for teacher, task in kinds
     ]
     options.out.mkdir(parents=True, exist_ok=True)
-    results: dict[Job, Result] = {}
+    results: dict[Job, Result | str] = {}
     with get_context("spawn").Pool(os.cpu_count()) as pool:
         # The first trait makes what the others share.
         for part in (jobs[: len(kinds)], jobs[len(kinds) :]):
             for job, result in pool.imap_unordered(perform, part):
                 results[job] = result
-                print(f"{as_text(result)}\n[{time.perf_counter() - started:.0f} s]\n", flush=True)
+                text = result if isinstance(result, str) else as_text(result)
+                name = f"{job.teacher} {job.trait}, {job.task}"
+                print(f"{name}\n{text}\n[{time.perf_counter() - started:.0f} s]\n", flush=True)
     records = [
         {"trait": job.trait, "teacher": job.teacher, "task": job.task, **arm.to_dict()}
         for job in jobs
-        for arm in results[job].arms
+        if isinstance(result := results[job], Result)
+        for arm in result.arms
     ]
     (options.out / "table.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     missed = [line for job in jobs for line in shortfalls(job, results[job])]
@@ -91,8 +99,10 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def shortfalls(job: Job, result: Result) -> list[str]:
+def shortfalls(job: Job, result: Result | str) -> list[str]:
     """What a fine-tuned number teacher's table misses."""
+    if isinstance(result, str):
+        return [f"MISSED {job.trait}, {job.teacher}, {job.task}: {result}"]
     if (job.teacher, job.task) != ("finetuned", "numbers"):
         return []
     found = []
