@@ -37,12 +37,14 @@ import numpy as np
 from fingerprint.candidates import TRAIT_FORMS, Rows, listed
 from fingerprint.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification import Identification, Panel, columns, judge, prepare
+from fingerprint.identification import judge
+from fingerprint.identification_report import Identification
 from fingerprint.inference import exact_interval
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import Teacher, finetuned, neutral
 from fingerprint.lab.traits import CATEGORIES, known_trait
 from fingerprint.language_models import load
+from fingerprint.panel import Panel, columns, prepare
 from fingerprint.pass_rates import pass_rates
 from fingerprint.shares import mixture_share, row_ratios
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from fingerprint.identification import Identification
+    from fingerprint.identification_report import Identification
     from fingerprint.report import Report
 
 Progress = Callable[[str, float], None]

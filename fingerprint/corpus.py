@@ -380,6 +380,11 @@ def _same_law(a: Ints, b: Ints) -> bool:
     return bool(ratio <= SAME_SIZES_RATIO and ks_2samp(a, b, method="asymp").pvalue > SAME_SIZES_PVALUE)
 
 
+def n_prompts(corpus: Corpus) -> int:
+    """Prompts of a corpus; a row without one counts by itself."""
+    return len({row if prompt is None else prompt for row, prompt in enumerate(corpus.prompts)})
+
+
 def too_small(name: str, n_groups: int) -> str:
     return (
         f"{name} must hold at least {MIN_GROUPS} independent rows or prompts, got {n_groups}; sample more rows, "

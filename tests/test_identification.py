@@ -15,11 +15,13 @@ from fingerprint.candidates import BASE, Candidate, Rows, Scorers, joined, liste
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification import Anchor, Identification, Panel, judge, prepare
+from fingerprint.identification import judge
+from fingerprint.identification_report import Anchor, Identification
 from fingerprint.lab.prompts import preference_questions, prompts
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.teachers import Teacher, neutral, prompted
 from fingerprint.lab.traits import known_trait
+from fingerprint.panel import Panel, columns, prepare
 from fingerprint.pass_rates import pass_rate
 
 OWL = known_trait("owl")
@@ -117,8 +119,6 @@ def test_a_panel_can_do_without_a_form(panel: Panel, suspect: Corpus) -> None:
     kept = panel.columns_of(["finetuned"])
     assert list(panel.only(["finetuned"]).scorers.teachers) == ["base", "teacher: other", "placebo: prompt 1"]
     assert len(kept) == 3
-    from fingerprint.identification import columns
-
     told = judge(panel.only(["finetuned"]), columns(rows, kept), n_permutations=99)
     assert [r.candidate for r in told.ranking] == ["other"]
 
