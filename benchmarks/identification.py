@@ -124,17 +124,18 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int, workers:
     plan = suspects(panel, base, names, runs)
     plan += [("another seed", names[0], other_seed)] * min(runs, 2)
     small = replace(panel, n_rows=BAG, n_prompts=BAG)
-    bags_a_run = -(-BAGS // len(plan))
+    is_calibrated = [not kind.endswith(("unlisted", "seed")) for kind, _, _ in plan]
+    bags_a_run = -(-BAGS // sum(is_calibrated))
     for part in (small, *(part for part, _ in views.values())):
         part.temperature  # noqa: B018 - found once, before processes part
 
     def judged(number: int) -> tuple[list[tuple[str | None, str | None]], list[tuple[float, bool, float]]]:
-        kind, right, teacher = plan[number]
+        _, right, teacher = plan[number]
         rows = panel.scorers.score(written(teacher, asked, 10_000 + seed + number))
         told = [(judge(part, columns(rows, kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
                 for part, kept in views.values()]
-        is_calibrated = not kind.endswith(("unlisted", "seed"))
-        return told, [calibrated(small, bag, right, number) for bag in parts(rows, bags_a_run) if is_calibrated]
+        bags = parts(rows, bags_a_run) if is_calibrated[number] else []
+        return told, [calibrated(small, bag, right, number) for bag in bags]
 
     answers: Answers = {}
     bags: list[tuple[float, bool, float]] = []

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -214,6 +216,16 @@ def test_the_transfer_of_operated_rows_is_against_operated_neutral_rows(folder: 
     operated, control = records["shuffled_within", "same_base"], records["neutral_shuffled_within", "same_base"]
     assert operated["transfer"] == pytest.approx(operated["change"] - control["change"])
     assert control["transfer"] is None
+
+
+def test_operations_draw_anew_on_each_side(folder: Path, tmp_path: Path) -> None:
+    for name in ("trait.jsonl", "neutral.jsonl"):
+        shutil.copy(folder / name, tmp_path)
+    shutil.copytree(folder / "teacher", tmp_path / "teacher")
+    plan = replace(SMALL, surgeries=("redrawn",))
+    corpora = experiment._Bench(plan, tmp_path, tmp_path, lambda step, share: None).corpora()
+    numbers = [re.findall("[0-9]+", "\n".join(corpora[arm].texts)) for arm in ("redrawn", "neutral_redrawn")]
+    assert np.mean([a == b for a, b in zip(*numbers, strict=False)]) < 0.02
 
 
 def test_an_interrupted_student_starts_again_and_nothing_else_does(

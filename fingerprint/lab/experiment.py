@@ -339,7 +339,8 @@ class _Bench:
             for side, arm in (("trait", operation), ("neutral", f"neutral_{operation}")):
                 path = self.home(arm) / f"{arm}.jsonl"
                 if not path.exists():
-                    _write_rows(path, operate(found[side], operation, rng=self.plan.seed))
+                    # Draws of its own for each side: with shared ones, redrawn rows of a pair would be the same rows.
+                    _write_rows(path, operate(found[side], operation, rng=2 * self.plan.seed + (side == "neutral")))
                 found[arm] = read(path)
         return found
 
