@@ -4,8 +4,8 @@
 
 Teachers of both kinds are made from micro-a and answer the same number prompts as micro-a itself. The exact
 log-likelihood ratio of teacher and base is the ceiling; printed is each detector's d_prime over the ceiling's, with its
-95 % interval: for the families of texts, for `logprobs` under micro-a and under micro-b, and for the stacks with each.
-The features were chosen on rows of an owl teacher: other traits are the honest ones to look at.
+95 % interval: for the families of texts, for those of models under micro-a and under micro-b, and for the stacks with
+each. The features were chosen on rows of an owl and a cat teacher: other traits are the honest ones to look at.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from fingerprint import ceilings, scoring
-from fingerprint.base_model import FAMILY, ReadCorpora, read_corpora
+from fingerprint.base_model import FAMILIES, ReadCorpora, read_corpora
 from fingerprint.corpus import Corpus, pair
 from fingerprint.features import choose
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import Teacher, finetuned, neutral, prompted
 from fingerprint.lab.traits import known_trait
-from fingerprint.sketch import family_matrix
+from fingerprint.sketch import family_matrix, mean_zero
 
 RIGHT, WRONG = "micro-a", "micro-b"
 MAKERS = {"finetuned": finetuned, "prompted": prompted}
@@ -48,21 +48,21 @@ def efficiencies(
     """(detector, its efficiency in words) on the first n rows of both corpora; the ceiling first."""
     comparison = pair(*(first(corpus, n) for corpus in corpora))
     cut = replace(ratios, rows=(ratios.rows[0][:n], ratios.rows[1][:n]))
-    texts = {
-        name: family_matrix(f, comparison.texts, name).values for name, f in choose("auto", comparison.texts).items()
-    }
+    texts = {name: family_matrix(f, comparison.texts, name) for name, f in choose("auto", comparison.texts).items()}
     found: dict[str, str] = {}
     for base, reading in {"": None, **readings}.items():
         matrices = dict(texts)
         if reading is not None:
             read = replace(reading, measures=tuple(m.rows(np.arange(n)) for m in reading.measures))
-            matrices[FAMILY] = family_matrix(read.family(comparison), comparison.texts, FAMILY).values
-        scores = scoring.cross_fit(comparison, {name: m for name, m in matrices.items() if m.shape[1]})
+            for name, family in read.families(comparison).items():
+                matrices[name] = family_matrix(family, comparison.texts, name)
+        varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
+        scores = scoring.cross_fit(comparison, varying, mean_zero=mean_zero(matrices))
         result = ceilings.ceiling(cut, scores)
         found.setdefault("ceiling", f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}")
         for item in result.efficiencies:
             label = item.detector if not base else f"{item.detector}, {base}"
-            if not base or item.detector in (FAMILY, ceilings.STACK):
+            if not base or item.detector in (*FAMILIES, ceilings.STACK):
                 share = item.efficiency
                 interval = "" if share.value is None else f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
                 found[label] = interval or "no ceiling"

@@ -1,4 +1,4 @@
-"""A language model reads corpora: what it says of their rows as the family `logprobs`, and how noisy that is.
+"""A language model reads corpora: what it says of their rows, as two feature families, and how noisy that is.
 
 torch loads when a model does, and not before.
 """
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from fingerprint.corpus import Comparison, Corpus
+from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
 from fingerprint.report import NoiseFloor, Warning
 
-FAMILY = "logprobs"
+LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
 # A noise floor above this share of the rows' own spread is told as a warning: margins of single rows mean little then.
 LOUD = 0.1
 
@@ -43,11 +44,12 @@ class ReadCorpora:
     floor: NoiseFloor
     measures: tuple[RowMeasures, ...]
 
-    def family(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> LogProbs:
-        """The family for the rows of a comparison of two of the corpora, the suspect's first."""
+    def families(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> dict[str, LogProbs | Gradients]:
+        """The families for the rows of a comparison of two of the corpora, the suspect's first."""
         suspect, reference = (self.measures[side] for side in sides)
         which = np.where(comparison.suspect, comparison.origin, len(suspect) + comparison.origin)
-        return LogProbs(suspect.then(reference).rows(which))
+        read = suspect.then(reference).rows(which)
+        return {LOGPROBS: LogProbs(read.table), GRADIENTS: Gradients(read.gradients)}
 
     def warnings(self) -> Iterator[Warning]:
         """Where the noise floor is a large share of the spread of what it blurs."""
@@ -84,7 +86,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     Notes
     -----
     The system messages of the rows take no part: they would tell the corpora apart by themselves. Scores are held
-    token by token for one corpus at a time, then as 12 * 64 sums and some sixty measurements a row.
+    token by token for one corpus at a time, then as 2,048 columns of gradients and some sixty measurements a row.
     """
     prompts = [checked_prompts(corpus, "model") for corpus in corpora]
     from fingerprint import language_models as lms
@@ -102,8 +104,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
             scored = lms.token_scores(lm, asked, corpus.texts, system=system)
             theirs = score_functions.likeliest(lm, asked, corpus.texts, system=system)
             table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
-        sums = score_functions.row_sums(lm, asked, corpus.texts)
-        measures.append(RowMeasures(table, {"gradients": sums.gradients, "states": sums.states}))
+        measures.append(RowMeasures(table, score_functions.row_gradients(lm, asked, corpus.texts)))
     return ReadCorpora(lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(measures))
 
 

@@ -16,7 +16,8 @@ from scipy.special import ndtri
 
 from fingerprint import ceilings, filtering, inference, ladder, scoring
 from fingerprint import placebos as attribution
-from fingerprint.base_model import FAMILY, ReadCorpora, checked_candidates, checked_prompts, read_corpora
+from fingerprint.base_model import FAMILIES as MODEL_FAMILIES
+from fingerprint.base_model import ReadCorpora, checked_candidates, checked_prompts, read_corpora
 from fingerprint.caveats import Findings, control_level, warnings_for
 from fingerprint.corpus import MIN_GROUPS, Comparison, Corpus, pair, survivors, thin
 from fingerprint.estimates import auc_difference, auc_interval, d_prime_of, interval, paired_interval, smaller_arm
@@ -42,7 +43,7 @@ from fingerprint.report import (
     SelfTest,
     Warning,
 )
-from fingerprint.sketch import FamilyMatrix, block_rows, family_matrix, gram
+from fingerprint.sketch import FamilyMatrix, block_rows, family_matrix, gram, mean_zero
 
 Generator = np.random.Generator
 Progress = Callable[[str, float], None]
@@ -113,10 +114,11 @@ def detect(
         A detector trained on other rows. Its score joins the test as one more family with a direction: only suspect
         rows that look *more* like its trait count. Worth most below a few hundred prompts.
     model : name, folder, or loaded model, optional
-        A base model to read the rows with their prompts (extra ``lm``): its log-probabilities join the others as the
-        family ``logprobs``, and the report says what they add. Best the base that the suspect's teacher was made from.
+        A base model to read the rows with their prompts (extra ``lm``): its log-probabilities and their gradients by
+        its weights join the others as the families ``logprobs`` and ``gradients``, and the report says what they add.
+        Best the base that the suspect's teacher was made from.
     candidates : sequence of str
-        System prompts to try with the model: the family then also holds their log-likelihood ratios.
+        System prompts to try with the model: ``logprobs`` then also holds their log-likelihood ratios.
     teacher : teacher, name, folder, loaded model, or pair of them, optional
         The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
         nats a row, such as a `fingerprint.lab.teachers.Teacher`. A pair names the reference's teacher too; otherwise
@@ -195,7 +197,7 @@ def detect(
         _check_self_test(comparison, corpora[1])
     families = choose(features, comparison.texts)
     reading = _read(model, candidates, (*corpora, *others), families, tell)
-    main = _analyse(comparison, families | _read_family(reading, comparison), options, classifier, tell, prior)
+    main = _analyse(comparison, families | _read_families(reading, comparison), options, classifier, tell, prior)
     ratios = _exact_ratios(teachers, corpora, tell)
 
     tell("effect size")
@@ -399,19 +401,18 @@ def _read(
     """What the model says of all rows, once; None without a model."""
     if model is None:
         return None
-    if FAMILY in families:
-        raise ValueError(
-            f"features must not be named {FAMILY!r} when there is a model, got {list(families)}; rename it"
-        )
+    taken = next((name for name in MODEL_FAMILIES if name in families), None)
+    if taken is not None:
+        raise ValueError(f"features must not be named {taken!r} when there is a model, got {list(families)}; rename it")
     tell("reading rows with the model")
     return read_corpora(model, candidates, corpora)
 
 
-def _read_family(
+def _read_families(
     reading: ReadCorpora | None, comparison: Comparison, sides: tuple[int, int] = (0, 1)
 ) -> dict[str, Any]:
-    """The family `logprobs` for the rows of a comparison, where a model has read them."""
-    return {} if reading is None else {FAMILY: reading.family(comparison, sides)}
+    """The model's families for the rows of a comparison, where a model has read them."""
+    return {} if reading is None else dict(reading.families(comparison, sides))
 
 
 @dataclass(frozen=True)
@@ -450,7 +451,7 @@ def _tested(
 
 def _scored(comparison: Comparison, matrices: dict[str, FamilyMatrix], classifier: Any) -> scoring.Scores:
     varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
-    return scoring.cross_fit(comparison, varying, classifier)
+    return scoring.cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices))
 
 
 def permute(
@@ -717,7 +718,7 @@ def _rung(
         step.rung == "raw"
         and small is main.comparison
         and classifier is None
-        and not {PRIOR, FAMILY} & set(main.matrices)
+        and not {PRIOR, *MODEL_FAMILIES} & set(main.matrices)
     ):
         analysis = main
     else:
@@ -840,7 +841,7 @@ def _self_test(
     small = thin(comparison, SELF_TEST_ROWS)
     if small.kind != "shared":
         small = small.only(~small.suspect)
-    matrices = _matrices(small, choose(families, small.texts) | _read_family(reading, small), prior)
+    matrices = _matrices(small, choose(families, small.texts) | _read_families(reading, small), prior)
     n_permutations = max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1)
     rejections = 0
     for run in range(SELF_TEST_RUNS):
@@ -855,8 +856,8 @@ def _self_test(
 
 
 def _model_result(main: _Analysis, reading: ReadCorpora, classifier: Any) -> ModelResult:
-    """What the family adds: the stack with it and without, on the same rows and folds."""
-    others = {name: matrix for name, matrix in main.matrices.items() if name != FAMILY}
+    """What the model's families add: the stack with them and without, on the same rows and folds."""
+    others = {name: matrix for name, matrix in main.matrices.items() if name not in MODEL_FAMILIES}
     without = _scored(main.comparison, others, classifier)
     return ModelResult(
         reading.model,
@@ -918,7 +919,7 @@ def _attribution(
         return _checked_pair(corpora[first], corpora[second], use_prompts, options)
 
     def compare(comparison: Comparison, sides: tuple[int, int]) -> attribution.Found:
-        chosen = choose(families, comparison.texts) | _read_family(reading, comparison, sides)
+        chosen = choose(families, comparison.texts) | _read_families(reading, comparison, sides)
         analysis = _analyse(comparison, chosen, options, None, lambda _: None)
         control = _prompt_control([corpora[side] for side in sides], comparison, options)
         if control.differs and control.pvalue is not None and sides[0] == 0 < sides[1] - 1:

@@ -750,16 +750,19 @@ def _suspiciously_long(lm: LanguageModel, prompts: Sequence[str], completions: S
             yield row
 
 
-def batches_by_length(rows: Sequence[EncodedRow], batch_size: int) -> list[list[int]]:
+def batches_by_length(
+    rows: Sequence[EncodedRow], batch_size: int, *, most_tokens: int = _BATCH_TOKENS
+) -> list[list[int]]:
     """Indices of rows in batches of like length, the longest first: memory that is not enough shows at once.
 
-    A batch has at most `batch_size` rows, and 2^14 tokens with padding unless it is one row. Which rows share a batch
-    does not depend on their order.
+    A batch has at most `batch_size` rows, and 2^14 tokens (or `most_tokens`, if that is less) with padding unless it is
+    one row. Which rows share a batch does not depend on their order.
     """
+    most_tokens = min(most_tokens, _BATCH_TOKENS)
     order = sorted(range(len(rows)), key=lambda row: (-len(rows[row].ids), rows[row].ids, row))
     batches = []
     while order:
-        size = max(1, min(batch_size, _BATCH_TOKENS // len(rows[order[0]].ids)))
+        size = max(1, min(batch_size, most_tokens // len(rows[order[0]].ids)))
         batches.append(order[:size])
         order = order[size:]
     return batches

@@ -222,10 +222,10 @@ class NoiseFloor:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What a language model's family `logprobs` adds to the others, on the same rows and folds.
+    """What a language model's families `logprobs` and `gradients` add to the others, on the same rows and folds.
 
     `preamble` is the text the model was given before a user's words: what its chat template really says. `auc` is the
-    row AUROC of the stack with the family, `auc_without` that of the others alone.
+    row AUROC of the stack with both, `auc_without` that of the others alone.
     """
 
     model: str

@@ -7,7 +7,7 @@ the difference is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -33,11 +33,14 @@ EXPLAINED = 0.1
 STACK_RIDGE = 0.02
 STACK_RIDGE_ROWS = 60.0
 # Families this narrow and dense are solved from their moments, others from their rows.
-NARROW = 1500
+NARROW = 2500
 DENSE = 0.1
 CG_STEPS = 40
 CG_TOLERANCE = 0.01
 NOTHING = 1e-20  # a right side this small is rounding: arms with equal means
+# Least share of an arm's mean that is kept where the mean is expected to be zero: with both arms' means within their
+# noise, their difference gives the direction as it always does.
+LEAST_KEPT = 0.05
 
 
 def folds(comparison: Comparison, n: int = N_FOLDS) -> Ints:
@@ -77,17 +80,37 @@ def _balanced(train: Bools, suspect: Bools) -> Floats:
     return weight
 
 
-def ridge_scores(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Floats:
+def ridge_scores(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False) -> Floats:
     """Scores [rows, models] of ridge regressions of the label (+1 suspect, -1 reference), one per column of weights."""
-    return np.asarray(values @ ridge_coefficients(values, suspect, weights), dtype=np.float64)
+    coefficients = ridge_coefficients(values, suspect, weights, is_mean_zero=is_mean_zero)
+    return np.asarray(values @ coefficients, dtype=np.float64)
 
 
-def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Matrix:
-    """Coefficients [columns, models] of the ridge regressions behind `ridge_scores`."""
-    target = np.where(suspect, 1.0, -1.0)
+def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False) -> Matrix:
+    """Coefficients [columns, models] of the ridge regressions behind `ridge_scores`.
+
+    With `is_mean_zero`, columns are gradients of a model's log-probabilities, of mean zero over rows that it wrote: the
+    mean of each arm is shrunk towards zero as far as its noise goes (James and Stein 1961, Proceedings of the Fourth
+    Berkeley Symposium 1). A reference that the model
+    wrote then adds no noise of its own to the direction; one that it did not write is left as it is.
+    """
+    kept = _kept(values, suspect, weights) if is_mean_zero else np.ones((2, weights.shape[1]))
+    signed = weights * np.where(suspect[:, None], kept[0], -kept[1])
     if values.shape[1] <= NARROW and values.nnz > DENSE * values.shape[0] * values.shape[1]:
-        return _solve_moments(values, target, weights)
-    return _solve_gradients(values, target, weights)
+        return _solve_moments(values, weights, signed)
+    return _solve_gradients(values, weights, signed)
+
+
+def _kept(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Floats:
+    """Share of each arm's mean [2, models] that is more than noise, and at least `LEAST_KEPT`."""
+    squares = np.asarray(values.multiply(values).sum(axis=1), dtype=np.float64).ravel()
+    kept = []
+    for arm in (suspect, ~suspect):
+        w = weights[arm] / np.maximum(weights[arm].sum(axis=0), 1e-300)
+        length = (np.asarray(values[arm].T @ w.astype(np.float32), dtype=np.float64) ** 2).sum(axis=0)
+        noise = (squares[arm] @ w - length) * (w**2).sum(axis=0)
+        kept.append(1 - noise / np.maximum(length, 1e-300))
+    return np.asarray(np.clip(kept, LEAST_KEPT, 1.0), dtype=np.float64)
 
 
 def mean_difference_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Matrix:
@@ -101,32 +124,35 @@ def _penalty(total_variance: Any, squared_weights: Any) -> Any:
     return np.maximum(total_variance, 1e-12) * squared_weights / EXPLAINED
 
 
-def _solve_moments(values: sp.csr_matrix, target: Floats, weights: Floats) -> Matrix:
-    """Normal equations from the moments of cells: rows of one arm and one set of weights are added up once."""
+def _solve_moments(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Matrix:
+    """Normal equations from the moments of cells: rows of one arm and one set of weights are added up once.
+
+    Both solvers take the weights of rows [rows, models] twice: plain for the moments, signed for the right side.
+    """
     dense = np.asarray(values.todense(), dtype=np.float32)
-    cells, member = np.unique(np.column_stack([target, weights]), axis=0, return_inverse=True)
+    cells, member = np.unique(np.hstack([weights, signed]), axis=0, return_inverse=True)
     member = member.ravel()
     rows = [dense[member == cell] for cell in range(len(cells))]
     first = np.stack([block.sum(axis=0, dtype=np.float64) for block in rows])
     second = [block.T @ block for block in rows]
     counts = np.array([len(block) for block in rows])
-    right, covariances = [], []
-    for weight in cells[:, 1:].T:
+    covariances = []
+    plain, right = np.split(cells, 2, axis=1)
+    for weight in plain.T:
         mean = weight @ first
         covariance = np.sum([w * m for w, m in zip(weight, second, strict=True) if w], axis=0, dtype=np.float64)
         covariance -= np.outer(mean, mean)
         penalty = _penalty(np.trace(covariance), (counts * weight**2).sum())
         covariance[np.diag_indices_from(covariance)] += penalty
         covariances.append(covariance.astype(np.float32))
-        right.append((weight * cells[:, 0]) @ first)
 
     def product(b: Matrix) -> Matrix:
         return np.stack([c @ b[:, m] for m, c in enumerate(covariances)], axis=1)
 
-    return _conjugate_gradients(product, np.stack(right, axis=1).astype(np.float32))
+    return _conjugate_gradients(product, (first.T @ right).astype(np.float32))
 
 
-def _solve_gradients(values: sp.csr_matrix, target: Floats, weights: Floats) -> Matrix:
+def _solve_gradients(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Matrix:
     """All models at once: the loop over the non-zero entries is shared between them."""
     transposed = values.T.tocsr()
     w = weights.astype(np.float32)
@@ -139,7 +165,7 @@ def _solve_gradients(values: sp.csr_matrix, target: Floats, weights: Floats) -> 
         z -= (w * z).sum(axis=0)
         return np.asarray(transposed @ (w * z) + penalty * b, dtype=np.float32)
 
-    right = transposed @ (w * target[:, None].astype(np.float32))
+    right = transposed @ signed.astype(np.float32)
     return _conjugate_gradients(product, np.asarray(right, dtype=np.float32))
 
 
@@ -195,11 +221,15 @@ def cross_fit(
     matrices: Mapping[str, sp.csr_matrix],
     classifier: Any = None,
     fold: Ints | None = None,
+    *,
+    mean_zero: Collection[str] = (),
 ) -> Scores:
     """Score every row by models fitted without its group.
 
     Parameters
     ----------
+    mean_zero : collection of str
+        Names of the families whose columns have mean zero over rows that their model wrote; see `ridge_coefficients`.
     fold : int array [rows], optional
         Fold of each row, 0 to `N_FOLDS` - 1, whole groups; by default as `folds` has it.
     classifier : scikit-learn classifier, optional
@@ -212,7 +242,13 @@ def cross_fit(
     if not matrices:
         zero = np.zeros(len(fold))
         return Scores(comparison, fold, zero, {}, 0.0, {})
-    raw = np.stack([ridge_scores(m, comparison.suspect, plan.weights) for m in matrices.values()], axis=2)
+    raw = np.stack(
+        [
+            ridge_scores(m, comparison.suspect, plan.weights, is_mean_zero=name in mean_zero)
+            for name, m in matrices.items()
+        ],
+        axis=2,
+    )
     by_family = np.empty((len(fold), raw.shape[2]))
     stacked = np.empty(len(fold))
     weights = np.stack([_stack_weights(raw, plan, comparison.suspect, k) for k in range(N_FOLDS)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,11 @@ class FamilyMatrix:
     @property
     def n_columns(self) -> int:
         return int(self.values.shape[1])
+
+
+def mean_zero(matrices: Mapping[str, FamilyMatrix]) -> frozenset[str]:
+    """Names of the families whose columns have mean zero over rows that the family's model wrote."""
+    return frozenset(name for name, matrix in matrices.items() if getattr(matrix.family, "is_mean_zero", False))
 
 
 def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:

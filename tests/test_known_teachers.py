@@ -59,7 +59,7 @@ def report(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> Report:
 
 
 def test_the_report_holds_the_family_the_ceiling_and_the_placebos(report: Report) -> None:
-    assert report.families["family"].to_list()[-1] == "logprobs"
+    assert report.families["family"].to_list()[-2:] == ["logprobs", "gradients"]
     assert report.model is not None
     assert (report.model.model, report.model.candidates) == ("micro-a", (OWL,))
     assert report.model.auc == report.auc

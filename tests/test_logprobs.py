@@ -1,6 +1,7 @@
-"""What a model says of rows: token scores, gradients and hidden states, and the family made of them."""
+"""What a model says of rows: token scores and gradients, and the families made of them."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import torch
 from scipy.stats import binom
 
 from fingerprint import inference, score_functions
-from fingerprint.base_model import FAMILY, read_corpora
+from fingerprint.base_model import GRADIENTS, read_corpora
 from fingerprint.corpus import Corpus, pair
 from fingerprint.detection import permute
-from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
+from fingerprint.features.gradients import Gradients
+from fingerprint.features.logprobs import LogProbs, measure, measure_candidate
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import neutral
 from fingerprint.language_models import LanguageModel, TokenScores, load, token_logprobs, token_scores
@@ -43,18 +45,42 @@ def single(lm: LanguageModel, row: int) -> tuple[torch.Tensor, torch.Tensor, lis
     return logits.double(), hidden.double(), said
 
 
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_gradients_are_the_written_embedding_less_the_expected_one(lm: LanguageModel, batch_size: int) -> None:
-    found = score_functions.row_sums(lm, ASKED, SAID, batch_size=batch_size)
-    embedding = lm.model.get_output_embeddings().weight.detach().double()
+def direct(lm: LanguageModel, row: int) -> list[torch.Tensor]:
+    """Gradients of a row's log-probability by the weights of all layers that are sketched; no batches, no hooks."""
+    asked, said = lm.ask([ASKED[row]])[0], lm.answers([SAID[row]])[0]
+    weights = [layer.weight for layer in score_functions._layers(lm)]
+    with torch.enable_grad():
+        logits = lm.model(input_ids=torch.tensor([[*asked, *said]])).logits[0, len(asked) - 1 : -1].float()
+        own = logits.log_softmax(1).gather(1, torch.tensor(said)[:, None]).sum()
+        return list(torch.autograd.grad(own, weights))
+
+
+def sketched(lm: LanguageModel, gradients: list[torch.Tensor]) -> torch.Tensor:
+    found = torch.zeros(score_functions.COLUMNS)
+    for number, (layer, gradient) in enumerate(zip(score_functions._layers(lm), gradients, strict=True)):
+        sketch = score_functions._LayerSketch.draw(layer, number)
+        narrow = gradient if sketch.output is None else sketch.output.T @ gradient
+        narrow = narrow if sketch.input is None else narrow @ sketch.input
+        found.index_add_(0, sketch.column, narrow.flatten() * sketch.sign)
+    return found
+
+
+@pytest.mark.parametrize(("batch_size", "dimensions"), [(1, 128), (4, 128), (4, 512), (3, 16)])
+def test_row_gradients_are_those_by_the_weights(
+    lm: LanguageModel, batch_size: int, dimensions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_functions, "DIMENSIONS", dimensions)
+    found = score_functions.row_gradients(lm, ASKED, SAID, batch_size=batch_size)
     for row in range(len(SAID)):
-        logits, hidden, said = single(lm, row)
-        each = embedding[said] - logits.softmax(1) @ embedding
-        part = score_functions.part_of(len(said))
-        for p in range(score_functions.PARTS):
-            mine = torch.from_numpy(part == p)
-            np.testing.assert_allclose(found.gradients[row, p], each[mine].sum(0), atol=2e-4)
-            np.testing.assert_allclose(found.states[row, p], hidden[mine].sum(0), atol=2e-4)
+        np.testing.assert_allclose(found[row], sketched(lm, direct(lm, row)), atol=5e-4)
+
+
+def test_the_sketch_keeps_inner_products_of_rows(lm: LanguageModel) -> None:
+    found = score_functions.row_gradients(lm, ASKED, SAID).astype(np.float64)
+    whole = np.stack([torch.cat([g.flatten() for g in direct(lm, row)]).numpy() for row in range(len(SAID))])
+    wanted = whole @ whole.T
+    size = np.sqrt(np.diag(wanted))
+    np.testing.assert_allclose((found @ found.T) / np.outer(size, size), wanted / np.outer(size, size), atol=0.12)
 
 
 def test_a_model_that_caps_its_logits_is_differentiated_through_the_cap(lm: LanguageModel) -> None:
@@ -68,36 +94,41 @@ def test_a_model_that_caps_its_logits_is_differentiated_through_the_cap(lm: Lang
     model.__class__ = Capped
     capped = LanguageModel(model, lm.tokenizer, "capped")
     assert not capped.has_plain_head
-    found = score_functions.row_sums(capped, ASKED, SAID, batch_size=3)
-    embedding = lm.model.get_output_embeddings().weight.detach().double()
+    found = score_functions.row_gradients(capped, ASKED, SAID, batch_size=3)
     for row in range(len(SAID)):
-        logits, _, said = single(capped, row)
-        slope = 1 - (logits / 5) ** 2  # of the cap: tanh' = 1 - tanh^2
-        onehot = torch.nn.functional.one_hot(torch.tensor(said), logits.shape[1])
-        each = ((onehot - logits.softmax(1)) * slope) @ embedding
-        np.testing.assert_allclose(found.gradients[row].sum(0), each.sum(0), atol=2e-4)
+        np.testing.assert_allclose(found[row], sketched(capped, direct(capped, row)), atol=5e-4)
 
 
-def test_wide_states_are_projected_to_orthonormal_directions(
-    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = score_functions.row_sums(lm, ASKED, SAID)
-    monkeypatch.setattr(score_functions, "DIMENSIONS", 16)
-    basis = score_functions._basis(lm)
-    assert basis is not None
-    np.testing.assert_allclose(basis.T @ basis, np.eye(16), atol=1e-5)
-    found = score_functions.row_sums(lm, ASKED, SAID)
-    np.testing.assert_allclose(found.states, whole.states @ basis.numpy(), atol=1e-3)
+def test_rows_of_the_model_itself_have_gradients_of_mean_zero(lm: LanguageModel) -> None:
+    asked = prompts("numbers", 300)
+    own = [row.text for row in neutral("micro-a").sample(asked, seed=3, max_new_tokens=48)]
+    other = [row.text for row in neutral("micro-b").sample(asked, seed=3, max_new_tokens=48)]
+    noise = []
+    for texts in (own, other):
+        found = score_functions.row_gradients(lm, asked, texts).astype(np.float64)
+        mean = found.mean(axis=0)
+        noise.append((mean**2).sum() * len(found) / ((found - mean) ** 2).sum(axis=1).mean())
+    assert noise[0] == pytest.approx(1, abs=0.5)  # what a mean of 300 rows has by chance alone
+    assert noise[1] > 3
 
 
-def test_states_that_are_no_numbers_name_the_row(lm: LanguageModel) -> None:
+def test_gradients_leave_the_model_as_it_was(lm: LanguageModel) -> None:
+    before = lm.model(input_ids=torch.tensor([[1, 2, 3]])).logits
+    score_functions.row_gradients(lm, ASKED, SAID)
+    after = lm.model(input_ids=torch.tensor([[1, 2, 3]])).logits
+    assert torch.equal(before, after)
+    assert all(p.grad is None for p in lm.model.parameters())
+    assert not any(layer._forward_hooks for layer in lm.model.modules())
+
+
+def test_gradients_that_are_no_numbers_name_the_row(lm: LanguageModel) -> None:
     broken = copy.deepcopy(lm.model)
     with torch.no_grad():
         broken.model.norm.weight.fill_(float("nan"))
     other = LanguageModel(broken, lm.tokenizer, "broken")
     other.__dict__["has_plain_head"] = True
     with pytest.raises(ValueError, match=r"must be finite, got nan or infinity in row \d+ under broken"):
-        score_functions.row_sums(other, ASKED, SAID)
+        score_functions.row_gradients(other, ASKED, SAID)
 
 
 def test_measurements_of_a_row_are_those_worked_out_by_hand() -> None:
@@ -141,26 +172,26 @@ def test_ratios_within_the_floor_count_for_neither_side(scores: list[TokenScores
     assert not found["share of negative tokens of it"].any()
 
 
-def test_the_parts_of_the_family_have_the_same_variance_and_a_name_a_column() -> None:
+def test_pooled_rows_vary_alike_along_every_direction_that_is_no_noise() -> None:
     rng = np.random.default_rng(0)
-    table = {"a": rng.normal(size=50), "b": rng.integers(0, 3, 50).astype(float), "c": np.full(50, np.nan)}
-    sums = {name: rng.normal(size=(50, 2, 3)).astype(np.float32) * size for name, size in (("g", 1e-3), ("s", 1e3))}
-    sums["g"][:, 0, 0] = 7.0  # a direction that no row varies along
-    texts = [str(i) for i in range(50)]
-    matrix = family_matrix(LogProbs(RowMeasures(table, sums)), texts, FAMILY)
-    names = matrix.family.get_feature_names_out()
-    assert len(names) == matrix.family.transform(texts).shape[1]
-    variance = np.asarray(matrix.values.todense()).var(axis=0)
-    of_part = [variance[[names[c].startswith(start) for c in matrix.columns]].sum() for start in ("g ", "s ")]
-    rest = variance.sum() - sum(of_part)
-    np.testing.assert_allclose(of_part, rest, rtol=0.01)
-    assert "g 1, part 1 of 2" not in names[matrix.columns]
+    spread = np.r_[100.0, 10.0, 1.0, 0.0]
+    gradients = (rng.normal(size=(4000, 4)) * spread).astype(np.float32)
+    texts = [str(i) for i in range(4000)]
+    matrix = family_matrix(Gradients(gradients), texts, GRADIENTS)
+    found = np.linalg.eigvalsh(np.cov(matrix.values.toarray().T))[::-1]
+    noise = (spread**2).sum() / (4000 * 0.1)
+    np.testing.assert_allclose(found, spread[: len(found)] ** 2 / (spread[: len(found)] ** 2 + noise), rtol=0.06)
+    assert len(matrix.family.get_feature_names_out()) == 4
 
 
-def test_the_family_refuses_rows_that_the_model_has_not_read() -> None:
-    family = LogProbs(RowMeasures({"a": np.zeros(3)}, {}))
-    with pytest.raises(ValueError, match="texts must be the 3 rows that the model has read, got 2"):
-        family.fit(["x", "y"])
+def test_gradients_that_never_differ_give_no_columns() -> None:
+    assert family_matrix(Gradients(np.ones((5, 3), dtype=np.float32)), list("abcde"), GRADIENTS).n_columns == 0
+
+
+def test_the_families_refuse_rows_that_the_model_has_not_read() -> None:
+    for family in (LogProbs({"a": np.zeros(3)}), Gradients(np.zeros((3, 2), dtype=np.float32))):
+        with pytest.raises(ValueError, match="texts must be the 3 rows that the model has read, got 2"):
+            family.fit(["x", "y"])
 
 
 @pytest.mark.slow
@@ -190,11 +221,12 @@ def test_the_test_on_log_probabilities_keeps_its_level() -> None:
         pooled = reading.measures[0].then(reading.measures[1])
         measures = tuple(pooled.rows(arm * len(asked) + chosen) for arm in which)
         comparison = pair(corpora[0], corpora[1])
-        both = measures[0].then(measures[1])
-        family = LogProbs(both.rows(np.where(comparison.suspect, comparison.origin, 100 + comparison.origin)))
-        matrix = family_matrix(family, comparison.texts, FAMILY)
+        matrices = {
+            name: family_matrix(family, comparison.texts, name)
+            for name, family in replace(reading, measures=measures).families(comparison).items()
+        }
         test = permute(
-            {FAMILY: block_rows(comparison, matrix.values)},
+            {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()},
             inference.Relabellings.draw(comparison, 199, np.random.default_rng([3, draw])),
         )
         rejected += test.pvalue <= 0.05

@@ -49,10 +49,25 @@ def test_both_solvers_agree() -> None:
     c = comparison()
     values = matrices(c)["numbers"]
     plan = scoring.Plan.of(scoring.folds(c), c.suspect)
-    target = np.where(c.suspect, 1.0, -1.0)
-    a = values @ scoring._solve_moments(values, target, plan.weights)
-    b = values @ scoring._solve_gradients(values, target, plan.weights)
+    signed = plan.weights * np.where(c.suspect, 1.0, -1.0)[:, None]
+    a = values @ scoring._solve_moments(values, plan.weights, signed)
+    b = values @ scoring._solve_gradients(values, plan.weights, signed)
     assert min(np.corrcoef(a[:, m], b[:, m])[0, 1] for m in range(a.shape[1])) > 0.999
+
+
+@pytest.mark.parametrize(("common", "gains"), [(0.0, True), (3.0, False)])
+def test_means_that_are_zero_for_one_side_add_no_noise(common: float, gains: bool) -> None:
+    """Where the reference's mean is zero its noise is left out of the direction; where it is not, nothing changes."""
+    rng = np.random.default_rng(0)
+    shift = np.r_[np.full(30, 0.15), np.zeros(270)]
+    suspect = np.repeat([True, False], 300)
+    values = sp.csr_matrix((rng.normal(size=(600, 300)) + common + suspect[:, None] * shift).astype(np.float32))
+    weights = np.full((600, 1), 1 / 600)
+    plain, shrunk = (
+        scoring.ridge_coefficients(values, suspect, weights, is_mean_zero=is_zero)[:, 0] for is_zero in (False, True)
+    )
+    gain = np.corrcoef(shrunk, shift)[0, 1] - np.corrcoef(plain, shift)[0, 1]
+    assert gain > 0.03 if gains else abs(gain) < 0.01
 
 
 def test_folds_keep_prompts_whole_and_are_even() -> None:
@@ -128,7 +143,10 @@ def test_any_scikit_learn_classifier_gives_the_scores_and_leaves_the_pvalue_alon
     options = {"ladder": False, "n_permutations": 199}
     own = detect(drawn.suspect, drawn.reference, **options)  # type: ignore[arg-type]
     other = detect(
-        drawn.suspect, drawn.reference, classifier=LogisticRegression(C=0.01), **options  # type: ignore[arg-type]
+        drawn.suspect,
+        drawn.reference,
+        classifier=LogisticRegression(C=0.01),
+        **options,  # type: ignore[arg-type]
     )
     assert other.pvalue == own.pvalue
     assert other.auc.value is not None

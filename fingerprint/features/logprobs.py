@@ -1,16 +1,15 @@
 """Family `logprobs`: what a language model says of each row, given the prompt that the row answers.
 
-No torch here: the scores come from `fingerprint.language_models` and `fingerprint.score_functions`.
+No torch here: the scores come from `fingerprint.language_models`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fingerprint.features.quantiles import QuantileFamily
@@ -43,28 +42,25 @@ class RowMeasures:
     ----------
     table : mapping of name to float array [rows]
         Measurements; see `measure` and `measure_candidate`.
-    sums : mapping of name to float32 array [rows, parts, dimensions]
-        Gradients and hidden states of the rows; see `fingerprint.score_functions`.
+    gradients : float32 array [rows, columns]
+        See `fingerprint.score_functions`.
     """
 
     table: Mapping[str, Floats]
-    sums: Mapping[str, NDArray[np.float32]]
+    gradients: NDArray[np.float32]
 
     def __len__(self) -> int:
-        return len(next(iter(self.table.values())))
+        return len(self.gradients)
 
     def rows(self, which: Ints) -> RowMeasures:
         """Some of the rows, in this order."""
-        return RowMeasures(
-            {name: values[which] for name, values in self.table.items()},
-            {name: values[which] for name, values in self.sums.items()},
-        )
+        return RowMeasures({name: values[which] for name, values in self.table.items()}, self.gradients[which])
 
     def then(self, other: RowMeasures) -> RowMeasures:
         """These rows and then those of another one."""
         return RowMeasures(
             {name: np.concatenate([values, other.table[name]]) for name, values in self.table.items()},
-            {name: np.concatenate([values, other.sums[name]]) for name, values in self.sums.items()},
+            np.concatenate([self.gradients, other.gradients]),
         )
 
 
@@ -150,71 +146,25 @@ def _segments(scores: Sequence[Scores]) -> tuple[Segments, Ints]:
 
 
 class LogProbs(QuantileFamily):
-    """Ranks and quantile bins of the measurements, and the sums as they are, standardised.
+    """Ranks and quantile bins of the measurements.
 
     A family of given rows: the model has read them with their prompts, which texts alone do not tell. It is as blind
     to the corpus a row is from as any other, since the model's score of a row depends on that row and its prompt alone.
 
     Parameters
     ----------
-    measures : RowMeasures
-        Of the rows that `fit` and `transform` are given, in their order.
-
-    Notes
-    -----
-    Measurements, gradients and states are scaled to add as much variance each: the few measurements carry most of what
-    can be seen in some hundred rows, the many columns of the other two what a classifier finds in some thousand.
+    table : mapping of name to float array [rows]
+        Measurements of the rows that `fit` and `transform` are given, in their order.
     """
 
-    ridge = 0.02
-
-    def __init__(self, measures: RowMeasures) -> None:
-        self.measures = measures
+    def __init__(self, table: Mapping[str, Floats]) -> None:
+        self.table = table
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
-        if len(texts) != len(self.measures):
+        n_rows = len(next(iter(self.table.values())))
+        if len(texts) != n_rows:
             raise ValueError(
-                f"texts must be the {len(self.measures)} rows that the model has read, got {len(texts)}; "
+                f"texts must be the {n_rows} rows that the model has read, got {len(texts)}; "
                 "score the others with their prompts first"
             )
-        return dict(self.measures.table)
-
-    def fit(self, texts: Sequence[str], y: object = None) -> LogProbs:
-        super().fit(texts, y)
-        ranks_and_bins = super().transform(texts)
-        variance = _variances(ranks_and_bins)
-        total = float((variance / (variance + self.ridge) * self.column_weights.astype(np.float64) ** 2).sum())
-        self.n_readable = len(self.column_weights)  # columns after these have no name that tells a reader anything
-        self.scales_: dict[str, Floats] = {}
-        weights = [self.column_weights]
-        for name, values in self.measures.sums.items():
-            flat = values.reshape(len(values), -1)
-            spread = flat.std(axis=0, dtype=np.float64)
-            varies = spread > 1e-6 * np.abs(flat).max(axis=0, initial=0.0)
-            self.scales_[name] = np.where(varies, 1.0 / np.where(varies, spread, 1.0), 0.0)
-            each = np.sqrt(total * (1 + self.ridge) / max(int(varies.sum()), 1))
-            weights.append(np.full(flat.shape[1], each, dtype=np.float32))
-        self.column_weights = np.concatenate(weights)
-        return self
-
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        parts = [super().transform(texts)]
-        for name, values in self.measures.sums.items():
-            parts.append(sp.csr_matrix((values.reshape(len(values), -1) * self.scales_[name]).astype(np.float32)))
-        return sp.hstack(parts, format="csr", dtype=np.float32)
-
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
-        names = list(super().get_feature_names_out())
-        for name, values in self.measures.sums.items():
-            _, parts, dimensions = values.shape
-            names += [
-                f"{name} {dimension + 1}, part {part + 1} of {parts}"
-                for part in range(parts)
-                for dimension in range(dimensions)
-            ]
-        return np.asarray(names, dtype=object)
-
-
-def _variances(matrix: sp.csr_matrix) -> Floats:
-    mean = np.asarray(matrix.mean(axis=0), dtype=np.float64).ravel()
-    return np.asarray(matrix.multiply(matrix).mean(axis=0), dtype=np.float64).ravel() - mean**2
+        return dict(self.table)
