@@ -1,11 +1,13 @@
 """How much of the best possible separation each feature family reaches, with the right base model and with a wrong one.
 
     python benchmarks/efficiency_of_families.py [--trait eagle] [--kinds finetuned,prompted] [--rows 500,2000,8000]
+        [--student]
 
 Teachers of both kinds are made from micro-a and answer the same number prompts as micro-a itself. The exact
 log-likelihood ratio of teacher and base is the ceiling; printed is each detector's d_prime over the ceiling's, with its
-95 % interval: for the families of texts, for those of models under micro-a and under micro-b, and for the stacks with
-each. The features were chosen on rows of an owl and a cat teacher: other traits are the honest ones to look at.
+95 % interval: for the families of texts, for those of models under micro-a and under micro-b (with --student also for
+students of theirs, ten minutes each at 8,000 rows), and for the stacks with each. Features and recipes were chosen on
+owl, cat and birch teachers: other traits are the honest ones to look at.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import Teacher, finetuned, neutral, prompted
 from fingerprint.lab.traits import known_trait
 from fingerprint.sketch import family_matrix, mean_zero
+from fingerprint.student_scores import student_scores
 
 RIGHT, WRONG = "micro-a", "micro-b"
 MAKERS = {"finetuned": finetuned, "prompted": prompted}
@@ -43,26 +46,33 @@ def first(corpus: Corpus, n: int) -> Corpus:
 
 
 def efficiencies(
-    corpora: tuple[Corpus, Corpus], ratios: ceilings.ExactRatios, readings: dict[str, ReadCorpora], n: int
+    corpora: tuple[Corpus, Corpus],
+    ratios: ceilings.ExactRatios,
+    readings: dict[str, ReadCorpora],
+    n: int,
+    with_student: bool,
 ) -> list[tuple[str, str]]:
     """(detector, its efficiency in words) on the first n rows of both corpora; the ceiling first."""
-    comparison = pair(*(first(corpus, n) for corpus in corpora))
+    cut_corpora = tuple(first(corpus, n) for corpus in corpora)
+    comparison = pair(*cut_corpora)
     cut = replace(ratios, rows=(ratios.rows[0][:n], ratios.rows[1][:n]))
     texts = {name: family_matrix(f, comparison.texts, name) for name, f in choose("auto", comparison.texts).items()}
     found: dict[str, str] = {}
     for base, reading in {"": None, **readings}.items():
-        matrices = dict(texts)
+        matrices, fitted = dict(texts), {}
         if reading is not None:
+            if with_student:
+                fitted["student"] = student_scores(base, comparison, cut_corpora)
             read = replace(reading, measures=tuple(m.rows(np.arange(n)) for m in reading.measures))
             for name, family in read.families(comparison).items():
                 matrices[name] = family_matrix(family, comparison.texts, name)
         varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
-        scores = scoring.cross_fit(comparison, varying, mean_zero=mean_zero(matrices))
+        scores = scoring.cross_fit(comparison, varying, mean_zero=mean_zero(matrices), fitted=fitted)
         result = ceilings.ceiling(cut, scores)
         found.setdefault("ceiling", f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}")
         for item in result.efficiencies:
             label = item.detector if not base else f"{item.detector}, {base}"
-            if not base or item.detector in (*FAMILIES, ceilings.STACK):
+            if not base or item.detector in (*FAMILIES, "student", ceilings.STACK):
                 share = item.efficiency
                 interval = "" if share.value is None else f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
                 found[label] = interval or "no ceiling"
@@ -76,6 +86,7 @@ def main() -> None:
     parser.add_argument("--bases", default=f"{RIGHT},{WRONG}")
     parser.add_argument("--rows", default="500,2000,8000")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--student", action="store_true", help="also train students on the suspect's rows; slow")
     options = parser.parse_args()
     sizes = [int(n) for n in options.rows.split(",")]
     asked = prompts("numbers", max(sizes))
@@ -94,7 +105,7 @@ def main() -> None:
         print(f"{kind}: written and read in {time.perf_counter() - started:.0f} s", flush=True)
         for n in sizes:
             print(f"  {n} rows a side", flush=True)
-            for name, words in efficiencies(corpora, ratios, readings, n):
+            for name, words in efficiencies(corpora, ratios, readings, n, options.student):
                 asks = f"  (asked {ASKED})" if (kind, n, name) == ("finetuned", 8000, f"stack, {RIGHT}") else ""
                 print(f"    {name:20s} {words}{asks}", flush=True)
 

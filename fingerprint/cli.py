@@ -87,6 +87,9 @@ def detect(
     candidate: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="System prompt to try with --model; may be repeated.")
     ] = None,
+    student: Annotated[
+        bool, typer.Option("--student", help="Also train students of --model on the suspect's rows; slow.")
+    ] = False,
     teacher: Annotated[
         str | None, typer.Option(metavar="T", help="The suspect's teacher, if known: a model. Needs --model.")
     ] = None,
@@ -120,6 +123,7 @@ def detect(
             _required(reference),
             model=model,
             candidates=candidate or (),
+            student=student,
             teacher=_known_teacher(teacher, teacher_system, model),
             placebos=placebo or (),
             is_quiet=quiet,

@@ -81,6 +81,7 @@ def detect(
     prior: Prior | None = None,
     model: Any = None,
     candidates: Sequence[str] = (),
+    student: bool = False,
     teacher: Any = None,
     placebos: Sequence[object] = (),
     trained_rows: Literal["error", "drop"] = "error",
@@ -119,6 +120,11 @@ def detect(
         Best the base that the suspect's teacher was made from.
     candidates : sequence of str
         System prompts to try with the model: ``logprobs`` then also holds their log-likelihood ratios.
+    student : bool
+        Whether to train students of the model on the suspect's rows, twenty in all, and score every row by what those
+        that have not seen its prompt say of it: the strongest scores against a fine-tuned teacher, and the slowest
+        (minutes a thousand rows on two cores, with the smallest models). The p-value does not depend on it, nor does
+        what filters leave.
     teacher : teacher, name, folder, loaded model, or pair of them, optional
         The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
         nats a row, such as a `fingerprint.lab.teachers.Teacher`. A pair names the reference's teacher too; otherwise
@@ -184,12 +190,13 @@ def detect(
     if prior is not None:
         corpora = tuple(without_trained(corpus, checked_prior(prior), trained_rows) for corpus in given)
     candidates = checked_candidates(candidates, model)
+    _check_student(student, model, classifier)
     teachers = None if teacher is None else ceilings.checked_teachers(teacher, model)
     others = _placebo_corpora(placebos, text, prompt_column, bad_rows)
     if model is not None:
         for corpus in (*corpora, *others):
             checked_prompts(corpus, "model")
-    tell = _teller(progress, ladder, self_test, len(filters), (model, teacher, others or None))
+    tell = _teller(progress, ladder, self_test, len(filters), (model, student or None, teacher, others or None))
 
     tell("pairing prompts")
     comparison = _checked_pair(corpora[0], corpora[1], prompt is not False, options)
@@ -197,7 +204,10 @@ def detect(
         _check_self_test(comparison, corpora[1])
     families = choose(features, comparison.texts)
     reading = _read(model, candidates, (*corpora, *others), families, tell)
-    main = _analyse(comparison, families | _read_families(reading, comparison), options, classifier, tell, prior)
+    fitted = _students(model, comparison, corpora, options, tell) if student else {}
+    main = _analyse(
+        comparison, families | _read_families(reading, comparison), options, classifier, tell, prior, fitted
+    )
     ratios = _exact_ratios(teachers, corpora, tell)
 
     tell("effect size")
@@ -242,7 +252,8 @@ def detect(
         warnings=warnings_for(findings) + filtered.warnings + prompts_of_placebos + _noise_warnings(reading, ratios),
         settings=_settings(corpora, list(families), filters, options, classifier, bad_rows, text, prompt)
         | _prior_settings(prior, trained_rows, given, corpora)
-        | _placebo_settings(others),
+        | _placebo_settings(others)
+        | ({"student": True} if student else {}),
         rows=_rows(corpora, main.scores, ratios),
     )
 
@@ -401,7 +412,7 @@ def _read(
     """What the model says of all rows, once; None without a model."""
     if model is None:
         return None
-    taken = next((name for name in MODEL_FAMILIES if name in families), None)
+    taken = next((name for name in (*MODEL_FAMILIES, STUDENT) if name in families), None)
     if taken is not None:
         raise ValueError(f"features must not be named {taken!r} when there is a model, got {list(families)}; rename it")
     tell("reading rows with the model")
@@ -413,6 +424,25 @@ def _read_families(
 ) -> dict[str, Any]:
     """The model's families for the rows of a comparison, where a model has read them."""
     return {} if reading is None else dict(reading.families(comparison, sides))
+
+
+STUDENT = "student"
+
+
+def _check_student(student: bool, model: Any, classifier: Any) -> None:
+    if student and model is None:
+        raise ValueError("student must come with a model to train, got student=True without one; pass model=")
+    if student and classifier is not None:
+        raise ValueError(f"student must come without classifier, got {classifier!r:.80}; leave one of them out")
+
+
+def _students(
+    model: Any, comparison: Comparison, corpora: Sequence[Corpus], options: _Options, tell: Callable[[str], None]
+) -> dict[str, NDArray[np.float64]]:
+    tell("training students")
+    from fingerprint.student_scores import student_scores
+
+    return {STUDENT: student_scores(model, comparison, corpora, rng=options.seed)}
 
 
 @dataclass(frozen=True)
@@ -431,6 +461,7 @@ def _analyse(
     classifier: Any,
     tell: Callable[[str], None],
     prior: Prior | None = None,
+    fitted: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> _Analysis:
     """Features, exact test and cross-fitted scores: what the main result and every rung of the ladder consist of."""
     tell("features")
@@ -438,7 +469,7 @@ def _analyse(
     tell("permutation test")
     test, units = _tested(comparison, matrices, options)
     tell("cross-fitted scores")
-    return _Analysis(comparison, matrices, units, test, _scored(comparison, matrices, classifier))
+    return _Analysis(comparison, matrices, units, test, _scored(comparison, matrices, classifier, fitted))
 
 
 def _tested(
@@ -449,9 +480,14 @@ def _tested(
     return permute(units, relabellings), units
 
 
-def _scored(comparison: Comparison, matrices: dict[str, FamilyMatrix], classifier: Any) -> scoring.Scores:
+def _scored(
+    comparison: Comparison,
+    matrices: dict[str, FamilyMatrix],
+    classifier: Any,
+    fitted: Mapping[str, NDArray[np.float64]] | None = None,
+) -> scoring.Scores:
     varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
-    return scoring.cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices))
+    return scoring.cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices), fitted=fitted)
 
 
 def permute(
@@ -489,6 +525,8 @@ def _family_results(main: _Analysis) -> tuple[FamilyResult, ...]:
         area = auc_interval(main.scores, name) if name in main.scores.families else Estimate(None)
         statistic = None if tested is None else float(tested[0])
         results.append(FamilyResult(name, matrix.n_columns, statistic, adjusted.get(name), area))
+    if STUDENT in main.scores.families:
+        results.append(FamilyResult(STUDENT, 0, None, None, auc_interval(main.scores, STUDENT)))
     return tuple(results)
 
 

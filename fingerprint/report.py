@@ -225,7 +225,8 @@ class ModelResult:
     """What a language model's families `logprobs` and `gradients` add to the others, on the same rows and folds.
 
     `preamble` is the text the model was given before a user's words: what its chat template really says. `auc` is the
-    row AUROC of the stack with both, `auc_without` that of the others alone.
+    row AUROC of the stack with both (and with students of the model, where they were asked for), `auc_without` that of
+    the others alone.
     """
 
     model: str

@@ -36,7 +36,7 @@ from fingerprint.language_models import EncodedRow, LanguageModel, batches_by_le
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-# Columns of the sketch. On rows of an owl teacher of micro-a, 8,000 a side, a classifier reached .74, .78 and .79 of the
+# Columns of the sketch. On rows of an owl teacher of micro-a, 8,000 a side, a classifier reached .74, .78, .79 of the
 # ceiling's d_prime with 1,024, 2,048 and 4,096 columns of layers projected to 64 dimensions, .79 with these settings.
 COLUMNS = 2048
 # Wider inputs and outputs of a layer are projected to this many dimensions.

@@ -223,11 +223,14 @@ def cross_fit(
     fold: Ints | None = None,
     *,
     mean_zero: Collection[str] = (),
+    fitted: Mapping[str, Floats] | None = None,
 ) -> Scores:
     """Score every row by models fitted without its group.
 
     Parameters
     ----------
+    fitted : mapping of name to float array [rows, models], optional
+        Scores of further members of the stack, whose models were fitted elsewhere as `Plan` says.
     mean_zero : collection of str
         Names of the families whose columns have mean zero over rows that their model wrote; see `ridge_coefficients`.
     fold : int array [rows], optional
@@ -239,16 +242,14 @@ def cross_fit(
     plan = Plan.of(fold, comparison.suspect)
     if classifier is not None:
         return _cross_fit_classifier(comparison, matrices, classifier, fold)
-    if not matrices:
+    members = {
+        name: ridge_scores(m, comparison.suspect, plan.weights, is_mean_zero=name in mean_zero)
+        for name, m in matrices.items()
+    } | dict(fitted or {})
+    if not members:
         zero = np.zeros(len(fold))
         return Scores(comparison, fold, zero, {}, 0.0, {})
-    raw = np.stack(
-        [
-            ridge_scores(m, comparison.suspect, plan.weights, is_mean_zero=name in mean_zero)
-            for name, m in matrices.items()
-        ],
-        axis=2,
-    )
+    raw = np.stack(list(members.values()), axis=2)
     by_family = np.empty((len(fold), raw.shape[2]))
     stacked = np.empty(len(fold))
     weights = np.stack([_stack_weights(raw, plan, comparison.suspect, k) for k in range(N_FOLDS)])
@@ -256,15 +257,15 @@ def cross_fit(
         test = fold == k
         by_family[test] = _standardise(raw[test, k])
         stacked[test] = _standardise(by_family[test] @ weights[k][:, None])[:, 0]
-    families = {name: by_family[:, f].copy() for f, name in enumerate(matrices)}
-    alone = np.eye(len(matrices))
+    families = {name: by_family[:, f].copy() for f, name in enumerate(members)}
+    alone = np.eye(len(members))
     return Scores(
         comparison,
         fold,
         stacked,
         families,
         _agreement(raw, plan, comparison.suspect, weights.mean(axis=0)),
-        {name: _agreement(raw, plan, comparison.suspect, alone[f]) for f, name in enumerate(matrices)},
+        {name: _agreement(raw, plan, comparison.suspect, alone[f]) for f, name in enumerate(members)},
     )
 
 

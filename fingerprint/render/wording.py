@@ -227,14 +227,18 @@ def _halves(result: FilterResult) -> list[str]:
     ]
 
 
+_READ = "Log-probabilities and gradients under"
+
+
 def model_sentences(report: Report) -> list[str]:
-    """What the model's family adds to the others, under which model, and how noisy its scores are."""
+    """What the model's families add to the others, under which model, and how noisy its scores are."""
     found = report.model
     if found is None:
         return []
     preamble = f"said before a prompt: {visible(repr(found.preamble), 160)}"
+    read = "Log-probabilities, gradients and students of" if "student" in report.settings else _READ
     sentences = [
-        f"Log-probabilities under {visible(found.model, 60)} ({preamble}) take the row AUROC of the stack from "
+        f"{read} {visible(found.model, 60)} ({preamble}) take the row AUROC of the stack from "
         f"{with_interval(found.auc_without)} to {with_interval(found.auc)}: {_signed(found.difference)}.",
         f"{_floor(found.floor)}.",
     ]
