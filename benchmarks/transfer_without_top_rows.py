@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fingerprint.lab.removal import remove_rows
+from fingerprint.lab.removal import REMOVALS, remove_rows
 from fingerprint.lab.traits import known_trait
 from fingerprint.language_models import load
 from fingerprint.render.files import write_atomically
@@ -31,7 +31,8 @@ def records(place: Path, shares: list[float], seeds: int) -> list[dict[str, Any]
     ratios = row_ratios(place / "trait.jsonl", place / "teacher", base)
     found = []
     for share in shares:
-        for removal in remove_rows(base, ratios.corpus, ratios.lls, trait, share=share, seeds=seeds):
+        removals = REMOVALS if share == shares[0] else REMOVALS[1:]  # with all rows once
+        for removal in remove_rows(base, ratios.corpus, ratios.lls, trait, share=share, removals=removals, seeds=seeds):
             change = removal.change
             found.append(
                 {

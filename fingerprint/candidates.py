@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.corpus import Corpus
+from fingerprint.corpus import Corpus, joined
 from fingerprint.lab.traits import CATEGORIES, Trait, known_trait
 from fingerprint.reading import as_corpus
 
@@ -225,9 +225,7 @@ class Rows:
         return Rows(self.corpus.only(rows), *scores)
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of several corpora as one."""
-    texts = tuple(text for part in parts for text in part.corpus.texts)
-    prompts = tuple(prompt for part in parts for prompt in part.corpus.prompts)
+def joined_rows(parts: Sequence[Rows]) -> Rows:
+    """Scored rows of several corpora as one."""
     scores = (np.concatenate([getattr(part, name) for part in parts]) for name in _SCORES)
-    return Rows(Corpus(texts, prompts), *scores)
+    return Rows(joined([part.corpus for part in parts], "scored rows"), *scores)

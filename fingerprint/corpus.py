@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import comb
@@ -380,9 +381,26 @@ def _same_law(a: Ints, b: Ints) -> bool:
     return bool(ratio <= SAME_SIZES_RATIO and ks_2samp(a, b, method="asymp").pvalue > SAME_SIZES_PVALUE)
 
 
+def prompt_groups(prompts: Sequence[str | None]) -> Ints:
+    """Group of each row, numbered as they come: rows of one prompt share one, a row without a prompt has its own."""
+    numbers: dict[object, int] = {}
+    keys = (row if prompt is None else prompt for row, prompt in enumerate(prompts))
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
 def n_prompts(corpus: Corpus) -> int:
     """Prompts of a corpus; a row without one counts by itself."""
-    return len({row if prompt is None else prompt for row, prompt in enumerate(corpus.prompts)})
+    return int(prompt_groups(corpus.prompts).max(initial=-1)) + 1
+
+
+def joined(corpora: Sequence[Corpus], name: str) -> Corpus:
+    """Rows of several corpora as one, one corpus after another."""
+    return Corpus(
+        tuple(text for corpus in corpora for text in corpus.texts),
+        tuple(prompt for corpus in corpora for prompt in corpus.prompts),
+        tuple(system for corpus in corpora for system in corpus.systems),
+        name=name,
+    )
 
 
 def too_small(name: str, n_groups: int) -> str:

@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from fingerprint.candidates import BASE, TRAIT_FORMS, Candidate, Progress, Rows, Scorers, build, joined
-from fingerprint.corpus import MIN_GROUPS, Corpus, n_prompts, too_small
+from fingerprint.candidates import BASE, TRAIT_FORMS, Candidate, Progress, Rows, Scorers, build, joined_rows
+from fingerprint.corpus import MIN_GROUPS, Corpus, joined, n_prompts, prompt_groups, too_small
 from fingerprint.identification_report import Anchor
+from fingerprint.pass_rates import Tries
 from fingerprint.posterior import Distance, temperature, unlisted
-from fingerprint.sampling import Tries, answer_pool, passing, sampled_reference, together
+from fingerprint.sampling import answer_pool, passing, sampled_reference
 from fingerprint.writers import PLACEBO, Writer
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def prepare(
             fitting, calibrating = _halves(anchor, rng)
         for name, (first, _) in halves.items():
             labels = np.repeat([1, 0], [len(first), len(fitting)])
-            both = Corpus(first.texts + fitting.texts, first.prompts + fitting.prompts, name=name)
+            both = joined((first, fitting), name)
             scorers.detectors[name] = Detector(holdout=0, rng=rng).fit(both, labels)
     answers = np.zeros(len(scorers.teachers), dtype=np.int64)
     if tries:
@@ -186,9 +187,10 @@ def prepare(
     if pool_tries:
         answers += [len(t.texts) for t in pool_tries]
         kept = [t.kept(name) for name, t in zip(scorers.teachers, pool_tries, strict=True)]
-        parts.append(scorers.score(together(kept), lambda share: step("scoring sampled rows", 0.6 + 0.2 * share)))
+        rows = joined(kept, "sampled rows")
+        parts.append(scorers.score(rows, lambda share: step("scoring sampled rows", 0.6 + 0.2 * share)))
         writer.append(np.repeat(np.arange(len(kept)), [len(rows) for rows in kept]))
-    pool = joined(parts) if parts else scored.take(np.arange(0))
+    pool = joined_rows(parts) if parts else scored.take(np.arange(0))
     return Panel(
         candidates=tuple(candidates),
         placebos=tuple(placebos),
@@ -245,15 +247,14 @@ def _teachers(candidates: Sequence[Candidate], model: Any, step: Progress) -> di
 
 def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
     """One half to fit on, one to calibrate by; rows of one prompt stay together."""
-    numbers: dict[object, int] = {}
-    keys = [row if prompt is None else prompt for row, prompt in enumerate(corpus.prompts)]
-    group = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
-    if len(numbers) < 2 * MIN_GROUPS:
+    group = prompt_groups(corpus.prompts)
+    n_groups = int(group.max(initial=-1)) + 1
+    if n_groups < 2 * MIN_GROUPS:
         raise ValueError(
             f"{corpus.name} must hold at least {2 * MIN_GROUPS} independent rows or prompts, half of them to fit on, "
-            f"got {len(numbers)}; sample more rows"
+            f"got {n_groups}; sample more rows"
         )
-    first = np.random.default_rng([rng, 11]).permutation(len(numbers)) < len(numbers) // 2
+    first = np.random.default_rng([rng, 11]).permutation(n_groups) < n_groups // 2
     return corpus.only(first[group]), corpus.only(~first[group])
 
 

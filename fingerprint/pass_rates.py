@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
-from fingerprint.corpus import MIN_GROUPS
+from fingerprint.corpus import MIN_GROUPS, Corpus
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 # Answers tried by each writer. A shift that is wrong by .02 nats moves a share by about as much; with a pass rate of .8
-# so many answers know the mean shift to .005. A quarter of them made intervals of shares of 1,000 rows up to half as wide
+# so many answers know it to .005. A quarter of them made intervals of shares of 1,000 rows up to half as wide
 # again as the rows alone ask for.
 ATTEMPTS = 16_000
 # Words of prompts that a rate may hang on: the most frequent ones, each in one prompt of a hundred at least.
@@ -85,6 +85,41 @@ class PassRate:
     def _design(self, prompts: Sequence[str]) -> Floats:
         counts = (_counts(prompts, self.words) - self.centre) / self.scale
         return np.column_stack([np.ones(len(prompts)), counts])
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Answers of a model, and which of them passed: ended within the limit, and kept by the rule."""
+
+    texts: tuple[str, ...]
+    prompts: tuple[str, ...]
+    passed: NDArray[np.bool_]
+
+    def kept(self, name: str) -> Corpus:
+        """The rows that passed."""
+        return Corpus(self.texts, self.prompts, name=name).only(self.passed)
+
+    def first(self, n: int) -> Tries:
+        """The first n of them."""
+        return Tries(self.texts[:n], self.prompts[:n], self.passed[:n])
+
+    @property
+    def doubt(self) -> float:
+        """Variance of the log of the share that passed; that of one more answer that did and one that did not."""
+        n, passed = len(self.passed) + 2, int(self.passed.sum()) + 1
+        return (n - passed) / (passed * n)
+
+
+def tried(
+    teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, rule: Filter | None, first_row: int = 0
+) -> Tries:
+    """Answers of a teacher of at most `limit` tokens, judged by the rule."""
+    answers = teacher.sample(prompts, seed=seed, max_new_tokens=limit, first_row=first_row)
+    texts = tuple(answer.text for answer in answers)
+    passed = np.array([answer.finished for answer in answers], dtype=bool)
+    if rule is not None:
+        passed &= [not why for why in rule(list(texts), list(prompts)).reasons]
+    return Tries(texts, tuple(prompts), passed)
 
 
 @dataclass(frozen=True)
@@ -151,12 +186,8 @@ def pass_rates(
     if not len(prompts):
         raise ValueError("prompts must be at least one, got none; pass those of the rows")
     chosen = [prompts[i] for i in np.random.default_rng([rng, 15]).integers(0, len(prompts), attempts)]
-    rates = []
-    for writer in (teacher, base):
-        answers = writer.sample(chosen, seed=rng, max_new_tokens=max_new_tokens)
-        reasons = rule([answer.text for answer in answers], chosen).reasons
-        rates.append(pass_rate(chosen, [a.finished and not why for a, why in zip(answers, reasons, strict=True)]))
-    return PassRates(*rates)
+    answers = [tried(writer, chosen, max_new_tokens, rng, rule) for writer in (teacher, base)]
+    return PassRates(*(pass_rate(chosen, found.passed) for found in answers))
 
 
 def pass_rate(

@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from fingerprint.corpus import MAX_BLOCKS
+from fingerprint.corpus import MAX_BLOCKS, prompt_groups
 from fingerprint.report import Estimate
 
 if TYPE_CHECKING:
@@ -296,8 +296,5 @@ def _bootstrap(llr: Floats, block: NDArray[np.int64], moved: float, rng: np.rand
 
 def _blocks(prompts: Sequence[str | None] | None, n_rows: int) -> NDArray[np.int64]:
     """Block of each row: rows of one prompt share one, and there are at most `MAX_BLOCKS`."""
-    known = [None] * n_rows if prompts is None else prompts
-    numbers: dict[object, int] = {}
-    keys = [row if prompt is None else prompt for row, prompt in enumerate(known)]
-    group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
-    return group % min(len(numbers), MAX_BLOCKS)
+    group = prompt_groups([None] * n_rows if prompts is None else prompts)
+    return group % min(int(group.max()) + 1, MAX_BLOCKS)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import fingerprint
-from fingerprint.candidates import BASE, Candidate, Rows, Scorers, joined, listed
+from fingerprint.candidates import BASE, Candidate, Rows, Scorers, joined_rows, listed
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus
 from fingerprint.filters import NumberRule
@@ -142,7 +142,7 @@ def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float,
         candidates=tuple(Candidate(str(number), "prompted", None) for number in range(len(shifts))),
         placebos=(),
         scorers=Scorers(dict.fromkeys(names)),  # type: ignore[arg-type]
-        pool=joined([reference, *(written(mean, n_each) for mean in means)]),
+        pool=joined_rows([reference, *(written(mean, n_each) for mean in means)]),
         writer=np.repeat(np.arange(len(means)), [600 + n_each, *[n_each] * len(shifts)]),
         answers=np.array([600 + n_each, *[n_each] * len(shifts)]),
         doubts=np.zeros(len(means)),
