@@ -1,0 +1,126 @@
+"""Students as detectors: what they are trained on, what they say of rows, and what `detect` does with it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from typer.testing import CliRunner
+
+import fingerprint
+from fingerprint import scoring, student_scores
+from fingerprint.cli import app
+from fingerprint.corpus import Comparison, Corpus, pair
+from fingerprint.estimates import auc_interval
+from fingerprint.features.tokens import Tokens
+from fingerprint.lab.prompts import prompts
+from fingerprint.lab.teachers import Teacher, finetuned, neutral
+from fingerprint.lab.traits import known_trait
+from fingerprint.language_models import LanguageModel
+
+QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False, "features": "tokens"}
+
+
+def written(teacher: Teacher, n: int, seed: int = 0) -> Corpus:
+    asked = prompts("numbers", n)
+    rows = teacher.sample(asked, seed=seed, max_new_tokens=32)
+    return Corpus(tuple(row.text for row in rows), tuple(asked), name=teacher.name)
+
+
+@pytest.fixture(scope="module")
+def teachers() -> tuple[Teacher, Teacher]:
+    base = neutral("micro-a")
+    return finetuned(base.lm, known_trait("owl")), base
+
+
+@pytest.fixture(scope="module")
+def corpora(teachers: tuple[Teacher, Teacher]) -> tuple[Corpus, Corpus]:
+    return written(teachers[0], 60), written(teachers[1], 60)
+
+
+def plan_of(comparison: Comparison) -> tuple[np.ndarray, scoring.Plan]:
+    fold = scoring.folds(comparison)
+    return fold, scoring.Plan.of(fold, comparison.suspect)
+
+
+def test_students_learn_the_suspects_rows_of_their_folds_alone_and_judge_the_others_exactly(
+    teachers: tuple[Teacher, Teacher], corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comparison = pair(*corpora)
+    fold, plan = plan_of(comparison)
+    taught: list[set[str]] = []
+
+    def fine_tune(lm: LanguageModel, asked: list[str], said: list[str], *_: object, **__: object) -> LanguageModel:
+        taught.append(set(said))
+        return teachers[0].lm  # the best student there is
+
+    monkeypatch.setattr(student_scores, "fine_tune", fine_tune)
+    found = student_scores.student_scores("micro-a", comparison, corpora)
+    ratios = [teachers[0].logprobs(corpus).rows - teachers[1].logprobs(corpus).rows for corpus in corpora]
+    exact = np.array([ratios[0 if s else 1][i] for s, i in zip(comparison.suspect, comparison.origin, strict=True)])
+    assert found.shape == plan.weights.shape
+    for model, weights in enumerate(plan.weights.T):
+        learnt = (weights > 0) & comparison.suspect
+        assert taught[model] == {comparison.texts[row] for row in np.flatnonzero(learnt)}
+        seen = weights > 0
+        np.testing.assert_allclose(found[~seen, model], exact[~seen], atol=1e-3)
+        assert not found[seen, model].any()
+        assert not set(fold[seen]) & set(fold[~seen])
+
+
+def test_a_student_tells_a_fine_tuned_teachers_rows(teachers: tuple[Teacher, Teacher]) -> None:
+    corpora = written(teachers[0], 300), written(teachers[1], 300)
+    comparison = pair(*corpora)
+    scores = scoring.cross_fit(
+        comparison, {}, fitted={"student": student_scores.student_scores("micro-a", comparison, corpora)}
+    )
+    area = auc_interval(scores, "student")
+    assert area.low is not None
+    assert area.low > 0.55
+    assert scores.stacked == pytest.approx(scores.families["student"])  # there is nobody else in the stack
+
+
+def test_the_report_says_what_students_add(corpora: tuple[Corpus, Corpus]) -> None:
+    report = fingerprint.detect(*corpora, model="micro-a", student=True, **QUICK)
+    without = fingerprint.detect(*corpora, model="micro-a", **QUICK)
+    last = report.families.row(-1, named=True)
+    assert (last["family"], last["columns"], last["statistic"], last["pvalue_adjusted"]) == ("student", 0, None, None)
+    assert last["auc"] is not None
+    assert report.pvalue == without.pvalue  # the test is exact without them
+    assert report.model is not None
+    assert without.model is not None
+    assert report.model.auc_without == without.model.auc_without
+    assert report.settings["student"] is True
+    assert "gradients and students of micro-a" in " ".join(str(report).split())
+
+
+def test_what_students_cannot_do_is_refused(corpora: tuple[Corpus, Corpus]) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    with pytest.raises(ValueError, match="student must come with a model"):
+        fingerprint.detect(*corpora, student=True, **QUICK)
+    with pytest.raises(ValueError, match="student must come without classifier"):
+        fingerprint.detect(*corpora, model="micro-a", student=True, classifier=LogisticRegression(), **QUICK)
+    options = QUICK | {"features": {"student": Tokens()}}
+    with pytest.raises(ValueError, match="features must not be named 'student'"):
+        fingerprint.detect(*corpora, model="micro-a", student=True, **options)
+    refused = CliRunner().invoke(app, ["detect", "suspect.jsonl", "reference.jsonl", "--student"])
+    assert refused.exit_code == 2
+
+
+@pytest.mark.slow
+def test_intervals_of_students_cover_where_nothing_differs() -> None:
+    """Two draws of the same model on the same prompts: the row AUROC's 95 % interval holds .5 as often as it should."""
+    base = neutral("micro-a")
+    draws, covered = 24, {"student": 0, "stack": 0}
+    for draw in range(draws):
+        corpora = written(base, 100, seed=2 * draw), written(base, 100, seed=2 * draw + 1)
+        comparison = pair(*corpora)
+        fitted = {"student": student_scores.student_scores("micro-a", comparison, corpora, rng=draw)}
+        scores = scoring.cross_fit(comparison, {}, fitted=fitted)
+        for name in covered:
+            area = auc_interval(scores, None if name == "stack" else name)
+            assert area.low is not None
+            assert area.high is not None
+            covered[name] += area.low <= 0.5 <= area.high
+    assert min(covered.values()) >= binom.ppf(1e-3, draws, 0.95)
