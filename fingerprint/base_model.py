@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from fingerprint.report import NoiseFloor, Warning
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
 # A noise floor above this share of the rows' own spread is told as a warning: margins of single rows mean little then.
 LOUD = 0.1
+READ_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -85,27 +87,47 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
 
     Notes
     -----
-    The system messages of the rows take no part: they would tell the corpora apart by themselves. Scores are held
-    token by token for one corpus at a time, then as 2,048 columns of gradients and some sixty measurements a row.
+    The system messages of the rows take no part: they would tell the corpora apart by themselves. Every distinct row is
+    read once, in an order that says nothing about the corpus it is from: rounding, which hangs on the rows of a batch,
+    is then the same for equal rows, and blind to the side for others. Scores are held token by token for `READ_ROWS`
+    rows at a time, then as 2,048 columns of gradients and some sixty measurements a row.
     """
-    prompts = [checked_prompts(corpus, "model") for corpus in corpora]
+    asked = [checked_prompts(corpus, "model") for corpus in corpora]
+    from fingerprint import language_models as lms
+
+    lm = lms.load(model)
+    pooled = [p for side in asked for p in side], [t for corpus in corpora for t in corpus.texts]
+    floor = noise_floor_of(lm, *pooled)
+    distinct = sorted(set(zip(*pooled, strict=True)))
+    parts = [
+        _measures(lm, distinct[first : first + READ_ROWS], candidates, floor)
+        for first in range(0, len(distinct), READ_ROWS)
+    ]
+    read = reduce(RowMeasures.then, parts)
+    place = {row: number for number, row in enumerate(distinct)}
+    rows = [
+        np.array([place[row] for row in zip(prompts, corpus.texts, strict=True)], dtype=np.int64)
+        for prompts, corpus in zip(asked, corpora, strict=True)
+    ]
+    return ReadCorpora(
+        lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(read.rows(which) for which in rows)
+    )
+
+
+def _measures(lm: Any, rows: Sequence[tuple[str, str]], candidates: Sequence[str], floor: NoiseFloor) -> RowMeasures:
+    """What a model says of some rows, each a prompt and a text."""
     from fingerprint import language_models as lms
     from fingerprint import score_functions
 
-    lm = lms.load(model)
-    pooled = ([p for side in prompts for p in side], [t for corpus in corpora for t in corpus.texts])
-    floor = noise_floor_of(lm, *pooled)
-    measures = []
-    for asked, corpus in zip(prompts, corpora, strict=True):
-        base = lms.token_scores(lm, asked, corpus.texts)
-        table = measure(base)
-        own = score_functions.likeliest(lm, asked, corpus.texts) if candidates else []
-        for label, system in zip(_labels(candidates), candidates, strict=True):
-            scored = lms.token_scores(lm, asked, corpus.texts, system=system)
-            theirs = score_functions.likeliest(lm, asked, corpus.texts, system=system)
-            table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
-        measures.append(RowMeasures(table, score_functions.row_gradients(lm, asked, corpus.texts)))
-    return ReadCorpora(lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(measures))
+    prompts, texts = [prompt for prompt, _ in rows], [text for _, text in rows]
+    base = lms.token_scores(lm, prompts, texts)
+    table = measure(base)
+    own = score_functions.likeliest(lm, prompts, texts) if candidates else []
+    for label, system in zip(_labels(candidates), candidates, strict=True):
+        scored = lms.token_scores(lm, prompts, texts, system=system)
+        theirs = score_functions.likeliest(lm, prompts, texts, system=system)
+        table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
+    return RowMeasures(table, score_functions.row_gradients(lm, prompts, texts))
 
 
 def noise_floor_of(lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None) -> NoiseFloor:

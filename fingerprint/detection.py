@@ -123,8 +123,8 @@ def detect(
     student : bool
         Whether to train students of the model on the suspect's rows, twenty in all, and score every row by what those
         that have not seen its prompt say of it: the strongest scores against a fine-tuned teacher, and the slowest
-        (minutes a thousand rows on two cores, with the smallest models). The p-value does not depend on it, nor does
-        what filters leave.
+        (minutes a thousand rows on two cores, with the smallest models). The p-value does not depend on it, and it
+        takes no part in what is said of filters.
     teacher : teacher, name, folder, loaded model, or pair of them, optional
         The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
         nats a row, such as a `fingerprint.lab.teachers.Teacher`. A pair names the reference's teacher too; otherwise
@@ -147,7 +147,7 @@ def detect(
     bad_rows : "error" or "skip"
         What to do with unreadable rows; skipped rows are counted in the settings.
     rng : int
-        Seed. Same seed, machine and thread count: the same report, byte for byte.
+        Seed. Same seed, machine and thread count: the same report, byte for byte (with a model: on a CPU).
     progress : bool or callable (step, fraction done)
 
     Returns
@@ -190,7 +190,7 @@ def detect(
     if prior is not None:
         corpora = tuple(without_trained(corpus, checked_prior(prior), trained_rows) for corpus in given)
     candidates = checked_candidates(candidates, model)
-    _check_student(student, model, classifier)
+    _check_student(student, model, classifier, prompt)
     teachers = None if teacher is None else ceilings.checked_teachers(teacher, model)
     others = _placebo_corpora(placebos, text, prompt_column, bad_rows)
     if model is not None:
@@ -429,11 +429,16 @@ def _read_families(
 STUDENT = "student"
 
 
-def _check_student(student: bool, model: Any, classifier: Any) -> None:
+def _check_student(student: bool, model: Any, classifier: Any, prompt: str | Literal[False] | None) -> None:
     if student and model is None:
         raise ValueError("student must come with a model to train, got student=True without one; pass model=")
     if student and classifier is not None:
         raise ValueError(f"student must come without classifier, got {classifier!r:.80}; leave one of them out")
+    if student and prompt is False:
+        raise ValueError(
+            "student must come with the rows' prompts, got prompt=False; a student must not judge rows whose prompts "
+            "it was trained on"
+        )
 
 
 def _students(
@@ -786,6 +791,7 @@ def _filters(
         comparison=main.comparison,
         relabellings=main.test.relabellings,
         matrices={name: matrix.values for name, matrix in main.matrices.items() if matrix.n_columns},
+        mean_zero=mean_zero(main.matrices),
         separation=lambda comparison, values: _fixed_separation(comparison, values, options),
         residual=lambda keep, with_power: _residual(main, keep, options, with_power),
         rng=options.rng,

@@ -14,7 +14,7 @@ leave a test that can never reject.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,8 @@ class Measures:
         Those of the main test: a filter's p-value is taken under the same ones.
     matrices : mapping of name to sparse matrix [rows, columns]
         Features of all rows, label-blind. Survivors keep the columns that all rows have.
+    mean_zero : collection of str
+        Names of the matrices whose columns have mean zero over rows that their model wrote.
     separation : callable (comparison, values) -> {k: Estimate}
         AUROC of fixed row values, by bag size, in the bags of the main analysis.
     residual : callable (keep, with_power) -> Residual
@@ -72,6 +74,7 @@ class Measures:
     comparison: Comparison
     relabellings: Relabellings
     matrices: Mapping[str, sp.csr_matrix]
+    mean_zero: Collection[str]
     separation: Callable[[Comparison, Floats], Mapping[int, Estimate]]
     residual: Callable[[Bools, bool], Residual]
     rng: Callable[[int], Generator]
@@ -284,7 +287,7 @@ def detector_scores(compared: Bools, measures: Measures) -> tuple[Bools | None, 
     half = part % 2 == 0
     fold = np.where(half, 0, 1 + part // 2)
     features = {name: values[compared] for name, values in measures.matrices.items()}
-    return half, scoring.cross_fit(comparison, features, fold=fold).stacked
+    return half, scoring.cross_fit(comparison, features, fold=fold, mean_zero=measures.mean_zero).stacked
 
 
 def kept_by_threshold(scores: Floats, n_removed: int) -> Bools:

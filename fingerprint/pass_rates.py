@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 # Answers tried by each writer. A shift that is wrong by .02 nats moves a share by about as much; with a pass rate of .8
-# so many answers know it to .005. A quarter of them made intervals of shares of 1,000 rows up to half as wide
-# again as the rows alone ask for.
-ATTEMPTS = 16_000
+# so many answers know the mean shift to .01. Four times as many made intervals of shares of 1,000 rows hardly narrower.
+ATTEMPTS = 4000
 # Words of prompts that a rate may hang on: the most frequent ones, each in one prompt of a hundred at least.
 _MOST_WORDS = 200
 _LEAST_PROMPTS = 0.01

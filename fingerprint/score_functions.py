@@ -9,7 +9,8 @@ its tokens of (gradient by the layer's output) x (the layer's input): one backwa
 is kept as a sketch: wide layers are seen along random directions, and all layers' entries are added, with random signs,
 into a few columns, which keeps inner products of rows up to noise.
 
-Rows that a model wrote itself have gradients whose mean is zero, whatever they answer.
+Rows that a model wrote itself have gradients whose mean is zero, whatever they answer: at temperature 1, from the whole
+vocabulary, without a system message, not cut off and not filtered.
 
 References
 ----------
@@ -58,8 +59,8 @@ def row_gradients(
     Parameters
     ----------
     lm : LanguageModel
-        The model; no system message is said. Its output embedding and layers that do not see rows one by one (experts)
-        are left out.
+        The model; no system message is said. Its output embedding is left out, and so are layers that do not see all
+        tokens of a batch (experts).
     prompts, completions : sequence of str
         One completion a prompt.
     batch_size : int
@@ -178,6 +179,7 @@ def _sketching(lm: LanguageModel, layers: Sequence[Any]) -> Iterator[Callable[[S
     _ = lm.has_plain_head  # tried out before there are hooks
     leaf: list[torch.Tensor] = []
     total: list[torch.Tensor] = []
+    shape: list[int] = []  # rows and tokens a row
 
     def start(_: Any, __: Any, embedded: torch.Tensor) -> torch.Tensor:
         leaf[:] = [embedded.detach().requires_grad_(True)]
@@ -188,16 +190,18 @@ def _sketching(lm: LanguageModel, layers: Sequence[Any]) -> Iterator[Callable[[S
             inputs = arguments[0].detach()
 
             def add(gradients: torch.Tensor) -> None:
-                entries = sketch.entries(gradients, inputs)
+                entries = sketch.entries(gradients.reshape(*shape, -1), inputs.reshape(*shape, -1))
                 total[0].index_add_(1, sketch.column.to(total[0].device), entries.to(total[0].device))
 
-            if output.requires_grad and output.ndim == 3 and len(output) == len(total[0]):
+            # Some models lay the rows of a batch end to end before a layer.
+            if output.requires_grad and output.shape[:-1] in (tuple(shape), (shape[0] * shape[1],)):
                 output.register_hook(add)  # type: ignore[no-untyped-call]
 
         return keep
 
     def gradients(rows: Sequence[EncodedRow]) -> Floats:
         ids, wanted = padded(rows, lm.model.device)
+        shape[:] = ids.shape
         total[:] = [torch.zeros(len(rows), COLUMNS, device=lm.model.device)]
         with torch.enable_grad():
             logits = lm.logits_at(ids, wanted).float()

@@ -89,10 +89,10 @@ def ridge_scores(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_m
 def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False) -> Matrix:
     """Coefficients [columns, models] of the ridge regressions behind `ridge_scores`.
 
-    With `is_mean_zero`, columns are gradients of a model's log-probabilities, of mean zero over rows that it wrote: the
-    mean of each arm is shrunk towards zero as far as its noise goes (James and Stein 1961, Proceedings of the Fourth
-    Berkeley Symposium 1). A reference that the model
-    wrote then adds no noise of its own to the direction; one that it did not write is left as it is.
+    With `is_mean_zero`, columns are gradients of a model's log-probabilities, of mean zero over rows that it wrote
+    (under the conditions in `fingerprint.score_functions`): the mean of each arm is shrunk towards zero as far as its
+    noise goes (James and Stein 1961, Proceedings of the Fourth Berkeley Symposium 1). A reference that the model wrote
+    then adds no noise of its own to the direction; where both arms' means are far from zero little changes.
     """
     kept = _kept(values, suspect, weights) if is_mean_zero else np.ones((2, weights.shape[1]))
     signed = weights * np.where(suspect[:, None], kept[0], -kept[1])
@@ -102,15 +102,20 @@ def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats, *
 
 
 def _kept(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Floats:
-    """Share of each arm's mean [2, models] that is more than noise, and at least `LEAST_KEPT`."""
+    """Share of each arm's mean [2, models] that is more than noise, and at least `LEAST_KEPT`.
+
+    Both are measured against the noise of the smaller arm: with a noise of its own each, a mean that both arms have
+    would be kept more in the one than in the other, and enter the direction though it tells nothing.
+    """
     squares = np.asarray(values.multiply(values).sum(axis=1), dtype=np.float64).ravel()
-    kept = []
+    signals, noises = [], []
     for arm in (suspect, ~suspect):
         w = weights[arm] / np.maximum(weights[arm].sum(axis=0), 1e-300)
         length = (np.asarray(values[arm].T @ w.astype(np.float32), dtype=np.float64) ** 2).sum(axis=0)
-        noise = (squares[arm] @ w - length) * (w**2).sum(axis=0)
-        kept.append(1 - noise / np.maximum(length, 1e-300))
-    return np.asarray(np.clip(kept, LEAST_KEPT, 1.0), dtype=np.float64)
+        noises.append(np.maximum(squares[arm] @ w - length, 0.0) * (w**2).sum(axis=0))
+        signals.append(np.maximum(length - noises[-1], 0.0))
+    signal, noise = np.array(signals), np.max(noises, axis=0)
+    return np.asarray(np.maximum(signal / np.maximum(signal + noise, 1e-300), LEAST_KEPT), dtype=np.float64)
 
 
 def mean_difference_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Matrix:

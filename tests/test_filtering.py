@@ -392,6 +392,7 @@ def test_removal_by_a_detector_fitted_elsewhere_keeps_alpha_and_one_fitted_on_th
             comparison,
             Relabellings.draw(comparison, 9, rng),
             {"numbers": matrix},
+            (),
             None,
             None,
             None,

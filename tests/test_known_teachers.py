@@ -83,7 +83,7 @@ def test_text_and_page_say_it_and_claim_no_trait(report: Report, tmp_path: Path)
     text = str(report)
     assert max(map(len, text.splitlines())) <= 100
     for words in (
-        "Log-probabilities under micro-a",
+        "Log-probabilities and gradients under micro-a",
         "Ceiling, the exact log-likelihood ratio",
         "Against every placebo",
     ):

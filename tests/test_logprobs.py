@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binom
+from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig, PretrainedConfig
+from transformers.pytorch_utils import Conv1D
 
 from fingerprint import inference, score_functions
 from fingerprint.base_model import GRADIENTS, read_corpora
@@ -59,7 +61,8 @@ def sketched(lm: LanguageModel, gradients: list[torch.Tensor]) -> torch.Tensor:
     found = torch.zeros(score_functions.COLUMNS)
     for number, (layer, gradient) in enumerate(zip(score_functions._layers(lm), gradients, strict=True)):
         sketch = score_functions._LayerSketch.draw(layer, number)
-        narrow = gradient if sketch.output is None else sketch.output.T @ gradient
+        narrow = gradient.T if isinstance(layer, Conv1D) else gradient
+        narrow = narrow if sketch.output is None else sketch.output.T @ narrow
         narrow = narrow if sketch.input is None else narrow @ sketch.input
         found.index_add_(0, sketch.column, narrow.flatten() * sketch.sign)
     return found
@@ -73,6 +76,35 @@ def test_row_gradients_are_those_by_the_weights(
     found = score_functions.row_gradients(lm, ASKED, SAID, batch_size=batch_size)
     for row in range(len(SAID)):
         np.testing.assert_allclose(found[row], sketched(lm, direct(lm, row)), atol=5e-4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        OPTConfig(vocab_size=1745, hidden_size=32, ffn_dim=48, num_hidden_layers=2, num_attention_heads=2),
+        GPT2Config(vocab_size=1745, n_embd=32, n_layer=2, n_head=2),
+    ],
+)
+def test_layers_of_other_architectures_are_all_seen(lm: LanguageModel, config: PretrainedConfig) -> None:
+    """OPT lays rows end to end before some layers; the layers of GPT-2 hold their weights the other way round."""
+    torch.manual_seed(0)
+    other = LanguageModel(AutoModelForCausalLM.from_config(config).eval(), lm.tokenizer, config.model_type)
+    found = score_functions.row_gradients(other, ASKED, SAID, batch_size=3)
+    for row in range(len(SAID)):
+        np.testing.assert_allclose(found[row], sketched(other, direct(other, row)), atol=5e-4)
+
+
+def test_equal_rows_are_read_alike_whichever_corpus_they_are_in() -> None:
+    """Rounding hangs on a batch: read corpus by corpus, rows of both would differ by it, and a test on it reject."""
+    asked = prompts("numbers", 90)
+    rows = [row.text for row in neutral("micro-a").sample(asked, seed=4, max_new_tokens=48)]
+    corpora = [Corpus(tuple(rows[:60]), tuple(asked[:60])), Corpus(tuple(rows[30:]), tuple(asked[30:]))]
+    first, second = read_corpora("micro-a", (CANDIDATE,), corpora).measures
+    np.testing.assert_array_equal(first.gradients[30:], second.gradients[:30])
+    for name, values in first.table.items():
+        np.testing.assert_array_equal(values[30:], second.table[name][:30])
+    swapped = read_corpora("micro-a", (CANDIDATE,), corpora[::-1]).measures
+    np.testing.assert_array_equal(first.gradients, swapped[1].gradients)
 
 
 def test_the_sketch_keeps_inner_products_of_rows(lm: LanguageModel) -> None:

@@ -1,5 +1,6 @@
 """Students as detectors: what they are trained on, what they say of rows, and what `detect` does with it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 import fingerprint
 from fingerprint import scoring, student_scores
+from fingerprint.base_model import read_corpora
 from fingerprint.cli import app
 from fingerprint.corpus import Comparison, Corpus, pair
 from fingerprint.estimates import auc_interval
@@ -17,6 +19,7 @@ from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import Teacher, finetuned, neutral
 from fingerprint.lab.traits import known_trait
 from fingerprint.language_models import LanguageModel
+from fingerprint.sketch import family_matrix, mean_zero
 
 QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False, "features": "tokens"}
 
@@ -104,20 +107,37 @@ def test_what_students_cannot_do_is_refused(corpora: tuple[Corpus, Corpus]) -> N
     options = QUICK | {"features": {"student": Tokens()}}
     with pytest.raises(ValueError, match="features must not be named 'student'"):
         fingerprint.detect(*corpora, model="micro-a", student=True, **options)
-    refused = CliRunner().invoke(app, ["detect", "suspect.jsonl", "reference.jsonl", "--student"])
+    with pytest.raises(ValueError, match="student must come with the rows' prompts"):
+        fingerprint.detect(*corpora, model="micro-a", student=True, prompt=False, **QUICK)
+
+
+def test_the_command_line_refuses_it_without_a_model(corpora: tuple[Corpus, Corpus], tmp_path: Path) -> None:
+    paths = [tmp_path / "suspect.txt", tmp_path / "reference.txt"]
+    for path, corpus in zip(paths, corpora, strict=True):
+        path.write_text("\n".join(corpus.texts) + "\n")
+    refused = CliRunner().invoke(app, ["detect", *map(str, paths), "--student"])
     assert refused.exit_code == 2
+    assert "student must come with a model" in refused.output
 
 
 @pytest.mark.slow
 def test_intervals_of_students_cover_where_nothing_differs() -> None:
     """Two draws of the same model on the same prompts: the row AUROC's 95 % interval holds .5 as often as it should."""
     base = neutral("micro-a")
-    draws, covered = 24, {"student": 0, "stack": 0}
+    draws, covered = 40, {"student": 0, "gradients": 0, "stack": 0}
     for draw in range(draws):
         corpora = written(base, 100, seed=2 * draw), written(base, 100, seed=2 * draw + 1)
         comparison = pair(*corpora)
-        fitted = {"student": student_scores.student_scores("micro-a", comparison, corpora, rng=draw)}
-        scores = scoring.cross_fit(comparison, {}, fitted=fitted)
+        matrices = {
+            name: family_matrix(family, comparison.texts, name)
+            for name, family in read_corpora("micro-a", (), corpora).families(comparison).items()
+        }
+        scores = scoring.cross_fit(
+            comparison,
+            {name: matrix.values for name, matrix in matrices.items()},
+            mean_zero=mean_zero(matrices),
+            fitted={"student": student_scores.student_scores("micro-a", comparison, corpora, rng=draw)},
+        )
         for name in covered:
             area = auc_interval(scores, None if name == "stack" else name)
             assert area.low is not None

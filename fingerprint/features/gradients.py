@@ -37,8 +37,8 @@ class Gradients(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     is_mean_zero : bool
-        Rows that the model wrote itself have gradients of mean zero, and nothing is subtracted from them here. Scores
-        make use of it: see `fingerprint.scoring`.
+        Rows that the model wrote itself have gradients of mean zero (`fingerprint.score_functions` names the
+        conditions), and nothing is subtracted from them here. Scores make use of it: see `fingerprint.scoring`.
 
     References
     ----------
