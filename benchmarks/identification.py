@@ -1,6 +1,7 @@
 """Who wrote it: names, nulls and calibration of `identify`, and coverage of the share of a mixture.
 
     python benchmarks/identification.py [--runs 20] [--rows 1000] [--json FILE] [--only identify|shares] [--workers 1]
+        [--share-rows sampled,passed]
 
 Ten animals, each fine-tuned and prompted, all from one micro model. Every run is a new corpus on the same prompts, with
 its own draws, written by one of: the fine-tuned teachers, the prompted teachers, the base, the lab's placebo prompt
@@ -9,8 +10,8 @@ fine-tuned from another seed. Prompted and fine-tuned rows are judged by candida
 form, and of both. Calibration is that of the posterior (named candidate or none) over corpora of 100 rows: parts of the
 runs' rows, which all judge the same panel.
 
-Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known; how often the answers of either
-pass the rule is learnt from 4,000 other answers of each.
+Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known: rows as they were sampled, and rows
+that passed the rule, where how often the answers of either do is learnt from 4,000 other answers of each.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from fingerprint.pass_rates import pass_rates
 from fingerprint.shares import mixture_share, row_ratios
 
 MOST_TOKENS = 48
+LONG = 256  # tokens that nearly all answers end within
 BAG = 100  # rows of a corpus in the calibration
 BAGS = 200
 SHARES = (0.05, 0.1, 0.25, 0.5)
@@ -70,6 +72,13 @@ def written(teacher: Teacher, asked: list[str], seed: int) -> Corpus:
     answers = teacher.sample(asked, seed=seed, max_new_tokens=MOST_TOKENS)
     reasons = NumberRule()([a.text for a in answers], asked).reasons
     kept = [(p, a.text) for p, a, why in zip(asked, answers, reasons, strict=True) if a.finished and not why]
+    return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
+
+
+def sampled(teacher: Teacher, asked: list[str], seed: int) -> Corpus:
+    """Rows as a teacher writes them, whatever they are."""
+    answers = teacher.sample(asked, seed=seed, max_new_tokens=LONG)
+    kept = [(p, a.text) for p, a in zip(asked, answers, strict=True) if a.finished]  # all but a few, if any
     return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
 
 
@@ -203,11 +212,11 @@ def shown_calibration(bags: list[tuple[float, bool, float]]) -> dict[str, float]
     return found
 
 
-def shares(runs: int, n_rows: int, trait: str, seed: int) -> list[dict[str, Any]]:
-    """Coverage and width of both intervals."""
+def shares(runs: int, n_rows: int, trait: str, seed: int, kind: str) -> list[dict[str, Any]]:
+    """Coverage and width of both intervals, on rows as "sampled" or that "passed" the rule."""
     base = load("micro-a")
     writers = (finetuned(base, known_trait(trait)), neutral(base))
-    print(f"\nShare of {trait}'s rows, {runs} corpora of {n_rows} rows each\n{'share':>6} {'interval':<12} "
+    print(f"\nShare of {trait}'s rows, {runs} corpora of {n_rows} rows {kind}\n{'share':>6} {'interval':<12} "
           f"{'mean':>6} {'coverage':>24} {'median width':>13}")
     hits: dict[tuple[float, str], list[bool]] = {}
     widths: dict[tuple[float, str], list[float]] = {}
@@ -215,12 +224,14 @@ def shares(runs: int, n_rows: int, trait: str, seed: int) -> list[dict[str, Any]
     for run in range(runs):
         asked = prompts("numbers", PROMPTS_PER_ROW * n_rows, rng=seed + 7919 * (run + 1))
         # Each teacher answers all prompts once; mixtures of one run take their rows from these.
-        theirs, others = (row_ratios(written(w, asked, seed + run), *writers) for w in writers)
+        make = written if kind == "passed" else sampled
+        theirs, others = (row_ratios(make(w, asked, seed + run), *writers) for w in writers)
         known = dict(zip(theirs.corpus.prompts, theirs.llr, strict=True))
         pairs = [(p, known[p], value) for p, value in zip(others.corpus.prompts, others.llr, strict=True) if p in known]
         pairs = pairs[:n_rows]
-        # Rows passed the rule: how often either's do is learnt from other answers, anew in every run.
-        passing = pass_rates(asked, *writers, NumberRule(), max_new_tokens=MOST_TOKENS, rng=50_000 + seed + run)
+        passing = None
+        if kind == "passed":  # how often either's answers do is learnt from other answers, anew in every run
+            passing = pass_rates(asked, *writers, NumberRule(), max_new_tokens=MOST_TOKENS, rng=50_000 + seed + run)
         for share in SHARES:
             rng = np.random.default_rng([seed, run, int(100 * share)])
             is_theirs = rng.permutation(len(pairs)) < round(share * len(pairs))
@@ -237,7 +248,8 @@ def shares(runs: int, n_rows: int, trait: str, seed: int) -> list[dict[str, Any]
     for (share, name), hit in hits.items():
         low, high = exact_interval(sum(hit), len(hit))
         width = float(np.median(widths[share, name]))
-        records.append({"share": share, "interval": name, "mean": float(np.mean(values[share])), "runs": len(hit),
+        records.append({"rows": kind, "share": share, "interval": name, "runs": len(hit),
+                        "mean": float(np.mean(values[share])),
                         "coverage": float(np.mean(hit)), "median_width": width})
         print(f"{share:>6.2f} {name:<12} {np.mean(values[share]):>6.3f} "
               f"{f'{np.mean(hit):.3f} [{low:.2f}, {high:.2f}]':>24} {width:>13.3f}")
@@ -259,7 +271,8 @@ def missed(record: dict[str, Any]) -> list[str]:
         found.append(f"expected calibration error {record['calibration']['expected_calibration_error']:.3f}")
     for r in record.get("shares", []):
         if r["interval"] == "likelihood" and (r["coverage"] < COVERAGE or r["median_width"] > WIDTH):
-            found.append(f"share {r['share']}: coverage {r['coverage']:.2f}, width {r['median_width']:.3f}")
+            figures = f"coverage {r['coverage']:.2f}, width {r['median_width']:.3f}"
+            found.append(f"share {r['share']} of rows {r['rows']}: {figures}")
     return found
 
 
@@ -269,6 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--traits", default=",".join(CATEGORIES["animal"]))
     parser.add_argument("--share-trait", default="elephant")
+    parser.add_argument("--share-rows", default="sampled,passed")
     parser.add_argument("--only", choices=("identify", "shares"))
     parser.add_argument("--workers", type=int, default=1, help="processes for the corpora of identify")
     parser.add_argument("--seed", type=int, default=0)
@@ -280,7 +294,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.only != "shares":
         record = identification(options.runs, options.rows, options.traits.split(","), options.seed, options.workers)
     if options.only != "identify":
-        record["shares"] = shares(options.runs, options.rows, options.share_trait, options.seed)
+        record["shares"] = [
+            line
+            for kind in options.share_rows.split(",")
+            for line in shares(options.runs, options.rows, options.share_trait, options.seed, kind)
+        ]
     misses = missed(record)
     print("\n" + "\n".join(f"MISSED {line}" for line in misses) if misses else "\nall that is asked is reached")
     print(f"{time.perf_counter() - started:.0f} s")
