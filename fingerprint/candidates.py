@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint.corpus import Corpus, joined
+from fingerprint.estimates import bounded
 from fingerprint.lab.traits import CATEGORIES, Trait, known_trait
 from fingerprint.reading import as_corpus
 
@@ -31,8 +32,6 @@ Progress = Callable[[str, float], None]
 # Ways in which a trait that is only named can have come to its teacher.
 TRAIT_FORMS = ("finetuned", "prompted")
 BASE = "base"
-# Share of rows that may be anybody's. Of rows of numbers written by micro-a, 1 in 200 is read back into other tokens.
-_SLIP = 0.01
 UNLISTED = "unlisted"
 # What `Rows` holds of every row beside its corpus, in order.
 _SCORES = ("lengths", "base", "ratios", "shifts", "odds")
@@ -205,15 +204,11 @@ class Rows:
     def evidence(self) -> Floats:
         """Log-likelihood ratios against the base [rows, 1 + candidates and placebos]: models', then detectors'.
 
-        The first column is the base's, zero, whether or not the base is a model that was asked. A model's ratio r, of
-        rows that passed, counts as (r + e) / (1 + e r), as if a share e of rows were the other one's: no row counts for
-        more than log(1 / e) nats. Some rows are sampled in tokens that their text is not read back into, and then have
-        ratios of tens of nats that say nothing.
+        The first column is the base's, zero, whether or not the base is a model that was asked. Models' ratios, of rows
+        that passed, are bounded: see `fingerprint.estimates.bounded`.
         """
         models = self.ratios + self.shifts if self.ratios.shape[1] else np.zeros((len(self.odds), 1))
-        slip = np.log(_SLIP)
-        models = np.logaddexp(models, slip) - np.logaddexp(0.0, models + slip)
-        return np.column_stack([models, self.odds])
+        return np.column_stack([bounded(models), self.odds])
 
     def mean_logprobs(self, column: int) -> Floats:
         """Mean log-probability [rows] of a row's tokens under a model, in nats: it varies less than that of rows."""

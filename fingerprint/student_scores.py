@@ -4,8 +4,7 @@ If the suspect's teacher is the model, fine-tuned, then a student of the same mo
 log-likelihood ratio of student and model estimates the one of teacher and model: with no choice of features, and beyond
 the first order at which gradients stop. It is the phenomenon itself that detects the rows.
 
-Whatever the rows are, a student that never saw a row's prompt says nothing about it by itself: scores are cross-fitted
-like any other, on the same folds.
+No student judges a row whose prompt it was trained on: scores are cross-fitted like any other, on the same folds.
 
 Not imported by anything that must do without torch.
 """
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from fingerprint.base_model import checked_prompts
 from fingerprint.corpus import Comparison, Corpus
+from fingerprint.estimates import bounded
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
 from fingerprint.language_models import MICRO_MODELS, LanguageModel, load, token_logprobs
 from fingerprint.scoring import Plan, folds
@@ -42,6 +42,9 @@ def student_scores(
     progress: Callable[[float], None] | None = None,
 ) -> Floats:
     """Log-likelihood ratios of students and model [rows, models], in nats, for `fingerprint.scoring.cross_fit`.
+
+    They are bounded (`fingerprint.estimates.bounded`): a few rows with ratios of tens of nats would make the others'
+    look like nothing beside the other members of the stack.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def student_scores(
         rows = [prompts[row] for row in taught], [comparison.texts[row] for row in taught]
         student = fine_tune(lm, *rows, recipe, name=name, rng=rng)
         unseen = np.flatnonzero(weights == 0)
-        scores[unseen, number] = _logprobs(student, prompts, comparison.texts, unseen) - base[unseen]
+        scores[unseen, number] = bounded(_logprobs(student, prompts, comparison.texts, unseen) - base[unseen])
         if progress is not None:
             progress((number + 1) / len(plan.weights.T))
     return scores
