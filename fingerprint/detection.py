@@ -191,11 +191,14 @@ def detect(
         corpora = tuple(without_trained(corpus, checked_prior(prior), trained_rows) for corpus in given)
     candidates = checked_candidates(candidates, model)
     _check_student(student, model, classifier, prompt)
-    teachers = None if teacher is None else ceilings.checked_teachers(teacher, model)
     others = _placebo_corpora(placebos, text, prompt_column, bad_rows)
     if model is not None:
         for corpus in (*corpora, *others):
             checked_prompts(corpus, "model")
+        from fingerprint.language_models import load
+
+        model = load(model)  # once, for all that asks it
+    teachers = None if teacher is None else ceilings.checked_teachers(teacher, model)
     tell = _teller(progress, ladder, self_test, len(filters), (model, student or None, teacher, others or None))
 
     tell("pairing prompts")
