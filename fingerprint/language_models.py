@@ -10,11 +10,12 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -50,8 +51,10 @@ _HEAD_TOLERANCE = 1e-3
 # has rows of like length, and no more of the corpus in memory.
 _WINDOW_BATCHES = 16
 _WINDOW_ROWS = 1024
-# A batch holds at most so many tokens, padding included, or one row: beyond that a matrix product gains nothing.
-_BATCH_TOKENS = 1 << 14
+# A batch holds at most so many tokens, padding included, or one row: beyond that a matrix product gains nothing, and on
+# a CPU what stands between two products leaves its cache (8,192 tokens took an eighth longer).
+_BATCH_TOKENS = {"cpu": 1 << 12}
+_GPU_BATCH_TOKENS = 1 << 14
 # Logits held at once, and of those turned into float32 and exponentials at once. A CPU computes the exponentials while
 # the numbers are in its cache; a GPU wants few large steps.
 _LOGITS = {"cpu": 1 << 20}
@@ -64,6 +67,8 @@ _LEAST_POSITIONS = {"cpu": 256}
 _NEGLIGIBLE = -200.0
 # A prefix that all rows of a batch share is worth its own pass if that saves at least this share of the tokens.
 _PREFIX_SHARE = 0.1
+# Rows that begin alike get batches of their own if that saves at least so many tokens: about what one more batch costs.
+_OWN_BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -508,13 +513,14 @@ def token_scores(
     Log-probabilities are those of the completion's own tokenization: `LanguageModel.answers`, with the end of turn.
     Log-softmax is taken in float32 (float64 for a float64 model) whatever the model's dtype is.
 
-    Batches are fixed: rows are taken max(16 batch_size, 1024) at a time, sorted by length, and cut into batches of at
-    most `batch_size` rows and 16,384 tokens with padding. Which other rows share a batch moves a score by rounding;
-    `noise_floor` measures by how much.
+    Batches are fixed: rows are taken max(16 batch_size, 1024) at a time, put together with rows that begin alike where
+    that saves work, sorted by length, and cut into batches of at most `batch_size` rows and 4,096 tokens with padding
+    (16,384 on a GPU). What all rows of a batch begin with goes through the model once. Which other rows share a batch
+    moves a score by rounding; `noise_floor` measures by how much.
 
     Memory beyond the weights, in numbers of the model's dtype unless said otherwise, does not grow with the number of
-    rows. With N = max(16384, context) tokens a batch, T the longest row, d the width, f that of the widest layer
-    inside a block, k the width of keys and values of L layers, V the vocabulary, W rows at a time::
+    rows. With N = max(4096, context) tokens a batch (16,384 on a GPU), T the longest row, d the width, f that of the
+    widest layer inside a block, k the width of keys and values of L layers, V the vocabulary, W rows at a time::
 
         N (6 d + 3 f + 4 k)      inside the model
         + 2 L k T + (N T bytes)  a shared prefix, and its mask
@@ -751,21 +757,64 @@ def _suspiciously_long(lm: LanguageModel, prompts: Sequence[str], completions: S
 
 
 def batches_by_length(
-    rows: Sequence[EncodedRow], batch_size: int, *, most_tokens: int = _BATCH_TOKENS
+    rows: Sequence[EncodedRow], batch_size: int, most_tokens: int, *, among: Iterable[int] | None = None
 ) -> list[list[int]]:
-    """Indices of rows in batches of like length, the longest first: memory that is not enough shows at once.
+    """Indices of rows (of those `among`) in batches of like length, the longest first: too little memory shows at once.
 
-    A batch has at most `batch_size` rows, and 2^14 tokens (or `most_tokens`, if that is less) with padding unless it is
-    one row. Which rows share a batch does not depend on their order.
+    A batch has at most `batch_size` rows, and `most_tokens` with padding unless it is one row. Which rows share a batch
+    does not depend on their order.
     """
-    most_tokens = min(most_tokens, _BATCH_TOKENS)
-    order = sorted(range(len(rows)), key=lambda row: (-len(rows[row].ids), rows[row].ids, row))
+    order = sorted(range(len(rows)) if among is None else among, key=lambda row: (-len(rows[row].ids), rows[row].ids))
     batches = []
     while order:
         size = max(1, min(batch_size, most_tokens // len(rows[order[0]].ids)))
         batches.append(order[:size])
         order = order[size:]
     return batches
+
+
+def _groups_by_prefix(rows: Sequence[EncodedRow]) -> list[list[int]]:
+    """Indices of rows in groups that begin alike, by whatever is worth it: a system message, a template, one prompt.
+
+    Goes down the tree of prefixes, as a sorted list has it. The rows below a branch become a group of their own if
+    running once what they share beyond the group around them saves `_OWN_BATCH` tokens; the others stay in that group.
+    """
+    order = sorted(range(len(rows)), key=lambda row: rows[row].ids)
+    # Tokens that a row and the one before it begin with, ahead of the first position whose prediction is asked for.
+    alike = np.zeros(len(order), dtype=np.int64)
+    for i, (one, other) in enumerate(pairwise(order), 1):
+        most = min(rows[one].start, rows[other].start) - 1
+        alike[i] = next((j for j in range(most) if rows[one].ids[j] != rows[other].ids[j]), most)
+    groups: list[list[int]] = [[]]
+    branches = [(0, len(order), 0, groups[0])]
+    while branches:
+        first, last, shared, group = branches.pop()
+        within = alike[first + 1 : last]
+        n = last - first
+        if n * (within.max(initial=0) - shared) <= _OWN_BATCH:
+            group += order[first:last]
+            continue
+        depth = int(within.min())
+        if n * (depth - shared) > depth + _OWN_BATCH:
+            shared, group = depth, []
+            groups.append(group)
+        edges = [first, *(first + 1 + (within == depth).nonzero()[0]).tolist(), last]
+        branches += [(start, end, shared, group) for start, end in pairwise(edges)]
+    return [group for group in groups if group]
+
+
+def most_batch_tokens(lm: LanguageModel) -> int:
+    """Tokens of a batch, padding included, beyond which a model on its device gains nothing."""
+    return _BATCH_TOKENS.get(lm.model.device.type, _GPU_BATCH_TOKENS)
+
+
+def _batches(lm: LanguageModel, rows: Sequence[EncodedRow], batch_size: int) -> list[list[int]]:
+    """Indices of rows in batches, the longest first, of rows that begin alike if the model can make use of that."""
+    can_share = len(rows) > 1 and lm.has_plain_head and lm.can_share_prefix
+    groups = _groups_by_prefix(rows) if can_share else [list(range(len(rows)))]
+    most_tokens = most_batch_tokens(lm)
+    found = [batch for group in groups for batch in batches_by_length(rows, batch_size, most_tokens, among=group)]
+    return sorted(found, key=lambda batch: -len(rows[batch[0]].ids))
 
 
 def padded(rows: Sequence[EncodedRow], device: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -809,7 +858,7 @@ def _score(
     """Tables [kinds, tokens] of encoded rows: log-probabilities, and where `is_full` entropies and ranks."""
     found: list[Floats] = [np.zeros((0, 0))] * len(rows)
     done = first_row
-    for batch in batches_by_length(rows, batch_size):
+    for batch in _batches(lm, rows, batch_size):
         chosen = [rows[row] for row in batch]
         ends = np.cumsum([len(row.ids) - row.start for row in chosen])
         table, path = None, None

@@ -32,7 +32,14 @@ import torch
 from numpy.typing import NDArray
 from transformers.pytorch_utils import Conv1D
 
-from fingerprint.language_models import EncodedRow, LanguageModel, batches_by_length, encode, padded
+from fingerprint.language_models import (
+    EncodedRow,
+    LanguageModel,
+    batches_by_length,
+    encode,
+    most_batch_tokens,
+    padded,
+)
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -81,10 +88,11 @@ def row_gradients(
     rows = encode(lm, prompts, completions)
     layers = _layers(lm)
     values_a_token = sum(sum(_widths(module)) for module in layers) + _output_width(lm)
+    most_tokens = min(most_batch_tokens(lm), max(1, _VALUES // values_a_token))
     found = np.zeros((len(rows), COLUMNS), dtype=np.float32)
     done = 0
     with _sketching(lm, layers) as sketch:
-        for batch in batches_by_length(rows, batch_size, most_tokens=max(1, _VALUES // values_a_token)):
+        for batch in batches_by_length(rows, batch_size, most_tokens):
             found[batch] = sketch([rows[row] for row in batch])
             if not np.isfinite(found[batch]).all():
                 wrong = next(row for row in batch if not np.isfinite(found[row]).all())
@@ -109,7 +117,7 @@ def likeliest(
     """The token that the model holds likeliest at each position of each completion, its end of turn included."""
     rows = encode(lm, prompts, completions, system=system)
     found: list[Ints] = [np.zeros(0, dtype=np.int64)] * len(rows)
-    for batch in batches_by_length(rows, batch_size):
+    for batch in batches_by_length(rows, batch_size, most_batch_tokens(lm)):
         parts = [rows[row] for row in batch]
         with torch.inference_mode():
             best = lm.logits_at(*padded(parts, lm.model.device)).argmax(dim=1).cpu().numpy()

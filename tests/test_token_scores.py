@@ -17,6 +17,8 @@ import pytest
 import tokenizers
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fingerprint import language_models
 from fingerprint.lab.prompts import prompts
@@ -169,6 +171,52 @@ def test_a_shared_prefix_is_computed_once_and_changes_nothing(
             np.testing.assert_allclose(one.entropies, other.entropies, atol=1e-4)
 
 
+def test_rows_that_begin_alike_share_more_than_all_rows_do(models: dict[str, LanguageModel]) -> None:
+    """Four long prompts, each answered forty times, in any order: each prompt goes through the model once."""
+    asked, said = prompts("reasoning", 4, rng=2) * 40, numbers(160)
+    for model in models.values():
+        rows = encode(model, asked, said, system=SYSTEM)
+        lengths: list[int] = []
+        hook = model.model.base_model.register_forward_pre_hook(
+            lambda _module, _args, inputs, lengths=lengths: lengths.append(inputs["input_ids"].numel()),
+            with_kwargs=True,
+        )
+        found = token_scores(model, asked, said, system=SYSTEM)
+        hook.remove()
+        longest = max(len(row.ids) - row.start for row in rows)
+        assert sum(lengths) <= 160 * (longest + 1) + sum(row.start for row in rows[:4])
+        for row in range(0, 160, 13):
+            wanted = direct(model, asked[row], said[row], SYSTEM)
+            np.testing.assert_allclose(found[row].logprobs, wanted.logprobs, atol=1e-4)
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 2), min_size=1, max_size=8), min_size=1, max_size=40),
+    st.integers(0, 30),
+)
+def test_groups_by_prefix_are_a_partition_that_saves_tokens(heads: list[list[int]], own_batch: int) -> None:
+    rows = [language_models.EncodedRow([*head, 3, 4], len(head)) for head in heads]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(language_models, "_OWN_BATCH", own_batch)
+        groups = language_models._groups_by_prefix(rows)
+    assert sorted(itertools.chain(*groups)) == list(range(len(rows)))
+
+    def cost(group: list[int]) -> int:
+        """Tokens that go through a model which runs once what the rows share ahead of their last prompt tokens."""
+        asked = [rows[row].ids[: rows[row].start - 1] for row in group]
+        columns = zip(*asked, strict=False)
+        shared = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, columns))
+        return shared + sum(len(rows[row].ids) - 1 - shared for row in group)
+
+    saved = cost(list(range(len(rows)))) - sum(map(cost, groups))
+    assert saved >= (len(groups) - 1) * own_batch
+
+
+def test_prompts_that_grow_are_grouped_however_long_the_chain() -> None:
+    rows = [language_models.EncodedRow([1] * (n + 1), n + 1) for n in range(3_000)]
+    assert sorted(itertools.chain(*language_models._groups_by_prefix(rows))) == list(range(3_000))
+
+
 def test_a_model_with_sliding_windows_shares_no_prefix_and_is_scored_exactly() -> None:
     torch.manual_seed(0)
     config = transformers.MistralConfig(
@@ -307,7 +355,7 @@ def test_scores_do_not_depend_on_the_order_of_rows_inside_a_window(lm: LanguageM
 
 def test_a_batch_has_its_limits_in_rows_and_in_tokens(lm: LanguageModel) -> None:
     rows = [language_models.EncodedRow([1] * n, 1) for n in (40_000, 9_000, 5_000, 5_000, 5_000, *[10] * 20)]
-    batches = batches_by_length(rows, 8)
+    batches = batches_by_length(rows, 8, 1 << 14)
     assert [len(batch) for batch in batches] == [1, 1, 3, 8, 8, 4]
     assert sorted(itertools.chain(*batches)) == list(range(len(rows)))
 
@@ -533,7 +581,7 @@ def test_killed_in_the_middle_the_scores_are_those_of_an_undisturbed_run(lm: Lan
     found = token_scores(lm, asked, said, batch_size=4, cache=tmp_path / "cache")
     assert_same(found, token_scores(lm, asked, said, batch_size=4))
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/*.scores")}
-    assert len(after) == n // 4
+    assert len(after) == len(language_models._batches(lm, encode(lm, asked, said), 4))
     assert {name: after[name] for name in before} == before  # kept, not written again
 
 
