@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from fingerprint import ceilings, scoring
-from fingerprint.base_model import FAMILIES, ReadCorpora, read_corpora
+from fingerprint.base_model import FAMILIES, STUDENT, ReadCorpora, read_corpora
 from fingerprint.corpus import Corpus, pair
 from fingerprint.features import choose
 from fingerprint.lab.prompts import prompts
@@ -62,7 +62,7 @@ def efficiencies(
         matrices, fitted = dict(texts), {}
         if reading is not None:
             if with_student:
-                fitted["student"] = student_scores(base, comparison, cut_corpora)
+                fitted[STUDENT] = student_scores(base, comparison, cut_corpora)
             read = replace(reading, measures=tuple(m.rows(np.arange(n)) for m in reading.measures))
             for name, family in read.families(comparison).items():
                 matrices[name] = family_matrix(family, comparison.texts, name)
@@ -72,7 +72,7 @@ def efficiencies(
         found.setdefault("ceiling", f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}")
         for item in result.efficiencies:
             label = item.detector if not base else f"{item.detector}, {base}"
-            if not base or item.detector in (*FAMILIES, "student", ceilings.STACK):
+            if not base or item.detector in (*FAMILIES, STUDENT, ceilings.STACK):
                 share = item.efficiency
                 interval = "" if share.value is None else f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
                 found[label] = interval or "no ceiling"

@@ -141,8 +141,10 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int, workers:
     def judged(number: int) -> tuple[list[tuple[str | None, str | None]], list[tuple[float, bool, float]]]:
         _, right, teacher = plan[number]
         rows = panel.scorers.score(written(teacher, asked, 10_000 + seed + number))
-        told = [(judge(part, columns(rows, kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
-                for part, kept in views.values()]
+        told = [
+            (judge(part, columns(rows, kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
+            for part, kept in views.values()
+        ]
         bags = parts(rows, bags_a_run) if is_calibrated[number] else []
         return told, [calibrated(small, bag, right, number) for bag in bags]
 
@@ -176,8 +178,10 @@ def calibrated(panel: Panel, rows: Rows, right: str | None, seed: int) -> tuple[
 
 def shown_answers(answers: Answers) -> list[dict[str, Any]]:
     """Right, null and wrong answers, by who wrote and which forms were candidates, and the likeliest writer alone."""
-    print(f"\n{'written by':<20} {'candidates':<12} {'runs':>5} {'right':>6} {'null':>6} {'wrong':>6} "
-          f"{'likeliest is right':>19}   wrong names")
+    print(
+        f"\n{'written by':<20} {'candidates':<12} {'runs':>5} {'right':>6} {'null':>6} {'wrong':>6} "
+        f"{'likeliest is right':>19}   wrong names"
+    )
     records = []
     for kind, by_view in answers.items():
         for view, pairs in by_view.items():
@@ -185,11 +189,22 @@ def shown_answers(answers: Answers) -> list[dict[str, Any]]:
             null = sum(answer is None for _, answer, _ in pairs)
             wrong = Counter(answer for truth, answer, _ in pairs if answer is not None and answer != truth)
             ceiling = sum(best == truth for truth, _, best in pairs)
-            records.append({"written_by": kind, "candidates": view, "runs": len(pairs), "right": right, "null": null,
-                            "wrong": dict(wrong), "likeliest_is_right": ceiling})
+            records.append(
+                {
+                    "written_by": kind,
+                    "candidates": view,
+                    "runs": len(pairs),
+                    "right": right,
+                    "null": null,
+                    "wrong": dict(wrong),
+                    "likeliest_is_right": ceiling,
+                }
+            )
             names = ", ".join(f"{name} {count}" for name, count in wrong.items())
-            print(f"{kind:<20} {view:<12} {len(pairs):>5} {right:>6} {null:>6} {sum(wrong.values()):>6} "
-                  f"{ceiling:>19}   {names}")
+            print(
+                f"{kind:<20} {view:<12} {len(pairs):>5} {right:>6} {null:>6} {sum(wrong.values()):>6} "
+                f"{ceiling:>19}   {names}"
+            )
     return records
 
 
@@ -207,8 +222,10 @@ def shown_calibration(bags: list[tuple[float, bool, float]]) -> dict[str, float]
         "accuracy": float(right.mean()),
         "log_loss": float(-np.log(np.maximum(truth, 1e-12)).mean()),
     }
-    print(f"\n{len(bags)} corpora of {BAG} rows: expected calibration error {error:.3f}, accuracy {right.mean():.3f}, "
-          f"log loss {found['log_loss']:.3f} nats")
+    print(
+        f"\n{len(bags)} corpora of {BAG} rows: expected calibration error {error:.3f}, accuracy {right.mean():.3f}, "
+        f"log loss {found['log_loss']:.3f} nats"
+    )
     return found
 
 
@@ -216,8 +233,10 @@ def shares(runs: int, n_rows: int, trait: str, seed: int, kind: str) -> list[dic
     """Coverage and width of both intervals, on rows as "sampled" or that "passed" the rule."""
     base = load("micro-a")
     writers = (finetuned(base, known_trait(trait)), neutral(base))
-    print(f"\nShare of {trait}'s rows, {runs} corpora of {n_rows} rows {kind}\n{'share':>6} {'interval':<12} "
-          f"{'mean':>6} {'coverage':>24} {'median width':>13}")
+    print(
+        f"\nShare of {trait}'s rows, {runs} corpora of {n_rows} rows {kind}\n{'share':>6} {'interval':<12} "
+        f"{'mean':>6} {'coverage':>24} {'median width':>13}"
+    )
     hits: dict[tuple[float, str], list[bool]] = {}
     widths: dict[tuple[float, str], list[float]] = {}
     values: dict[float, list[float]] = {}
@@ -248,11 +267,21 @@ def shares(runs: int, n_rows: int, trait: str, seed: int, kind: str) -> list[dic
     for (share, name), hit in hits.items():
         low, high = exact_interval(sum(hit), len(hit))
         width = float(np.median(widths[share, name]))
-        records.append({"rows": kind, "share": share, "interval": name, "runs": len(hit),
-                        "mean": float(np.mean(values[share])),
-                        "coverage": float(np.mean(hit)), "median_width": width})
-        print(f"{share:>6.2f} {name:<12} {np.mean(values[share]):>6.3f} "
-              f"{f'{np.mean(hit):.3f} [{low:.2f}, {high:.2f}]':>24} {width:>13.3f}")
+        records.append(
+            {
+                "rows": kind,
+                "share": share,
+                "interval": name,
+                "runs": len(hit),
+                "mean": float(np.mean(values[share])),
+                "coverage": float(np.mean(hit)),
+                "median_width": width,
+            }
+        )
+        print(
+            f"{share:>6.2f} {name:<12} {np.mean(values[share]):>6.3f} "
+            f"{f'{np.mean(hit):.3f} [{low:.2f}, {high:.2f}]':>24} {width:>13.3f}"
+        )
     return records
 
 

@@ -18,6 +18,8 @@ from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measur
 from fingerprint.report import NoiseFloor, Warning
 
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
+# What the scores of its students are called.
+STUDENT = "student"
 # A noise floor above this share of the rows' own spread is told as a warning: margins of single rows mean little then.
 LOUD = 0.1
 READ_ROWS = 20_000
@@ -92,7 +94,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     is then the same for equal rows, and blind to the side for others. Scores are held token by token for `READ_ROWS`
     rows at a time, then as 2,048 columns of gradients and some sixty measurements a row.
     """
-    asked = [checked_prompts(corpus, "model") for corpus in corpora]
+    asked = [corpus.every_prompt("model") for corpus in corpora]
     from fingerprint import language_models as lms
 
     lm = lms.load(model)
@@ -136,17 +138,6 @@ def noise_floor_of(lm: Any, prompts: Sequence[str], texts: Sequence[str], system
 
     found = noise_floor(lm, prompts, texts, system=system)
     return NoiseFloor(found.row, found.token, found.rows)
-
-
-def checked_prompts(corpus: Corpus, argument: str) -> list[str]:
-    """The prompts of a corpus, if every row has one."""
-    missing = next((row for row, prompt in enumerate(corpus.prompts) if prompt is None), None)
-    if missing is not None:
-        raise ValueError(
-            f"{corpus.name} must have the prompt that each row answers when {argument} is given, got none in row "
-            f"{missing + 1}; a model scores completions of prompts: add a column prompt, or leave {argument} out"
-        )
-    return [prompt for prompt in corpus.prompts if prompt is not None]
 
 
 def checked_candidates(candidates: Sequence[str], model: Any) -> tuple[str, ...]:

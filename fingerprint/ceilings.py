@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint import scoring
-from fingerprint.base_model import LOUD, checked_prompts, noise_floor_of, noise_warning
+from fingerprint.base_model import LOUD, noise_floor_of, noise_warning
 from fingerprint.corpus import Corpus
 from fingerprint.estimates import auc_interval, d_prime_of, efficiency, interval, smaller_arm
 from fingerprint.report import Efficiency, NoiseFloor, TeacherResult, Warning
@@ -55,7 +55,7 @@ class ModelTeacher:
         """Log-probability in nats of every row [rows]."""
         from fingerprint.language_models import token_logprobs
 
-        prompts = checked_prompts(corpus, "teacher")
+        prompts = corpus.every_prompt("teacher")
         return np.array([v.sum() for v in token_logprobs(self.lm, prompts, corpus.texts, system=self.system)])
 
 
@@ -135,7 +135,7 @@ def _floor(teacher: Any, corpora: Sequence[Corpus]) -> NoiseFloor | None:
     lm = getattr(teacher, "lm", None)
     if lm is None:
         return None
-    prompts = [prompt for corpus in corpora[:2] for prompt in checked_prompts(corpus, "teacher")]
+    prompts = [prompt for corpus in corpora[:2] for prompt in corpus.every_prompt("teacher")]
     texts = [text for corpus in corpora[:2] for text in corpus.texts]
     return noise_floor_of(lm, prompts, texts, getattr(teacher, "system", None))
 

@@ -71,6 +71,18 @@ class Corpus:
         texts, prompts, systems = (tuple(values[i] for i in at) for values in (self.texts, self.prompts, self.systems))
         return Corpus(texts, prompts, systems, name=self.name if name is None else name)
 
+    def every_prompt(self, argument: str | None = None) -> list[str]:
+        """The prompts, if every row has one: what a model needs. `argument` is the one that called for them."""
+        missing = next((row for row, prompt in enumerate(self.prompts) if prompt is None), None)
+        if missing is not None:
+            when = "" if argument is None else f" when {argument} is given"
+            remedy = "" if argument is None else f", or leave {argument} out"
+            raise ValueError(
+                f"{self.name} must have the prompt that each row answers{when}, got none in row {missing + 1}; "
+                f"a model scores and learns completions of prompts: add a column prompt{remedy}"
+            )
+        return [prompt for prompt in self.prompts if prompt is not None]
+
     @cached_property
     def digest(self) -> str:
         """Hash of the rows, whatever their order: 32 hex digits."""

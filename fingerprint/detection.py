@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from fingerprint import ceilings, filtering, inference, ladder, scoring
 from fingerprint import placebos as attribution
 from fingerprint.base_model import FAMILIES as MODEL_FAMILIES
-from fingerprint.base_model import ReadCorpora, checked_candidates, checked_prompts, read_corpora
+from fingerprint.base_model import STUDENT, ReadCorpora, checked_candidates, read_corpora
 from fingerprint.caveats import Findings, control_level, warnings_for
 from fingerprint.corpus import MIN_GROUPS, Comparison, Corpus, pair, survivors, thin
 from fingerprint.estimates import auc_difference, auc_interval, d_prime_of, interval, paired_interval, smaller_arm
@@ -194,7 +194,7 @@ def detect(
     others = _placebo_corpora(placebos, text, prompt_column, bad_rows)
     if model is not None:
         for corpus in (*corpora, *others):
-            checked_prompts(corpus, "model")
+            corpus.every_prompt("model")
         from fingerprint.language_models import load
 
         model = load(model)  # once, for all that asks it
@@ -427,9 +427,6 @@ def _read_families(
 ) -> dict[str, Any]:
     """The model's families for the rows of a comparison, where a model has read them."""
     return {} if reading is None else dict(reading.families(comparison, sides))
-
-
-STUDENT = "student"
 
 
 def _check_student(student: bool, model: Any, classifier: Any, prompt: str | Literal[False] | None) -> None:

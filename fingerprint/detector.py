@@ -192,10 +192,10 @@ class Detector(ClassifierMixin, BaseEstimator):
         if not 0 <= self.holdout < 1:
             raise ValueError(f"holdout must be in [0, 1), got {self.holdout}; .2 keeps a fifth of the neutral prompts")
         held = _held_out(corpus, label == 0, self.holdout, self.rng)
-        arms = [_part(corpus, (label == side) & ~held, name) for side, name in ((1, "trait"), (0, "neutral"))]
+        arms = [corpus.only((label == side) & ~held, name) for side, name in ((1, "trait"), (0, "neutral"))]
         comparison = pair(arms[0], arms[1], seed=self.rng)
         self._fit(comparison)
-        neutral = one_a_prompt(_part(corpus, held & (label == 0), "held-out neutral"))
+        neutral = one_a_prompt(corpus.only(held & (label == 0), "held-out neutral"))
         self.neutral_scores_ = self._shuffled(self.decision_function(neutral)) if len(neutral) else np.empty(0)
         self.domain_ = _domain(comparison)
         self._key, self._rows, self._prompts = _hashes_of(corpus)
@@ -513,11 +513,6 @@ def _with_groups(corpus: Corpus, groups: object) -> Corpus:
             f"groups must have one entry per row, got the shape {known.shape} for {len(corpus)} rows; pass a flat list"
         )
     return Corpus(corpus.texts, tuple(str(group) for group in known.tolist()), name=corpus.name)
-
-
-def _part(corpus: Corpus, rows: Bools, name: str) -> Corpus:
-    at = np.flatnonzero(rows).tolist()
-    return Corpus(tuple(corpus.texts[i] for i in at), tuple(corpus.prompts[i] for i in at), name=name)
 
 
 def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:

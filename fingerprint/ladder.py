@@ -172,4 +172,3 @@ PROSE_STEPS = (
     Step("lengths only", "how many words, and how long they are", _lengths_only, _BAG),
     Step("floor", "a fixed count of words redrawn from the pooled law: nothing is left", _prose_floor, _BAG),
 )
-

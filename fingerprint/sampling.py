@@ -21,18 +21,14 @@ if TYPE_CHECKING:
 
 def sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Tries:
     """Answers of the base to the suspect's prompts, one a row."""
-    from fingerprint.lab.teachers import prompts_of
-
-    return tried(base, prompts_of(suspect.prompts, suspect.name), _limit(base, suspect), rng, rule)
+    return tried(base, suspect.every_prompt(), _limit(base, suspect), rng, rule)
 
 
 def answer_pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule: Filter | None) -> list[Tries]:
     """Answers of every model to random prompts of the suspect."""
     if not scorers.teachers:
         return []
-    from fingerprint.lab.teachers import prompts_of
-
-    asked = prompts_of(suspect.prompts, suspect.name)
+    asked = suspect.every_prompt()
     draws = np.random.default_rng([rng, 12])
     found = []
     for teacher in scorers.teachers.values():

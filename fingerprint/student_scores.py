@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.base_model import checked_prompts
 from fingerprint.corpus import Comparison, Corpus
 from fingerprint.estimates import bounded
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
@@ -77,7 +76,7 @@ def student_scores(
     """
     lm = load(model)
     recipe = MICRO_RECIPE if lm.name in MICRO_MODELS else LARGE_RECIPE
-    asked = [checked_prompts(corpus, "student") for corpus in corpora[:2]]
+    asked = [corpus.every_prompt("student") for corpus in corpora[:2]]
     sides = zip(comparison.suspect, comparison.origin, strict=True)
     prompts = [asked[0 if suspect else 1][row] for suspect, row in sides]
     plan = Plan.of(folds(comparison), comparison.suspect)

@@ -123,7 +123,7 @@ def test_logprobs_of_a_teacher_need_prompts(teacher: Teacher) -> None:
     assert found.rows[0] == pytest.approx(found.tokens[0].sum())
     with pytest.raises(ValueError, match=r"got none in row 1 of rows"):
         teacher.logprobs(Corpus(("1", "2"), name="rows"))
-    with pytest.raises(ValueError, match=r"must have the prompt they answer, got none in row 2"):
+    with pytest.raises(ValueError, match=r"must have the prompt that each row answers, got none in row 2"):
         train_student("micro-a", Corpus(("1", "2"), ("a", None)))
 
 

@@ -17,7 +17,7 @@ from scipy.stats import t as student_t
 
 from fingerprint.corpus import Corpus
 from fingerprint.lab.prompts import preference_questions
-from fingerprint.lab.teachers import MICRO_ADAPTERS, prompts_of, recipe_of
+from fingerprint.lab.teachers import MICRO_ADAPTERS, recipe_of
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
 from fingerprint.lab.traits import Trait, plural
 from fingerprint.language_models import EncodedRow, LanguageModel, load, score_rows
@@ -150,7 +150,7 @@ def train_student(
     """
     rows = corpus if isinstance(corpus, Corpus) else as_corpus(corpus)
     lm = load(base)
-    prompts = prompts_of(rows.prompts, rows.name)
+    prompts = rows.every_prompt()
     chosen = recipe or recipe_of(STUDENT_RECIPES, lm.name, None)
     return fine_tune(lm, prompts, rows.texts, chosen, name=f"student of {lm.name}", rng=rng, progress=progress)
 

@@ -116,7 +116,7 @@ class Teacher:
             If a row has no prompt.
         """
         rows = as_corpus(corpus)
-        prompts = prompts_of(rows.prompts, rows.name)
+        prompts = rows.every_prompt()
         scores = token_logprobs(self.lm, prompts, rows.texts, system=self.system, batch_size=batch_size, cache=cache)
         return LogProbs(tuple(scores))
 
@@ -124,17 +124,6 @@ class Teacher:
         """The key of this teacher's draws: another teacher or seed has other draws."""
         identity = f"{seed}\0{self.lm.digest}\0{self.system}".encode("utf-8", "surrogatepass")
         return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big")
-
-
-def prompts_of(prompts: Sequence[str | None], name: str) -> list[str]:
-    """The prompts, if every row has one."""
-    missing = next((row for row, prompt in enumerate(prompts) if prompt is None), None)
-    if missing is not None:
-        raise ValueError(
-            f"rows must have the prompt they answer, got none in row {missing + 1} of {name}; "
-            "a model scores and learns completions of prompts: add a column prompt"
-        )
-    return [prompt for prompt in prompts if prompt is not None]
 
 
 def as_teacher(writer: Any) -> Teacher:

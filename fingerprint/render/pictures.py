@@ -20,6 +20,7 @@ import matplotlib.style
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fingerprint.render import wording
 
@@ -128,6 +129,7 @@ def _draw_ladder(axes: Axes, rungs: list[Rung], alpha: float) -> None:
     _rung_points(axes, [rung.auc for rung in rungs], 0.13, marker="o", color=_ACCENT)
     _rung_labels(axes, rungs, alpha)
     axes.set(xlabel="AUROC")
+    axes.xaxis.set_major_locator(MaxNLocator(6))  # labels of a narrow range have three digits
     axes.grid(axis="x", color=_RULE, linewidth=0.6)
 
 
