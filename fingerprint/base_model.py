@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fingerprint.corpus import Comparison, Corpus
+from fingerprint.corpus import Comparison, Corpus, distinct_rows, rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
 from fingerprint.report import NoiseFloor, Warning
@@ -90,38 +90,36 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     Notes
     -----
     The system messages of the rows take no part: they would tell the corpora apart by themselves. Every distinct row is
-    read once, in an order that says nothing about the corpus it is from: rounding, which hangs on the rows of a batch,
-    is then the same for equal rows, and blind to the side for others. Scores are held token by token for `READ_ROWS`
-    rows at a time, then as 2,048 columns of gradients and some sixty measurements a row.
+    read once (`fingerprint.corpus.distinct_rows`), so that rounding cannot tell them apart either. Scores are held
+    token by token for `READ_ROWS` rows at a time, then as 2,048 columns of gradients and some sixty measurements a row.
     """
-    asked = [corpus.every_prompt("model") for corpus in corpora]
+    for corpus in corpora:
+        corpus.every_prompt("model")
     from fingerprint import language_models as lms
 
     lm = lms.load(model)
-    pooled = [p for side in asked for p in side], [t for corpus in corpora for t in corpus.texts]
-    floor = noise_floor_of(lm, *pooled)
-    distinct = sorted(set(zip(*pooled, strict=True)))
-    parts = [
-        _measures(lm, distinct[first : first + READ_ROWS], candidates, floor)
-        for first in range(0, len(distinct), READ_ROWS)
-    ]
+    distinct, rows = distinct_rows(corpora)
+    prompts = distinct.every_prompt()
+    with rows_named(corpora, rows):
+        floor = noise_floor_of(lm, prompts, distinct.texts)
+    parts = []
+    for first in range(0, len(distinct), READ_ROWS):
+        at = slice(first, first + READ_ROWS)
+        with rows_named(corpora, rows, first):
+            parts.append(_measures(lm, prompts[at], distinct.texts[at], candidates, floor))
     read = reduce(RowMeasures.then, parts)
-    place = {row: number for number, row in enumerate(distinct)}
-    rows = [
-        np.array([place[row] for row in zip(prompts, corpus.texts, strict=True)], dtype=np.int64)
-        for prompts, corpus in zip(asked, corpora, strict=True)
-    ]
     return ReadCorpora(
         lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(read.rows(which) for which in rows)
     )
 
 
-def _measures(lm: Any, rows: Sequence[tuple[str, str]], candidates: Sequence[str], floor: NoiseFloor) -> RowMeasures:
+def _measures(
+    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloor
+) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint import language_models as lms
     from fingerprint import score_functions
 
-    prompts, texts = [prompt for prompt, _ in rows], [text for _, text in rows]
     base = lms.token_scores(lm, prompts, texts)
     table = measure(base)
     own = score_functions.likeliest(lm, prompts, texts) if candidates else []

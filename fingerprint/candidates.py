@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.corpus import Corpus, joined
+from fingerprint.corpus import Corpus, joined, rows_named
 from fingerprint.estimates import bounded
 from fingerprint.lab.traits import CATEGORIES, Trait, known_trait
 from fingerprint.reading import as_corpus
@@ -154,7 +154,8 @@ class Scorers:
         ratios = np.zeros((len(corpus), len(self.teachers)))
         lengths = np.ones(len(corpus))
         for column, teacher in enumerate(self.teachers.values()):
-            found = teacher.logprobs(corpus)
+            with rows_named([corpus], [np.arange(len(corpus))]):
+                found = teacher.logprobs(corpus)
             ratios[:, column] = found.rows
             lengths = lengths if column else np.array([len(tokens) for tokens in found.tokens])
             if progress is not None:

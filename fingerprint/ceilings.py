@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fingerprint import scoring
 from fingerprint.base_model import LOUD, noise_floor_of, noise_warning
-from fingerprint.corpus import Corpus
+from fingerprint.corpus import Corpus, RowError, distinct_rows, rows_named
 from fingerprint.estimates import auc_interval, d_prime_of, efficiency, interval, smaller_arm
 from fingerprint.report import Efficiency, NoiseFloor, TeacherResult, Warning
 
@@ -103,18 +103,31 @@ def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactR
     ValueError
         If a teacher gives another number of rows than there are, or figures that are not finite.
     """
-    suspect, reference = (
-        _row_logprobs(teachers[0], corpus) - _row_logprobs(teachers[1], corpus) for corpus in corpora[:2]
-    )
+    one, other = (_row_logprobs(teacher, corpora[:2]) for teacher in teachers)
     floors = [_floor(teacher, corpora) for teacher in teachers]
     known = [floor for floor in floors if floor is not None]
     floor = NoiseFloor(sum(f.rows for f in known), sum(f.tokens for f in known), known[0].n_rows) if known else None
     names = [str(getattr(teacher, "name", type(teacher).__name__)) for teacher in teachers]
-    return ExactRatios(names[0], names[1], (suspect, reference), floor)
+    return ExactRatios(names[0], names[1], (one[0] - other[0], one[1] - other[1]), floor)
 
 
-def _row_logprobs(teacher: Any, corpus: Corpus) -> Floats:
-    found = teacher.logprobs(corpus)
+def _row_logprobs(teacher: Any, corpora: Sequence[Corpus]) -> list[Floats]:
+    """Log-probability [rows] of the rows of each corpus."""
+    if getattr(teacher, "lm", None) is None:
+        found = []
+        for corpus in corpora:
+            with rows_named([corpus], [np.arange(len(corpus))]):
+                found.append(_checked(teacher.logprobs(corpus), corpus))
+        return found
+    for corpus in corpora:  # said of a file the user knows, not of both at once
+        corpus.every_prompt("teacher")
+    distinct, rows = distinct_rows(corpora)
+    with rows_named(corpora, rows):
+        values = _checked(teacher.logprobs(distinct), distinct)
+    return [values[which] for which in rows]
+
+
+def _checked(found: Any, corpus: Corpus) -> Floats:
     values = np.asarray(getattr(found, "rows", found), dtype=np.float64)
     if values.shape != (len(corpus),):
         raise ValueError(
@@ -123,9 +136,10 @@ def _row_logprobs(teacher: Any, corpus: Corpus) -> Floats:
         )
     if not np.isfinite(values).all():
         wrong = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise ValueError(
-            f"log-probabilities of the teacher must be finite, got {values[wrong]} in row {wrong + 1} of "
-            f"{corpus.name}; a row that a teacher cannot write has no likelihood ratio"
+        raise RowError(
+            f"log-probabilities of the teacher must be finite, got {values[wrong]} in {{row}}; "
+            "a row that a teacher cannot write has no likelihood ratio",
+            wrong,
         )
     return values
 
@@ -135,9 +149,8 @@ def _floor(teacher: Any, corpora: Sequence[Corpus]) -> NoiseFloor | None:
     lm = getattr(teacher, "lm", None)
     if lm is None:
         return None
-    prompts = [prompt for corpus in corpora[:2] for prompt in corpus.every_prompt("teacher")]
-    texts = [text for corpus in corpora[:2] for text in corpus.texts]
-    return noise_floor_of(lm, prompts, texts, getattr(teacher, "system", None))
+    distinct, _ = distinct_rows(corpora[:2])
+    return noise_floor_of(lm, distinct.every_prompt("teacher"), distinct.texts, getattr(teacher, "system", None))
 
 
 def pooled_ratios(ratios: ExactRatios, scores: scoring.Scores) -> Floats:

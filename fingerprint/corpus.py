@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import comb
@@ -413,6 +414,63 @@ def joined(corpora: Sequence[Corpus], name: str) -> Corpus:
         tuple(system for corpus in corpora for system in corpus.systems),
         name=name,
     )
+
+
+class RowError(ValueError):
+    """A row that a model cannot take.
+
+    Parameters
+    ----------
+    message : str
+        With ``{row}`` where the row is named.
+    row : int
+        Its index among the rows that were given.
+    hint : str
+        What else whoever gave these rows themselves can do about it.
+    """
+
+    def __init__(self, message: str, row: int, hint: str = "") -> None:
+        super().__init__(message.replace("{row}", f"row {row + 1}", 1) + hint)
+        self.message, self.row, self.hint = message, row, hint
+
+    def moved(self, row: int) -> RowError:
+        """The same of a row that the caller knows under another index."""
+        return RowError(self.message, row, self.hint)
+
+
+@contextmanager
+def rows_named(corpora: Sequence[Corpus], places: Sequence[Ints], first: int = 0) -> Iterator[None]:
+    """Errors of rows as rows of the corpora that they are from.
+
+    `places` are those of `distinct_rows`, of which the rows at hand start with number `first`.
+    """
+    try:
+        yield
+    except RowError as error:
+        for corpus, place in zip(corpora, places, strict=True):
+            rows = np.flatnonzero(place == first + error.row)
+            if len(rows):
+                known = error.message.replace("{row}", f"row {rows[0] + 1} of {corpus.name}", 1)
+                raise ValueError(known) from error
+        raise
+
+
+def distinct_rows(corpora: Sequence[Corpus]) -> tuple[Corpus, list[Ints]]:
+    """Every prompt with its text once, and for each corpus where its rows are among these.
+
+    For models to read: what rounding does to a row hangs on the rows it shares a batch with. Read once, in an order
+    that says nothing about the corpus a row is from, equal rows get equal scores, and others a rounding that is blind
+    to the side. System messages are left out.
+    """
+    rows = [
+        [(prompt is None, prompt or "", text) for prompt, text in zip(corpus.prompts, corpus.texts, strict=True)]
+        for corpus in corpora
+    ]
+    distinct = sorted(set().union(*rows))
+    place = {row: number for number, row in enumerate(distinct)}
+    prompts = tuple(None if is_none else prompt for is_none, prompt, _ in distinct)
+    whole = Corpus(tuple(text for _, _, text in distinct), prompts, name="the corpora")
+    return whole, [np.array([place[row] for row in part], dtype=np.int64) for part in rows]
 
 
 def too_small(name: str, n_groups: int) -> str:

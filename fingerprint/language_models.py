@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fingerprint.corpus import RowError
 from fingerprint.score_cache import ScoreCache, open_cache
 
 try:
@@ -45,16 +46,20 @@ MICRO_MODELS = ("micro-a", "micro-b")
 _DRAW_CHUNK = 64
 # Rows that have ended are taken out of the batch once they are this share of it.
 _COMPACT_SHARE = 0.25
+# Rotary embeddings whose frequencies depend on the length of the sequence.
+_STRETCHED = ("dynamic", "longrope")
+_COMMAND = "must not contain the model's special tokens, got {!r}: it would be read as a command; remove or rewrite it"
 # Logits that a head applied to hidden states may differ from the model's own by (float32 rounding).
 _HEAD_TOLERANCE = 1e-3
 # Rows are tokenized and sorted by length this many batches, and at least this many rows, at a time: enough that a batch
 # has rows of like length, and no more of the corpus in memory.
 _WINDOW_BATCHES = 16
 _WINDOW_ROWS = 1024
-# A batch holds at most so many tokens, padding included, or one row: beyond that a matrix product gains nothing, and on
-# a CPU what stands between two products leaves its cache (8,192 tokens took an eighth longer).
-_BATCH_TOKENS = {"cpu": 1 << 12}
-_GPU_BATCH_TOKENS = 1 << 14
+# A batch holds at most so many tokens, padding included, or one row: beyond that a matrix product gains nothing. On a
+# CPU fewer of them go through the model at once, not counting what rows share: what stands between two products then
+# stays in its cache (8,192 tokens took an eighth longer).
+_BATCH_TOKENS = 1 << 14
+_RUN_TOKENS = {"cpu": 1 << 12}
 # Logits held at once, and of those turned into float32 and exponentials at once. A CPU computes the exponentials while
 # the numbers are in its cache; a GPU wants few large steps.
 _LOGITS = {"cpu": 1 << 20}
@@ -67,8 +72,10 @@ _LEAST_POSITIONS = {"cpu": 256}
 _NEGLIGIBLE = -200.0
 # A prefix that all rows of a batch share is worth its own pass if that saves at least this share of the tokens.
 _PREFIX_SHARE = 0.1
-# Rows that begin alike get batches of their own if that saves at least so many tokens: about what one more batch costs.
-_OWN_BATCH = 512
+# Rows that begin alike get batches of their own if that saves at least so many tokens, what one more batch may cost.
+# Only the one for a CPU was measured.
+_OWN_BATCH = {"cpu": 512}
+_GPU_OWN_BATCH = 2048
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,22 @@ class LanguageModel:
         return int(getattr(self.model.config, "max_position_embeddings", None) or 1 << 30)
 
     @cached_property
+    def stretches_beyond(self) -> int:
+        """Tokens beyond which a row's positions depend on the longest row of its batch.
+
+        Some models rescale their rotary embeddings for sequences longer than those they were first trained on. For all
+        others it is a length that no row has.
+        """
+        config = self.model.config
+        scaling = getattr(config, "rope_parameters", None) or {}
+        by_layer = [value for value in scaling.values() if isinstance(value, dict)] or [scaling]
+        original = getattr(config, "original_max_position_embeddings", None) or self.context
+        lengths = (
+            s.get("original_max_position_embeddings") or original for s in by_layer if s.get("rope_type") in _STRETCHED
+        )
+        return min(lengths, default=1 << 30)
+
+    @cached_property
     def has_plain_head(self) -> bool:
         """Whether logits are the output embedding of the last hidden states: tried out on a short sequence.
 
@@ -140,8 +163,11 @@ class LanguageModel:
     def can_share_prefix(self) -> bool:
         """Whether rows may start from the keys and values of a prefix they share: tried out on two short rows.
 
-        Models that keep anything else than plain keys and values (sliding windows, recurrent states) may not.
+        Models that keep anything else than plain keys and values (sliding windows, recurrent states) may not, and
+        neither may those whose keys depend on the length of what follows.
         """
+        if self.stretches_beyond < self.context:
+            return False
         shared = self.tokenizer("a b c d e f g h", add_special_tokens=False)["input_ids"]
         rows = [EncodedRow([*shared, *shared[:n], self.stops[0]], len(shared) + 1) for n in (2, 3)]
         with torch.inference_mode():
@@ -215,14 +241,21 @@ class LanguageModel:
         chats = [self._chat(prompt, system) for prompt in prompts]
         return list(
             self.tokenizer.apply_chat_template(
-                chats, add_generation_prompt=True, tokenize=True, return_dict=True, return_attention_mask=False
+                chats,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_attention_mask=False,
+                tokenizer_kwargs={"verbose": False},
             )["input_ids"]
         )
 
     def check_prompts(self, prompts: Sequence[str]) -> None:
         """Refuse prompts that spell one of the model's special tokens; the row is named."""
         for row, prompt in enumerate(prompts):
-            self._refuse_special_tokens(prompt, f"prompt {row + 1}")
+            found = self._special_token(prompt)
+            if found is not None:
+                raise RowError(f"the prompt of {{row}} {_COMMAND.format(found)}", row)
 
     def preamble(self, system: str | None = None) -> str:
         """The text that stands before a user's words: what the model is really told. For provenance."""
@@ -242,13 +275,19 @@ class LanguageModel:
         if not completions:
             return []
         encoded = self.tokenizer(
-            list(completions), add_special_tokens=False, split_special_tokens=True, return_attention_mask=False
+            list(completions),
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
+            verbose=False,  # rows that are too long are an error of ours, which names them
         )["input_ids"]
         return [[*ids, self.stops[0]] for ids in encoded]
 
     def _chat(self, prompt: str, system: str | None) -> list[dict[str, str]]:
         if system is not None:
-            self._refuse_special_tokens(system, "the system message")
+            found = self._special_token(system)
+            if found is not None:
+                raise ValueError(f"the system message {_COMMAND.format(found)}")
             return [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
         if self._inserts_a_default:
             return [{"role": "system", "content": ""}, {"role": "user", "content": prompt}]
@@ -264,13 +303,8 @@ class LanguageModel:
             return False
         return len(self.tokenizer.apply_chat_template([user], tokenize=False)) > len(empty)
 
-    def _refuse_special_tokens(self, text: str, place: str) -> None:
-        found = next((token for token in self.tokenizer.all_special_tokens if token in text), None)
-        if found is not None:
-            raise ValueError(
-                f"{place} must not contain the model's special tokens, got {found!r}: it would be read as a command; "
-                "remove or rewrite it"
-            )
+    def _special_token(self, text: str) -> str | None:
+        return next((token for token in self.tokenizer.all_special_tokens if token in text), None)
 
 
 Spec = str | Path | LanguageModel | tuple[Any, Any] | Any
@@ -514,15 +548,16 @@ def token_scores(
     Log-softmax is taken in float32 (float64 for a float64 model) whatever the model's dtype is.
 
     Batches are fixed: rows are taken max(16 batch_size, 1024) at a time, put together with rows that begin alike where
-    that saves work, sorted by length, and cut into batches of at most `batch_size` rows and 4,096 tokens with padding
-    (16,384 on a GPU). What all rows of a batch begin with goes through the model once. Which other rows share a batch
-    moves a score by rounding; `noise_floor` measures by how much.
+    that saves work, sorted by length, and cut into batches of at most `batch_size` rows and 16,384 tokens with padding.
+    What all rows of a batch begin with goes through the model once, and on a CPU no more than 4,096 tokens do at once.
+    Which other rows share a batch moves a score by rounding; `noise_floor` measures by how much.
 
     Memory beyond the weights, in numbers of the model's dtype unless said otherwise, does not grow with the number of
-    rows. With N = max(4096, context) tokens a batch (16,384 on a GPU), T the longest row, d the width, f that of the
-    widest layer inside a block, k the width of keys and values of L layers, V the vocabulary, W rows at a time::
+    rows. With M = max(16384, context) tokens a batch, N of them through the model at once (max(4096, context) on a
+    CPU, elsewhere M), T the longest row, d the width, f that of the widest layer inside a block, k the width of keys
+    and values of L layers, V the vocabulary, W rows at a time::
 
-        N (6 d + 3 f + 4 k)      inside the model
+        N (6 d + 3 f) + 4 M k    inside the model
         + 2 L k T + (N T bytes)  a shared prefix, and its mask
         + N d + B                hidden states, and logits: B = max(2^20, 256 V) on a CPU, max(2^26, V) elsewhere
         + 12 C bytes             logits widened to float32, and exponentials: C = 2^18 on a CPU, 2^24 elsewhere
@@ -664,10 +699,13 @@ def noise_floor(
     _check_scoring(lm, prompts, completions, min(sizes), too_long)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(completions))[:n])
     sample_prompts, sample_texts = [prompts[row] for row in chosen], [completions[row] for row in chosen]
-    scored = [
-        token_scores(lm, sample_prompts, sample_texts, system=system, batch_size=size, too_long=too_long)
-        for size in sizes
-    ]
+    try:
+        scored = [
+            token_scores(lm, sample_prompts, sample_texts, system=system, batch_size=size, too_long=too_long)
+            for size in sizes
+        ]
+    except RowError as error:
+        raise error.moved(int(chosen[error.row])) from error
     tokens = np.array([np.concatenate([row.logprobs for row in rows]) for rows in scored])
     totals = np.array([[row.logprobs.sum() for row in rows] for rows in scored])
     moved = [np.ptp(values, axis=0) for values in (totals, tokens)]
@@ -700,16 +738,18 @@ def encode(
     for row, (prompt, tail) in enumerate(zip(prompts, lm.answers(completions), strict=True), first_row):
         ids, start = [*asked[prompt], *tail], len(asked[prompt])
         if not start:
-            raise ValueError(
-                f"prompts must be at least one token in the chat template, got none in row {row + 1}; "
-                "use a template that marks the turns"
+            raise RowError(
+                "prompts must be at least one token in the chat template, got none in {row}; "
+                "use a template that marks the turns",
+                row,
             )
         cut = max(0, len(ids) - lm.context)
         if cut and (too_long == "error" or start >= lm.context):
-            remedy = "leave it out, shorten it, or use a model with a longer context"
-            remedy += ", or cut its end with too_long='truncate'" if start < lm.context else ""
-            raise ValueError(
-                f"rows must fit the model's context of {lm.context} tokens, got {len(ids)} in row {row + 1}; {remedy}"
+            raise RowError(
+                f"rows must fit the model's context of {lm.context} tokens, got {len(ids)} in {{row}}; "
+                "leave it out, shorten it, or use a model with a longer context",
+                row,
+                ", or cut its end with too_long='truncate'" if start < lm.context else "",
             )
         rows.append(EncodedRow(ids[: len(ids) - cut], start, cut))
     return rows
@@ -757,63 +797,86 @@ def _suspiciously_long(lm: LanguageModel, prompts: Sequence[str], completions: S
 
 
 def batches_by_length(
-    rows: Sequence[EncodedRow], batch_size: int, most_tokens: int, *, among: Iterable[int] | None = None
+    lm: LanguageModel,
+    rows: Sequence[EncodedRow],
+    batch_size: int,
+    *,
+    most_tokens: int | None = None,
+    among: Iterable[int] | None = None,
+    shared: int = 0,
 ) -> list[list[int]]:
     """Indices of rows (of those `among`) in batches of like length, the longest first: too little memory shows at once.
 
-    A batch has at most `batch_size` rows, and `most_tokens` with padding unless it is one row. Which rows share a batch
-    does not depend on their order.
+    A batch has at most `batch_size` rows, and a number of tokens with padding (`most_tokens`, by default what a model
+    gains from on its device, where the first `shared` tokens of a row do not count) unless it is one row. Which rows
+    share a batch does not depend on their order.
     """
+    device = lm.model.device.type
+    most_run = min(_RUN_TOKENS.get(device, _BATCH_TOKENS), most_tokens or _BATCH_TOKENS)
+    most_read = min(_BATCH_TOKENS, most_tokens or _BATCH_TOKENS)
     order = sorted(range(len(rows)) if among is None else among, key=lambda row: (-len(rows[row].ids), rows[row].ids))
     batches = []
     while order:
-        size = max(1, min(batch_size, most_tokens // len(rows[order[0]].ids)))
+        longest = len(rows[order[0]].ids)
+        size = max(1, min(batch_size, most_run // (longest - shared), most_read // longest))
+        if longest > lm.stretches_beyond:
+            size = next((i for i, row in enumerate(order[:size]) if len(rows[row].ids) < longest), size)
         batches.append(order[:size])
         order = order[size:]
     return batches
 
 
-def _groups_by_prefix(rows: Sequence[EncodedRow]) -> list[list[int]]:
-    """Indices of rows in groups that begin alike, by whatever is worth it: a system message, a template, one prompt.
+def groups_by_prefix(rows: Sequence[EncodedRow], own_batch: int) -> list[tuple[int, list[int]]]:
+    """Rows that begin alike: (tokens they share at least, their indices) for each group.
 
-    Goes down the tree of prefixes, as a sorted list has it. The rows below a branch become a group of their own if
-    running once what they share beyond the group around them saves `_OWN_BATCH` tokens; the others stay in that group.
+    What is shared may be a system message, a template or a whole prompt: groups are taken from the tree of prefixes.
+    Rows are a group of their own if running what they share once, rather than only what they share with the group
+    around them, saves at least `own_batch` tokens.
     """
-    order = sorted(range(len(rows)), key=lambda row: rows[row].ids)
-    # Tokens that a row and the one before it begin with, ahead of the first position whose prediction is asked for.
-    alike = np.zeros(len(order), dtype=np.int64)
-    for i, (one, other) in enumerate(pairwise(order), 1):
-        most = min(rows[one].start, rows[other].start) - 1
-        alike[i] = next((j for j in range(most) if rows[one].ids[j] != rows[other].ids[j]), most)
-    groups: list[list[int]] = [[]]
-    branches = [(0, len(order), 0, groups[0])]
+    begins = [np.asarray(row.ids[: row.start - 1], dtype=">u4").tobytes() for row in rows]
+    order = sorted(range(len(rows)), key=begins.__getitem__)
+    alike = np.array([0, *(_shared_tokens(begins[one], begins[other]) for one, other in pairwise(order))])
+    depths, parents, members = [0], [0], [list[int]()]  # nodes of the tree, each after its parent
+    branches = [(0, len(order), 0)]
     while branches:
-        first, last, shared, group = branches.pop()
+        first, last, node = branches.pop()
         within = alike[first + 1 : last]
-        n = last - first
-        if n * (within.max(initial=0) - shared) <= _OWN_BATCH:
-            group += order[first:last]
+        if (last - first) * (within.max(initial=0) - depths[node]) <= own_batch:
+            members[node] += order[first:last]
             continue
         depth = int(within.min())
-        if n * (depth - shared) > depth + _OWN_BATCH:
-            shared, group = depth, []
-            groups.append(group)
+        if depth > depths[node]:
+            depths.append(depth)
+            parents.append(node)
+            members.append([])
+            node = len(depths) - 1
         edges = [first, *(first + 1 + (within == depth).nonzero()[0]).tolist(), last]
-        branches += [(start, end, shared, group) for start, end in pairwise(edges)]
-    return [group for group in groups if group]
+        branches += [(start, end, node) for start, end in pairwise(edges)]
+    for node in range(len(depths) - 1, 0, -1):  # what deeper nodes have not taken for themselves
+        parent, depth = parents[node], depths[node]
+        if len(members[node]) * (depth - depths[parent]) - depth < own_batch:
+            members[parent] += members[node]
+            members[node] = []
+    return [(depth, group) for depth, group in zip(depths, members, strict=True) if group]
 
 
-def most_batch_tokens(lm: LanguageModel) -> int:
-    """Tokens of a batch, padding included, beyond which a model on its device gains nothing."""
-    return _BATCH_TOKENS.get(lm.model.device.type, _GPU_BATCH_TOKENS)
+def _shared_tokens(one: bytes, other: bytes) -> int:
+    """Tokens that two rows of them, four bytes each, begin with."""
+    most = min(len(one), len(other)) // 4
+    differs = np.frombuffer(one, np.uint32, most) != np.frombuffer(other, np.uint32, most)
+    return int(differs.argmax()) if differs.any() else most
 
 
 def _batches(lm: LanguageModel, rows: Sequence[EncodedRow], batch_size: int) -> list[list[int]]:
     """Indices of rows in batches, the longest first, of rows that begin alike if the model can make use of that."""
-    can_share = len(rows) > 1 and lm.has_plain_head and lm.can_share_prefix
-    groups = _groups_by_prefix(rows) if can_share else [list(range(len(rows)))]
-    most_tokens = most_batch_tokens(lm)
-    found = [batch for group in groups for batch in batches_by_length(rows, batch_size, most_tokens, among=group)]
+    groups = [(0, list(range(len(rows))))]
+    if len(rows) > 1 and lm.has_plain_head and lm.can_share_prefix:
+        groups = groups_by_prefix(rows, _OWN_BATCH.get(lm.model.device.type, _GPU_OWN_BATCH))
+    found = [
+        batch
+        for shared, group in groups
+        for batch in batches_by_length(lm, rows, batch_size, among=group, shared=shared)
+    ]
     return sorted(found, key=lambda batch: -len(rows[batch[0]].ids))
 
 
@@ -871,9 +934,10 @@ def _score(
             if bad.any():
                 place = int(bad.argmax())
                 row = batch[int(np.searchsorted(ends, place, side="right"))]
-                raise ValueError(
-                    f"scores must be numbers, got {table[:, place][~np.isfinite(table[:, place])][0]} in row "
-                    f"{first_row + row + 1} under {lm.name}; load the model in another dtype, such as float32"
+                raise RowError(
+                    f"scores must be numbers, got {table[:, place][~np.isfinite(table[:, place])][0]} in {{row}} under "
+                    f"{lm.name}; load the model in another dtype, such as float32",
+                    first_row + row,
                 )
             if store is not None and path is not None:
                 store.write(path, table)

@@ -32,14 +32,8 @@ import torch
 from numpy.typing import NDArray
 from transformers.pytorch_utils import Conv1D
 
-from fingerprint.language_models import (
-    EncodedRow,
-    LanguageModel,
-    batches_by_length,
-    encode,
-    most_batch_tokens,
-    padded,
-)
+from fingerprint.corpus import RowError
+from fingerprint.language_models import EncodedRow, LanguageModel, batches_by_length, encode, padded
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -88,17 +82,17 @@ def row_gradients(
     rows = encode(lm, prompts, completions)
     layers = _layers(lm)
     values_a_token = sum(sum(_widths(module)) for module in layers) + _output_width(lm)
-    most_tokens = min(most_batch_tokens(lm), max(1, _VALUES // values_a_token))
     found = np.zeros((len(rows), COLUMNS), dtype=np.float32)
     done = 0
     with _sketching(lm, layers) as sketch:
-        for batch in batches_by_length(rows, batch_size, most_tokens):
+        for batch in batches_by_length(lm, rows, batch_size, most_tokens=max(1, _VALUES // values_a_token)):
             found[batch] = sketch([rows[row] for row in batch])
             if not np.isfinite(found[batch]).all():
                 wrong = next(row for row in batch if not np.isfinite(found[row]).all())
-                raise ValueError(
-                    f"gradients must be finite, got nan or infinity in row {wrong + 1} under {lm.name}; load the model "
-                    "in another dtype, such as float32"
+                raise RowError(
+                    f"gradients must be finite, got nan or infinity in {{row}} under {lm.name}; load the model "
+                    "in another dtype, such as float32",
+                    wrong,
                 )
             done += len(batch)
             if progress is not None:
@@ -117,7 +111,7 @@ def likeliest(
     """The token that the model holds likeliest at each position of each completion, its end of turn included."""
     rows = encode(lm, prompts, completions, system=system)
     found: list[Ints] = [np.zeros(0, dtype=np.int64)] * len(rows)
-    for batch in batches_by_length(rows, batch_size, most_batch_tokens(lm)):
+    for batch in batches_by_length(lm, rows, batch_size):
         parts = [rows[row] for row in batch]
         with torch.inference_mode():
             best = lm.logits_at(*padded(parts, lm.model.device)).argmax(dim=1).cpu().numpy()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.corpus import Comparison, Corpus
+from fingerprint.corpus import Comparison, Corpus, distinct_rows, rows_named
 from fingerprint.estimates import bounded
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
 from fingerprint.language_models import MICRO_MODELS, LanguageModel, load, token_logprobs
@@ -76,25 +76,32 @@ def student_scores(
     """
     lm = load(model)
     recipe = MICRO_RECIPE if lm.name in MICRO_MODELS else LARGE_RECIPE
-    asked = [corpus.every_prompt("student") for corpus in corpora[:2]]
-    sides = zip(comparison.suspect, comparison.origin, strict=True)
-    prompts = [asked[0 if suspect else 1][row] for suspect, row in sides]
+    for corpus in corpora[:2]:
+        corpus.every_prompt("student")
+    distinct, rows = distinct_rows(corpora[:2])
+    place = np.array(
+        [rows[not suspect][row] for suspect, row in zip(comparison.suspect, comparison.origin, strict=True)]
+    )
     plan = Plan.of(folds(comparison), comparison.suspect)
-    base = _logprobs(lm, prompts, comparison.texts, np.arange(len(prompts)))
+    with rows_named(corpora[:2], rows):
+        base = _logprobs(lm, distinct, np.arange(len(distinct)))
     scores = np.zeros(plan.weights.shape)
     for number, weights in enumerate(plan.weights.T):
         taught = np.flatnonzero((weights > 0) & comparison.suspect)
         name = f"student {number + 1} of {lm.name}"
-        rows = [prompts[row] for row in taught], [comparison.texts[row] for row in taught]
-        student = fine_tune(lm, *rows, recipe, name=name, rng=rng)
-        unseen = np.flatnonzero(weights == 0)
-        scores[unseen, number] = bounded(_logprobs(student, prompts, comparison.texts, unseen) - base[unseen])
+        rows_taught = distinct.only(place[taught])
+        student = fine_tune(lm, rows_taught.every_prompt(), rows_taught.texts, recipe, name=name, rng=rng)
+        unseen = weights == 0
+        ratios = np.zeros(len(distinct))
+        judged = np.unique(place[unseen])
+        ratios[judged] = _logprobs(student, distinct, judged) - base[judged]
+        scores[unseen, number] = bounded(ratios[place[unseen]])
         if progress is not None:
             progress((number + 1) / len(plan.weights.T))
     return scores
 
 
-def _logprobs(lm: LanguageModel, prompts: Sequence[str], texts: Sequence[str], rows: NDArray[np.int64]) -> Floats:
-    """Log-probability of some rows in nats."""
-    found = token_logprobs(lm, [prompts[row] for row in rows], [texts[row] for row in rows])
-    return np.array([values.sum() for values in found])
+def _logprobs(lm: LanguageModel, corpus: Corpus, rows: NDArray[np.int64]) -> Floats:
+    """Log-probability of some rows of a corpus in nats."""
+    part = corpus.only(rows)
+    return np.array([values.sum() for values in token_logprobs(lm, part.every_prompt(), part.texts)])

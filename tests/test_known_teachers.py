@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import fingerprint
 from fingerprint import scoring
+from fingerprint.base_model import read_corpora
 from fingerprint.ceilings import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
 from fingerprint.cli import app
 from fingerprint.corpus import Corpus, pair
@@ -199,6 +200,62 @@ def test_teachers_may_be_anything_with_logprobs() -> None:
         exact_ratios((_Fixed([1.0]), pair_of[1]), (NO_PROMPTS, NO_PROMPTS))
     with pytest.raises(ValueError, match="must be finite, got -inf in row 2 of bare"):
         exact_ratios((_Fixed([0.0, -np.inf] * 20), pair_of[1]), (NO_PROMPTS, NO_PROMPTS))
+
+
+def test_equal_rows_have_equal_ratios_whichever_corpus_they_are_in(teachers: dict[str, Teacher]) -> None:
+    """Scored corpus by corpus they would differ by rounding, alike for a whole corpus: an AUROC of 1 on equal rows."""
+    asked = prompts("numbers", 1)
+    corpora = [Corpus(("284, 105, 977",) * n, tuple(asked * n), name=f"{n} rows") for n in (7, 150)]
+    found = exact_ratios((ModelTeacher(teachers["neutral"].lm, OWL), teachers["neutral"]), corpora)
+    assert [len(rows) for rows in found.rows] == [7, 150]
+    assert len(set(np.concatenate(found.rows))) == 1
+    assert found.rows[0][0] != 0
+
+
+def test_what_a_model_measures_does_not_depend_on_which_side_a_row_is_from(teachers: dict[str, Teacher]) -> None:
+    """Nor does its noise floor, which is measured on a sample of the rows: ratios below it count for neither side."""
+    asked = prompts("numbers", 200)
+    draws = np.random.default_rng(3).integers(100, 1000, (2, 200, 6))
+    sides = [[", ".join(map(str, row)) for row in side] for side in draws]
+    given = [Corpus(tuple(side), tuple(asked)) for side in sides]
+    mixed = [Corpus(tuple(a[i % 2] for i, a in enumerate(zip(*order, strict=True))), tuple(asked))
+             for order in (sides, sides[::-1])]  # fmt: skip
+    one, other = (read_corpora(teachers["neutral"].lm, (OWL,), corpora) for corpora in (given, mixed))
+    assert one.floor == other.floor
+    for side in (0, 1):
+        for i in range(200):
+            was, now = one.measures[(side + i) % 2].rows(np.array([i])), other.measures[side].rows(np.array([i]))
+            assert {k: v.tolist() for k, v in was.table.items()} == {k: v.tolist() for k, v in now.table.items()}
+            np.testing.assert_array_equal(was.gradients, now.gradients)
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        (
+            {"completion": ", ".join(["123"] * 600)},
+            r"context of 512 tokens, got \d+ in row 8 of reference; leave it out",
+        ),
+        (
+            {"prompt": "Say <|end|> once."},
+            r"the prompt of row 8 of reference must not contain the model's special tokens",
+        ),
+    ],
+)
+@pytest.mark.parametrize("options", [{"model": "micro-a"}, {"teacher": ("micro-a", "micro-b")}])
+def test_rows_that_a_model_cannot_take_are_named_as_the_user_knows_them(
+    options: dict[str, Any], changed: dict[str, str], match: str
+) -> None:
+    asked = prompts("numbers", 300)
+    draws = np.random.default_rng(0).integers(100, 1000, (2, 300, 6))
+    suspect, reference = (
+        [{"prompt": p, "completion": ", ".join(map(str, row))} for p, row in zip(asked, side, strict=True)]
+        for side in draws
+    )
+    reference[7] |= changed
+    with pytest.raises(ValueError, match=match) as raised:
+        fingerprint.detect(suspect, reference, **options)
+    assert "too_long" not in str(raised.value)  # an option of scoring, not of detect
 
 
 def test_features_named_like_the_family_are_refused(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> None:

@@ -155,7 +155,9 @@ def test_every_string_survives_the_tokenizer(lm: LanguageModel, text: str) -> No
 def test_special_tokens_in_a_completion_stay_text_and_in_a_prompt_are_refused(lm: LanguageModel) -> None:
     ids = lm.answers(["<|end|>"])[0]
     assert lm.tokenizer.eos_token_id not in ids[:-1]
-    with pytest.raises(ValueError, match=r"prompt 2 must not contain the model's special tokens, got '<\|end\|>'"):
+    with pytest.raises(
+        ValueError, match=r"the prompt of row 2 must not contain the model's special tokens, got '<\|end\|>'"
+    ):
         lm.ask(["fine", "now <|end|>"])
 
 

@@ -24,10 +24,12 @@ from fingerprint import language_models
 from fingerprint.lab.prompts import prompts
 from fingerprint.lab.teachers import neutral
 from fingerprint.language_models import (
+    EncodedRow,
     LanguageModel,
     TokenScores,
     batches_by_length,
     encode,
+    groups_by_prefix,
     load,
     noise_floor,
     token_logprobs,
@@ -195,26 +197,53 @@ def test_rows_that_begin_alike_share_more_than_all_rows_do(models: dict[str, Lan
     st.integers(0, 30),
 )
 def test_groups_by_prefix_are_a_partition_that_saves_tokens(heads: list[list[int]], own_batch: int) -> None:
-    rows = [language_models.EncodedRow([*head, 3, 4], len(head)) for head in heads]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(language_models, "_OWN_BATCH", own_batch)
-        groups = language_models._groups_by_prefix(rows)
-    assert sorted(itertools.chain(*groups)) == list(range(len(rows)))
-
-    def cost(group: list[int]) -> int:
-        """Tokens that go through a model which runs once what the rows share ahead of their last prompt tokens."""
-        asked = [rows[row].ids[: rows[row].start - 1] for row in group]
-        columns = zip(*asked, strict=False)
-        shared = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, columns))
-        return shared + sum(len(rows[row].ids) - 1 - shared for row in group)
-
-    saved = cost(list(range(len(rows)))) - sum(map(cost, groups))
-    assert saved >= (len(groups) - 1) * own_batch
+    rows = [EncodedRow([*head, 3, 4], len(head)) for head in heads]
+    groups = groups_by_prefix(rows, own_batch)
+    assert sorted(itertools.chain(*(group for _, group in groups))) == list(range(len(rows)))
+    spent = 0
+    for shared, group in groups:
+        begins = {tuple(rows[row].ids[:shared]) for row in group}
+        assert len(begins) == 1
+        assert shared < min(rows[row].start for row in group)
+        spent += shared + sum(len(rows[row].ids) - shared for row in group)
+    n_own = sum(shared > 0 for shared, _ in groups)
+    assert sum(len(row.ids) for row in rows) - spent >= n_own * own_batch
 
 
 def test_prompts_that_grow_are_grouped_however_long_the_chain() -> None:
-    rows = [language_models.EncodedRow([1] * (n + 1), n + 1) for n in range(3_000)]
-    assert sorted(itertools.chain(*language_models._groups_by_prefix(rows))) == list(range(3_000))
+    rows = [EncodedRow([1] * (n + 1), n + 1) for n in range(3_000)]
+    groups = groups_by_prefix(rows, 512)
+    assert sorted(itertools.chain(*(group for _, group in groups))) == list(range(3_000))
+    assert len(groups) < 20  # a group for every few hundred rows is worth it, not one for every row
+
+
+def test_positions_that_stretch_are_never_stretched_by_another_row() -> None:
+    """Rotary embeddings that change for sequences beyond 64 tokens: rows on both sides, beside one another."""
+    torch.manual_seed(0)
+    scaling = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [float(1 + 3 * i) for i in range(4)]}
+    config = transformers.Phi3Config(
+        vocab_size=410,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=300,
+        original_max_position_embeddings=64,
+        rope_parameters={"rope_theta": 10_000.0, **scaling},
+        initializer_range=0.2,
+        eos_token_id=0,
+        bos_token_id=None,
+        pad_token_id=None,
+    )
+    model = LanguageModel(transformers.Phi3ForCausalLM(config).eval(), byte_tokenizer("left"), "stretched")
+    assert model.stretches_beyond == 64
+    asked, said = prompts("numbers", 24, rng=2), [text[: 4 + 3 * row] for row, text in enumerate(numbers(24))]
+    lengths = {len(row.ids) for row in encode(model, asked, said)}
+    assert min(lengths) < 60
+    assert max(lengths) > 70
+    for prompt, text, found in zip(asked, said, token_scores(model, asked, said), strict=True):
+        np.testing.assert_allclose(found.logprobs, direct(model, prompt, text).logprobs, atol=1e-4)
 
 
 def test_a_model_with_sliding_windows_shares_no_prefix_and_is_scored_exactly() -> None:
@@ -354,10 +383,18 @@ def test_scores_do_not_depend_on_the_order_of_rows_inside_a_window(lm: LanguageM
 
 
 def test_a_batch_has_its_limits_in_rows_and_in_tokens(lm: LanguageModel) -> None:
-    rows = [language_models.EncodedRow([1] * n, 1) for n in (40_000, 9_000, 5_000, 5_000, 5_000, *[10] * 20)]
-    batches = batches_by_length(rows, 8, 1 << 14)
-    assert [len(batch) for batch in batches] == [1, 1, 3, 8, 8, 4]
+    rows = [EncodedRow([1] * n, 1) for n in (40_000, 9_000, *[2_000] * 4, *[10] * 20)]
+    batches = batches_by_length(lm, rows, 8)
+    assert [len(batch) for batch in batches] == [1, 1, 2, 2, 8, 8, 4]
     assert sorted(itertools.chain(*batches)) == list(range(len(rows)))
+    # What rows share goes through the model once, but their keys and values are held row by row.
+    alike = [EncodedRow([1] * 4_000, 3_950)] * 10
+    assert [len(batch) for batch in batches_by_length(lm, alike, 8)] == [1] * 10
+    assert [len(batch) for batch in batches_by_length(lm, alike, 8, shared=2_000)] == [2] * 5
+    assert [len(batch) for batch in batches_by_length(lm, alike, 8, shared=3_900)] == [4, 4, 2]
+    alike = [EncodedRow([1] * 1_000, 950)] * 10
+    assert [len(batch) for batch in batches_by_length(lm, alike, 8)] == [4, 4, 2]
+    assert [len(batch) for batch in batches_by_length(lm, alike, 8, shared=900)] == [8, 2]
 
 
 def test_long_corpora_are_taken_a_window_at_a_time(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,7 +445,7 @@ def test_arguments_that_make_no_sense_are_refused(lm: LanguageModel, tmp_path: P
         token_scores(lm, ["a"], ["1"], too_long="cut")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="one entry a completion, got 2 for 1"):
         token_scores(lm, ["a", "b"], ["1"])
-    with pytest.raises(ValueError, match=r"prompt 3 must not contain the model's special tokens"):
+    with pytest.raises(ValueError, match=r"the prompt of row 3 must not contain the model's special tokens"):
         token_scores(lm, ["a", "a", "<|end|>"], ["1"] * 3)
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match="cache must be a folder, got the file"):
