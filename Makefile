@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test test-slow lint clean
 

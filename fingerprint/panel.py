@@ -26,7 +26,7 @@ from fingerprint.corpus import MIN_GROUPS, Corpus, joined, n_prompts, prompt_gro
 from fingerprint.identification_report import Anchor
 from fingerprint.pass_rates import Tries
 from fingerprint.posterior import Distance, temperature, unlisted
-from fingerprint.sampling import answer_pool, passing, sampled_reference
+from fingerprint.sampling import answer_pool, longest_answer, passing, sampled_reference
 from fingerprint.writers import PLACEBO, Writer
 
 if TYPE_CHECKING:
@@ -151,7 +151,10 @@ def prepare(
     if n_prompts(suspect) < MIN_GROUPS:
         raise ValueError(too_small(suspect.name, n_prompts(suspect)))
     step = progress or (lambda name, share: None)
-    scorers = Scorers(_teachers((*candidates, *placebos), model, step))
+    base = None if model is None else _neutral(model)
+    if base is not None:
+        longest_answer(base, suspect)  # a row that is too long is named before minutes of building candidates
+    scorers = Scorers(_teachers((*candidates, *placebos), base, step))
     corpora = [c for c in (*candidates, *placebos) if c.form == "corpus"]
     halves = {_key(c): _halves(c.source, rng) for c in corpora}
     tries: list[Tries] = []
@@ -220,19 +223,26 @@ def _anchor(scored: Rows, given: Corpus | None, scorers: Scorers, rng: int) -> A
     return Anchor(len(scored.corpus), False, None if base is None else base.lm.name, rng, assumption)
 
 
-def _teachers(candidates: Sequence[Candidate], model: Any, step: Progress) -> dict[str, Teacher]:
+def _neutral(model: Any) -> Teacher:
+    """The base as it is, loaded once for all that is made from it."""
+    from fingerprint.lab.teachers import neutral
+    from fingerprint.language_models import load
+
+    return neutral(load(model))
+
+
+def _teachers(candidates: Sequence[Candidate], neutral: Teacher | None, step: Progress) -> dict[str, Teacher]:
     """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
 
     That of a trait is as long as the trait's; other system messages share one.
     """
-    if model is None:
+    if neutral is None:
         return {}
-    from fingerprint.lab.teachers import Teacher, neutral, placebo
+    from fingerprint.lab.teachers import Teacher, placebo
     from fingerprint.lab.traits import PLACEBO as INERT
-    from fingerprint.language_models import load
 
-    base = load(model)
-    found = {BASE: neutral(base)}
+    base = neutral.lm
+    found = {BASE: neutral}
     asked = [candidate for candidate in candidates if candidate.form != "corpus"]
     for done, candidate in enumerate(asked):
         step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))

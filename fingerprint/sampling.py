@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.candidates import BASE, Scorers
-from fingerprint.corpus import Corpus
+from fingerprint.corpus import Corpus, rows_named
 from fingerprint.pass_rates import PassRate, Tries, pass_rate, tried
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Tries:
     """Answers of the base to the suspect's prompts, one a row."""
-    return tried(base, suspect.every_prompt(), _limit(base, suspect), rng, rule)
+    return tried(base, suspect.every_prompt(), longest_answer(base, suspect), rng, rule)
 
 
 def answer_pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule: Filter | None) -> list[Tries]:
@@ -34,7 +34,7 @@ def answer_pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule:
     for teacher in scorers.teachers.values():
         chosen = [asked[i] for i in draws.integers(0, len(asked), n_tries)]
         # Row numbers above those of the reference: the base's rows here are other draws than there.
-        found.append(tried(teacher, chosen, _limit(teacher, suspect), rng, rule, first_row=len(asked)))
+        found.append(tried(teacher, chosen, longest_answer(teacher, suspect), rng, rule, first_row=len(asked)))
     return found
 
 
@@ -51,6 +51,10 @@ def passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries])
     return {BASE: base, **others}
 
 
-def _limit(teacher: Teacher, suspect: Corpus) -> int:
+def longest_answer(teacher: Teacher, suspect: Corpus) -> int:
     """Tokens of the suspect's longest answer, its end included: what is sampled is as long at most."""
-    return max(len(ids) for ids in teacher.lm.answers(suspect.texts))
+    from fingerprint.language_models import encode
+
+    with rows_named([suspect], [np.arange(len(suspect))]):
+        rows = encode(teacher.lm, suspect.every_prompt(), suspect.texts, system=teacher.system)
+    return max(len(row.ids) - row.start for row in rows)

@@ -346,6 +346,9 @@ def test_bad_arguments_are_named_before_anything_loads() -> None:
         fingerprint.identify(rows, ["owl"], model="micro-a", alpha=1)
     with pytest.raises(ValueError, match="must hold at least 10 independent rows or prompts, got 1"):
         fingerprint.identify(rows, ["owl"], model="micro-a")
+    long = [{"prompt": f"p {i}", "completion": ", ".join(["123"] * (500 if i == 7 else 3))} for i in range(12)]
+    with pytest.raises(ValueError, match=r"context of 512 tokens, got \d+ in row 8 of suspect; leave it out"):
+        fingerprint.identify(long, ["owl"], model="micro-a")
 
 
 def test_the_command_names_bad_arguments() -> None:
