@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
-export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test test-slow lint clean
 
@@ -18,6 +16,9 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.core
 
 demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write demo-report.html
 	$(BIN)/fingerprint demo --html demo-report.html
+
+# Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
+test test-slow: export OMP_NUM_THREADS ?= 1
 
 test: $(VENV)/.test lint  ## everything but the slow statistical suites
 	$(BIN)/python -m pytest -q
