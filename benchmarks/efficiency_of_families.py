@@ -7,13 +7,15 @@ Teachers of both kinds are made from micro-a and answer the same number prompts 
 log-likelihood ratio of teacher and base is the ceiling; printed is each detector's d_prime over the ceiling's, with its
 95 % interval: for the families of texts, for those of models under micro-a and under micro-b (with --student also for
 students of theirs, ten minutes each at 8,000 rows), and for the stacks with each. Features and recipes were chosen on
-owl, cat and birch teachers: other traits are the honest ones to look at.
+owl, cat and birch teachers: other traits are the honest ones to look at. Exit code 1 if the stack with the right base
+has less than .8 of a fine-tuned teacher's ceiling at 8,000 rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import sys
 import time
 from dataclasses import replace
 
@@ -51,13 +53,13 @@ def efficiencies(
     readings: dict[str, ReadCorpora],
     n: int,
     with_student: bool,
-) -> list[tuple[str, str]]:
-    """(detector, its efficiency in words) on the first n rows of both corpora; the ceiling first."""
+) -> list[tuple[str, str, float | None]]:
+    """(detector, its efficiency in words, its value) on the first n rows of both corpora; the ceiling first."""
     cut_corpora = tuple(first(corpus, n) for corpus in corpora)
     comparison = pair(*cut_corpora)
     cut = replace(ratios, rows=(ratios.rows[0][:n], ratios.rows[1][:n]))
     texts = {name: family_matrix(f, comparison.texts, name) for name, f in choose("auto", comparison.texts).items()}
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, float | None]] = {}
     for base, reading in {"": None, **readings}.items():
         matrices, fitted = dict(texts), {}
         if reading is not None:
@@ -69,14 +71,14 @@ def efficiencies(
         varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
         scores = scoring.cross_fit(comparison, varying, mean_zero=mean_zero(matrices), fitted=fitted)
         result = ceilings.ceiling(cut, scores)
-        found.setdefault("ceiling", f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}")
+        found.setdefault("ceiling", (f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}", None))
         for item in result.efficiencies:
             label = item.detector if not base else f"{item.detector}, {base}"
             if not base or item.detector in (*FAMILIES, STUDENT, ceilings.STACK):
                 share = item.efficiency
                 interval = "" if share.value is None else f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
-                found[label] = interval or "no ceiling"
-    return list(found.items())
+                found[label] = (interval or "no ceiling", share.value)
+    return [(label, words, value) for label, (words, value) in found.items()]
 
 
 def main() -> None:
@@ -94,6 +96,7 @@ def main() -> None:
         f"torch {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} threads; "
         f"{options.trait}, rows a side {options.rows}, efficiency = d_prime over the ceiling's"
     )
+    held = True
     base = neutral(RIGHT)
     reference = written(base, asked, options.seed)
     for kind in options.kinds.split(","):
@@ -105,9 +108,14 @@ def main() -> None:
         print(f"{kind}: written and read in {time.perf_counter() - started:.0f} s", flush=True)
         for n in sizes:
             print(f"  {n} rows a side", flush=True)
-            for name, words in efficiencies(corpora, ratios, readings, n, options.student):
-                asks = f"  (asked {ASKED})" if (kind, n, name) == ("finetuned", 8000, f"stack, {RIGHT}") else ""
+            for name, words, value in efficiencies(corpora, ratios, readings, n, options.student):
+                asks = ""
+                if (kind, n, name) == ("finetuned", 8000, f"stack, {RIGHT}"):
+                    reached = value is not None and value >= ASKED
+                    held &= reached
+                    asks = f"  (asked {ASKED}){'' if reached else ': MISSED'}"
                 print(f"    {name:20s} {words}{asks}", flush=True)
+    sys.exit(0 if held else 1)
 
 
 if __name__ == "__main__":
