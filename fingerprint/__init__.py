@@ -39,7 +39,7 @@ _HOMES = {
     "identify": "fingerprint.identification",
     "read": "fingerprint.reading",
 }
-_MODULES = ("features", "filters", "lab")
+_MODULES = ("features", "filters", "lab", "language_models", "pass_rates", "shares")
 
 
 def __getattr__(name: str) -> Any:

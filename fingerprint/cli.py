@@ -26,6 +26,9 @@ Progress = Callable[[str, float], None]
 
 BAD_INPUT = 2
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
+# Packages that only an extra installs.
+_EXTRAS = {"torch": "lm", "transformers": "lm", "safetensors": "lm", "openai": "judge"}
+_EXTRAS |= {"sentence_transformers": "embeddings"}
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 app = typer.Typer(
@@ -564,12 +567,25 @@ def _is_bad_input(error: Exception) -> bool:
 
     `numpy.linalg.LinAlgError`, for one, is a ValueError, and nothing that the caller did wrong.
     """
-    return isinstance(error, OSError) or (
-        isinstance(error, (ValueError, TypeError)) and type(error).__module__ == "builtins"
-    )
+    module = type(error).__module__
+    is_known = module == "builtins" or module.startswith("fingerprint.")
+    return isinstance(error, OSError) or (isinstance(error, (ValueError, TypeError)) and is_known) or _is_missing(error)
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether a package is missing that an extra installs: the package's own words say so, or the package's name."""
+    named = isinstance(error, ModuleNotFoundError) and _root(error) in _EXTRAS
+    return isinstance(error, ImportError) and (named or "subliminal-fingerprint[" in str(error))
+
+
+def _root(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and _root(error) in _EXTRAS:
+        package = f"subliminal-fingerprint[{_EXTRAS[_root(error)]}]"
+        return f"this needs the extra {_EXTRAS[_root(error)]}, got no {error.name}; install it: pip install '{package}'"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
     return str(error)

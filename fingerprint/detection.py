@@ -1002,7 +1002,11 @@ def _verdict(
         )
     what = "auc within prompts" if main.comparison.kind == "shared" else "auc"
     words = "; ".join(f"power {p.power.value:.2f} against row {what} {p.auc:g}" for p in planted)
-    return f"not detected; {words or 'nothing in the rows varies'} ({figures}).{assumption}"
+    found = {name: p for name, p in main.test.adjusted().items() if p <= options.alpha}
+    alone = "".join(f" Of single families {name} has adjusted p = {p:.2g};" for name, p in found.items())
+    told = f"{alone} the verdict is that of all together, fixed beforehand." if found else ""
+    same = "nothing that was measured varies between the sides: are they the same rows?"
+    return f"not detected; {words or same} ({figures}).{told}{assumption}"
 
 
 def _settings(

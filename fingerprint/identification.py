@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from fingerprint.candidates import TRAIT_FORMS, UNLISTED, Progress, Rows, listed
-from fingerprint.corpus import n_prompts, pair
+from fingerprint.corpus import Corpus, n_prompts, pair
 from fingerprint.identification_report import Identification, NoneOf, Ranked
 from fingerprint.inference import Relabellings, permutation_test
 from fingerprint.panel import Panel, prepare
@@ -149,10 +149,25 @@ def identify(
         )
     judged = as_corpus(suspect, text=text, prompt=prompt, argument="suspect")
     anchor = None if reference is None else as_corpus(reference, text=text, prompt=prompt, argument="reference")
+    _check_rule(judged, rule)
     step = progress or (lambda name, share: None)
     panel = prepare(chosen, judged, reference=anchor, model=model, placebos=others, rule=rule, rng=rng, progress=step)
     rows = panel.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
     return judge(panel, rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
+
+
+def _check_rule(suspect: Corpus, rule: Filter | None) -> None:
+    """Models' answers are filtered like the suspect's, which must therefore have been."""
+    if rule is None:
+        return
+    dropped = [(row, why) for row, why in enumerate(rule(suspect.texts, suspect.prompts).reasons) if why]
+    if dropped:
+        row, why = dropped[0]
+        raise ValueError(
+            f"{suspect.name} must have passed the rule that is named, got {len(dropped)} of {len(suspect)} rows that "
+            f"{rule.name} drops, the first in row {row + 1} ({', '.join(why)}); keep those that pass with fingerprint "
+            "filter --kept, or leave the rule out"
+        )
 
 
 def judge(

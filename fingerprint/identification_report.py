@@ -88,9 +88,10 @@ class Identification:
     forms : tuple of Ranked
         One record for every form of every candidate.
     nones : tuple of NoneOf
-        The parts of `none`.
+        The parts of `none`. "base" also stands for a conditioning that no candidate resembles, and whose rows these
+        therefore do not tell from the base's: the p-value and another list of candidates may.
     temperature : float
-        What log-likelihoods were divided by.
+        What log-likelihoods of candidates were divided by.
     rows, prompts : int
         Of the suspect.
     reference : Anchor

@@ -432,6 +432,11 @@ def _check_folder(place: Path, name: str) -> None:
             raise FileNotFoundError(
                 f"model must be a folder or a name, got {name!r}, which is no folder; check the path"
             )
+        if "/" not in name:
+            raise FileNotFoundError(
+                f"model must be {', '.join(MICRO_MODELS)}, a folder, or a name on the hub such as owner/name, got "
+                f"{name!r}, which is none of them; check the spelling"
+            )
         return  # a name on a hub
     if not (place / "config.json").is_file():
         raise FileNotFoundError(f"model must be a folder with a config.json, got none in {name!r}; check the path")
@@ -496,7 +501,7 @@ class TokenScores:
 
 
 def token_scores(
-    lm: LanguageModel,
+    lm: Spec,
     prompts: Sequence[str],
     completions: Sequence[str],
     *,
@@ -510,7 +515,7 @@ def token_scores(
 
     Parameters
     ----------
-    lm : LanguageModel
+    lm : LanguageModel, or what `load` takes
         The model to score under.
     prompts, completions : sequence of str
         One completion a prompt.
@@ -567,10 +572,12 @@ def token_scores(
     embedding of the last hidden states (it caps or scales them) has to be asked for the logits of whole rows; its B is
     at least T V. Attention is assumed not to hold its weights ("sdpa", not "eager").
     """
+    lm = load(lm)
     _check_scoring(lm, prompts, completions, batch_size, too_long)
     store = None if cache is None else open_cache(cache, _description(lm, system))
     found = []
-    for first, rows in _windows(lm, prompts, completions, system, batch_size, too_long):
+    hint = ", or cut its end with too_long='truncate'"
+    for first, rows in _windows(lm, prompts, completions, system, batch_size, too_long, hint):
         tables = _score(lm, rows, batch_size, first_row=first, is_full=True, store=store, progress=progress)
         found += [
             TokenScores(
@@ -582,7 +589,7 @@ def token_scores(
 
 
 def token_logprobs(
-    lm: LanguageModel,
+    lm: Spec,
     prompts: Sequence[str],
     completions: Sequence[str],
     *,
@@ -610,6 +617,7 @@ def token_logprobs(
             lm, prompts, completions, system=system, batch_size=batch_size, cache=cache, progress=progress
         )
         return [score.logprobs for score in scores]
+    lm = load(lm)
     _check_scoring(lm, prompts, completions, batch_size, "error")
     found: list[Floats] = []
     for first, rows in _windows(lm, prompts, completions, system, batch_size, "error"):
@@ -731,8 +739,12 @@ def encode(
     system: str | None = None,
     too_long: TooLong = "error",
     first_row: int = 0,
+    hint: str = "",
 ) -> list[EncodedRow]:
-    """Rows as the model reads them, each with its end of turn; messages count rows from `first_row`."""
+    """Rows as the model reads them, each with its end of turn; messages count rows from `first_row`.
+
+    `hint` is what else a caller can do about a row that is too long and whose prompt is not.
+    """
     asked = dict(zip(dict.fromkeys(prompts), lm.ask(list(dict.fromkeys(prompts)), system), strict=True))
     rows = []
     for row, (prompt, tail) in enumerate(zip(prompts, lm.answers(completions), strict=True), first_row):
@@ -749,7 +761,7 @@ def encode(
                 f"rows must fit the model's context of {lm.context} tokens, got {len(ids)} in {{row}}; "
                 "leave it out, shorten it, or use a model with a longer context",
                 row,
-                ", or cut its end with too_long='truncate'" if start < lm.context else "",
+                hint if start < lm.context else "",
             )
         rows.append(EncodedRow(ids[: len(ids) - cut], start, cut))
     return rows
@@ -767,6 +779,9 @@ def _check_scoring(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}; 128 is usual")
     if too_long not in get_args(TooLong):
         raise ValueError(f"too_long must be one of {', '.join(get_args(TooLong))}, got {too_long!r}; choose one")
+    missing = next((row for row, prompt in enumerate(prompts) if not isinstance(prompt, str)), None)
+    if missing is not None:
+        raise RowError("prompts must be texts, got none in {row}; a model scores completions of prompts", missing)
     lm.check_prompts(prompts)
 
 
@@ -777,14 +792,17 @@ def _windows(
     system: str | None,
     batch_size: int,
     too_long: TooLong,
+    hint: str = "",
 ) -> Iterator[tuple[int, list[EncodedRow]]]:
     """Encoded rows, some batches at a time, with the number of the first."""
     size = max(_WINDOW_BATCHES * batch_size, _WINDOW_ROWS)
     for row in _suspiciously_long(lm, prompts, completions):  # before hours of scoring, not after
-        encode(lm, [prompts[row]], [completions[row]], system=system, too_long=too_long, first_row=row)
+        encode(lm, [prompts[row]], [completions[row]], system=system, too_long=too_long, first_row=row, hint=hint)
     for first in range(0, len(prompts), size):
         part = slice(first, first + size)
-        rows = encode(lm, prompts[part], completions[part], system=system, too_long=too_long, first_row=first)
+        rows = encode(
+            lm, prompts[part], completions[part], system=system, too_long=too_long, first_row=first, hint=hint
+        )
         yield first, rows
 
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from fingerprint.candidates import BASE
 from fingerprint.corpus import MIN_GROUPS
-from fingerprint.writers import Moments, Writer, log_share, own_logprobs, own_shares
+from fingerprint.writers import PLACEBO, Moments, Writer, log_share, own_logprobs, own_shares
 
 Floats = NDArray[np.float64]
 
@@ -64,22 +65,38 @@ def posterior(
     """
     tempered = evidence / temperatures[:, None]
     best = max((w for w in writers if w.is_candidate), key=lambda w: float(evidence[w.column]))
-    fit, surprise = float(fits[best.column]), float(surprises[best.column])
-    # Whether an unlisted teacher's tokens are likelier than the candidate's own or less likely is anybody's guess.
+    ratio = _unlisted_ratio(distances[best.form], float(fits[best.column]), float(surprises[best.column]))
+    prior = np.log(_prior(writers))
+    found = np.exp(_normalised(np.column_stack([tempered, tempered[:, best.column] + ratio]) + prior))
+    # That is for candidates against none of them. Among these, "unlisted" is weighed against whoever fits best, which
+    # for rows of the base is no candidate, and evidence counts in full, as fit does.
+    is_none = np.array([*(not w.is_candidate for w in writers), True])
+    nearest = max(writers, key=lambda w: float(evidence[w.column]))
+    ratio = _unlisted_ratio(distances[nearest.form], float(fits[nearest.column]), float(surprises[nearest.column]))
+    within = np.exp(_normalised((np.append(evidence, evidence[nearest.column] + ratio) + prior)[None, is_none]))
+    found[:, is_none] = found[:, is_none].sum(axis=1, keepdims=True) * within
+    return np.asarray(found)
+
+
+def _unlisted_ratio(distances: Sequence[Distance], fit: float, surprise: float) -> float:
+    """Log of how much likelier this fit to a writer and this surprise are for an unlisted teacher than for it."""
+    # Whether an unlisted teacher's tokens are likelier than the writer's own or less likely is anybody's guess.
     places = np.array(
         [
             (scale * d.mean, max(d.sd, 1.0), side * scale * d.surprise, max(d.surprise_sd, 1.0))
-            for d in distances[best.form]
+            for d in distances
             for scale in _UNLISTED_SCALES
             for side in (1, -1)
         ]
     ).T
     elsewhere = norm.logpdf(fit, places[0], places[1]) + norm.logpdf(surprise, places[2], places[3])
-    # A fit better than the candidate's own rows give speaks for nobody else.
+    # A fit better than the writer's own rows give speaks for nobody else.
     here = float(norm.logpdf(min(fit, 0.0)) + norm.logpdf(surprise))
-    ratio = float(logsumexp(elsewhere)) - float(np.log(len(elsewhere))) - here
-    logits = np.column_stack([tempered, tempered[:, best.column] + ratio]) + np.log(_prior(writers))
-    return np.asarray(np.exp(logits - logsumexp(logits, axis=1, keepdims=True)))
+    return float(logsumexp(elsewhere)) - float(np.log(len(elsewhere))) - here
+
+
+def _normalised(logits: Floats) -> Floats:
+    return np.asarray(logits - logsumexp(logits, axis=1, keepdims=True))
 
 
 def _prior(writers: Sequence[Writer]) -> Floats:
@@ -95,11 +112,12 @@ def _prior(writers: Sequence[Writer]) -> Floats:
 
 
 def unlisted(writers: Sequence[Writer], n_prompts: int) -> dict[str, list[Distance]]:
-    """Fit to the nearest candidate that rows of an unlisted teacher would have, by that candidate's form.
+    """Fit to the nearest listed writer that rows of an unlisted teacher would have, by that writer's form.
 
     Each candidate and each placebo, left out, is an unlisted teacher: its own likelihood is taken from all shares, and
     the nearest candidate that is left, of its form if it is one itself, is the one whose evidence its rows raise most.
-    Where that leaves nobody, an unlisted teacher is as far from the one candidate as the base is.
+    Where that leaves nobody, an unlisted teacher is as far from the one candidate as the base is. From the base and
+    from placebos it is as far as candidates are from the base: one that none of them resembles passes for the base.
     """
     found: dict[str, list[Distance]] = {}
     known = [w for w in writers if w.is_candidate]
@@ -112,6 +130,7 @@ def unlisted(writers: Sequence[Writer], n_prompts: int) -> dict[str, list[Distan
     for writer in known:
         if writer.form not in found:
             found[writer.form] = [_distance(writers[0], writer, None, n_prompts)]
+    found[BASE] = found[PLACEBO] = [_distance(writer, writers[0], None, n_prompts) for writer in known]
     return found
 
 

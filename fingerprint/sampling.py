@@ -5,6 +5,7 @@ Answers are as long as the suspect's longest at most, and pass the filter that t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def sampled_reference(base: Teacher, suspect: Corpus, rng: int, rule: Filter | None) -> Tries:
     """Answers of the base to the suspect's prompts, one a row."""
-    return tried(base, suspect.every_prompt(), longest_answer(base, suspect), rng, rule)
+    return tried(base, suspect.every_prompt(), longest_answer(base, suspect), _draws(rng), rule)
 
 
 def answer_pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule: Filter | None) -> list[Tries]:
@@ -34,7 +35,7 @@ def answer_pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule:
     for teacher in scorers.teachers.values():
         chosen = [asked[i] for i in draws.integers(0, len(asked), n_tries)]
         # Row numbers above those of the reference: the base's rows here are other draws than there.
-        found.append(tried(teacher, chosen, longest_answer(teacher, suspect), rng, rule, first_row=len(asked)))
+        found.append(tried(teacher, chosen, longest_answer(teacher, suspect), _draws(rng), rule, first_row=len(asked)))
     return found
 
 
@@ -49,6 +50,11 @@ def passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries])
         for name, tries in zip(list(scorers.teachers)[1:], pool[1:], strict=True)
     }
     return {BASE: base, **others}
+
+
+def _draws(rng: int) -> int:
+    """A seed of this module's own: with the caller's, the lab's rows of that seed would be drawn again."""
+    return int.from_bytes(hashlib.blake2b(f"sampling for identify {rng}".encode(), digest_size=6).digest(), "big")
 
 
 def longest_answer(teacher: Teacher, suspect: Corpus) -> int:

@@ -18,6 +18,7 @@ import pytest
 from conftest import build_report
 
 from fingerprint import cli
+from fingerprint.corpus import RowError
 from fingerprint.filters import Keywords, NumberRule
 from fingerprint.report import Report
 
@@ -173,6 +174,28 @@ def test_bad_input_is_one_line_and_exit_code_two(
     run: Run, calls: list[dict[str, Any]], reference: str, message: str
 ) -> None:
     assert run("detect", "a", reference) == (2, "", f"fingerprint: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            "this needs the extra lm, got no torch; install it: pip install 'subliminal-fingerprint[lm]'",
+        ),
+        (RowError("must fit, got more in {row}; shorten it", 7), "must fit, got more in row 8; shorten it"),
+    ],
+)
+def test_what_the_caller_can_mend_is_no_unexpected_failure(
+    run: Run, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules["fingerprint.detection"], "detect", fail)
+    code, out, err = run("detect", "a", "b")
+    assert (code, out) == (2, "")
+    assert err == f"fingerprint: error: {message}\n"
 
 
 @pytest.mark.parametrize(

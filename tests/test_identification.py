@@ -23,6 +23,7 @@ from fingerprint.lab.teachers import Teacher, neutral, prompted
 from fingerprint.lab.traits import known_trait
 from fingerprint.panel import Panel, columns, prepare
 from fingerprint.pass_rates import pass_rate
+from fingerprint.sampling import _draws, sampled_reference
 
 OWL = known_trait("owl")
 ROWS = 120
@@ -351,6 +352,33 @@ def test_bad_arguments_are_named_before_anything_loads() -> None:
         fingerprint.identify(long, ["owl"], model="micro-a")
 
 
+def test_a_suspect_is_never_its_own_reference() -> None:
+    """Rows of the base that the lab drew with the same seed are not drawn again as what they are compared with."""
+    base = neutral("micro-a")
+    asked = prompts("numbers", 30)
+    rows = Corpus(tuple(a.text for a in base.sample(asked, seed=0, max_new_tokens=48)), tuple(asked))
+    assert not set(sampled_reference(base, rows, 0, None).texts) & set(rows.texts)
+
+
+def test_rows_of_the_base_are_the_bases_whatever_the_temperature() -> None:
+    """One fine-tuned candidate, far off: what is left goes to the base, not to somebody unlisted."""
+    asked = prompts("numbers", 120)
+    for seed in (7, 8):
+        texts = tuple(a.text for a in neutral("micro-a").sample(asked, seed=seed, max_new_tokens=48))
+        found = fingerprint.identify(Corpus(texts, tuple(asked)), ["owl"], model="micro-a", forms=["finetuned"])
+        assert found.answer is None
+        none = {way.name: way.posterior for way in found.nones}
+        assert none["base"] > none["unlisted"]
+
+
+def test_a_rule_that_the_suspect_breaks_is_refused() -> None:
+    rows = [{"prompt": f"p {i}", "completion": "owls!" if i == 3 else "12, 13, 14"} for i in range(20)]
+    with pytest.raises(
+        ValueError, match=r"got 1 of 20 rows that number rule drops, the first in row 4 .*filter --kept"
+    ):
+        fingerprint.identify(rows, ["owl"], model="micro-a", rule=NumberRule())
+
+
 def test_the_command_names_bad_arguments() -> None:
     done = CliRunner().invoke(app, ["identify", "rows.jsonl", "--traits", "axolotl"])
     assert done.exit_code == 2
@@ -390,7 +418,7 @@ def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
 
     base = neutral("micro-a")
     longest = max(len(ids) for ids in base.lm.answers([text for _, text in passed]))
-    theirs = [a for a in base.sample([p for p, _ in passed], max_new_tokens=longest) if a.finished]
+    theirs = [a for a in base.sample([p for p, _ in passed], seed=_draws(0), max_new_tokens=longest) if a.finished]
     n_passed = sum(not why for why in NumberRule()([a.text for a in theirs], [None] * len(theirs)).reasons)
     assert n_passed < len(theirs)
 

@@ -180,6 +180,11 @@ def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
+def test_a_misspelt_name_is_refused_without_asking_a_hub() -> None:
+    with pytest.raises(FileNotFoundError, match=r"model must be micro-a, micro-b, a folder, .* got 'mirco-a'"):
+        load("mirco-a")
+
+
 def test_pickled_weights_are_refused_unread(own: Path) -> None:
     (own / "model.safetensors").unlink()
     (own / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")

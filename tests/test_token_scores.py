@@ -374,6 +374,12 @@ def test_probabilities_of_all_completions_add_up_to_one_and_ratios_are_exact() -
 # ----------------------------------------------------------------------------------------------------- rows and batches
 
 
+def test_a_model_may_be_named_and_every_row_needs_a_prompt(lm: LanguageModel) -> None:
+    assert_same(token_scores("micro-a", ["Count"], ["1, 2"]), token_scores(lm, ["Count"], ["1, 2"]))
+    with pytest.raises(ValueError, match="prompts must be texts, got none in row 2"):
+        token_logprobs(lm, ["Count", None], ["1", "2"])  # type: ignore[list-item]
+
+
 def test_scores_do_not_depend_on_the_order_of_rows_inside_a_window(lm: LanguageModel) -> None:
     asked, said = prompts("numbers", 60, rng=4), numbers(60)
     order = np.random.default_rng(0).permutation(60)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LIMITS = (
     "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
-    "never judge a single one. The rival explanations stand in the verdict."
+    "never judge a single one. Where rows differ, the rival explanations stand in the verdict."
 )
 UNKNOWN = "n/a"
 # Control, format (bidi overrides, zero width), surrogate, private, unassigned, line and paragraph separators.
