@@ -33,7 +33,7 @@ from fingerprint.identification_report import Identification, NoneOf, Ranked
 from fingerprint.inference import Relabellings, permutation_test
 from fingerprint.panel import Panel, prepare
 from fingerprint.posterior import posterior
-from fingerprint.reading import as_corpus
+from fingerprint.reading import BadRows, as_corpus
 from fingerprint.render import wording
 from fingerprint.sketch import block_rows
 from fingerprint.writers import PLACEBO, fit, fit_pvalue, surprise
@@ -60,6 +60,7 @@ def identify(
     rule: Filter | None = None,
     text: str | None = None,
     prompt: str | None = None,
+    bad_rows: BadRows = "error",
     alpha: float = 0.05,
     n_permutations: int = 9999,
     rng: int = 0,
@@ -89,6 +90,8 @@ def identify(
         taken as it is.
     text, prompt : str, optional
         Columns of the suspect and of the reference.
+    bad_rows : "error" or "skip"
+        What to do with their rows that cannot be read: see `fingerprint.read`.
     alpha : float
         See `Identification.alpha`.
     rng : int
@@ -147,8 +150,10 @@ def identify(
             f"model must be given for candidates that are models, got none for {asking.name!r} ({asking.form}); pass "
             "the unconditioned base"
         )
-    judged = as_corpus(suspect, text=text, prompt=prompt, argument="suspect")
-    anchor = None if reference is None else as_corpus(reference, text=text, prompt=prompt, argument="reference")
+    judged = as_corpus(suspect, text=text, prompt=prompt, bad_rows=bad_rows, argument="suspect")
+    anchor = None
+    if reference is not None:
+        anchor = as_corpus(reference, text=text, prompt=prompt, bad_rows=bad_rows, argument="reference")
     _check_rule(judged, rule)
     step = progress or (lambda name, share: None)
     panel = prepare(chosen, judged, reference=anchor, model=model, placebos=others, rule=rule, rng=rng, progress=step)

@@ -431,6 +431,19 @@ def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
     assert counts == [n_passed, len(theirs)]
 
 
+def test_the_command_leaves_bad_rows_out_if_asked(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"prompt": f"Count from {i}", "completion": f"{i}, {i + 1}"}) for i in range(20)]
+    rows.write_text("\n".join([*lines[:7], '{"prompt": "cut', *lines[7:]]))
+    arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--permutations", "99"]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 2
+    assert "line 8" in refused.stderr
+    done = CliRunner().invoke(app, [*arguments, "--skip-bad-rows", "--json", str(tmp_path / "found.json")])
+    assert done.exit_code == 0, done.stderr
+    assert json.loads((tmp_path / "found.json").read_text())["rows"] == 20
+
+
 def test_the_command_refuses_a_rule_that_is_none(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "p", "completion": "1, 2"}\n')
