@@ -113,7 +113,7 @@ class Scan:
             lines += ["", "Bags of k rows against neutral bags"]
             lines += [f"  k {bag.k:<4d} AUROC {wording.with_interval(bag.auc)}" for bag in known]
         lines += ["", "Rows most like the trait's (a ranking, not a verdict on a row)"]
-        lines += [f"  {row.log_odds:+.3f}  row {row.row}: {wording.visible(row.text, 70)}" for row in self.top]
+        lines += [f"  {row.log_odds:+.3f}  row {row.row + 1}: {wording.visible(row.text, 70)}" for row in self.top]
         return "\n".join([*lines, "", *(line for limit in self.limits for line in textwrap.wrap(limit, WIDTH))])
 
 

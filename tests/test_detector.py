@@ -374,6 +374,7 @@ def test_scan_detects_the_trait_and_not_neutral_rows(trained: Detector, fresh: t
     assert found.inside > 0.98
     assert found.verdict.startswith("detected")
     assert found.top[0].log_odds == max(row.log_odds for row in found.top)
+    assert f"row {found.top[0].row + 1}: " in str(found)  # counted from one, as in a file
     alone = scan(trait, trained)
     assert alone.detected
     quiet = scan(neutral, trained, alpha=0.001)
