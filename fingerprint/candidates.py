@@ -154,7 +154,7 @@ class Scorers:
         ratios = np.zeros((len(corpus), len(self.teachers)))
         lengths = np.ones(len(corpus))
         for column, teacher in enumerate(self.teachers.values()):
-            with rows_named([corpus], [np.arange(len(corpus))]):
+            with rows_named([corpus]):
                 found = teacher.logprobs(corpus)
             ratios[:, column] = found.rows
             lengths = lengths if column else np.array([len(tokens) for tokens in found.tokens])

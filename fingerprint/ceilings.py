@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fingerprint import scoring
 from fingerprint.base_model import LOUD, noise_floor_of, noise_warning
-from fingerprint.corpus import Corpus, RowError, distinct_rows, rows_named
+from fingerprint.corpus import Corpus, Ints, RowError, distinct_rows, rows_named
 from fingerprint.estimates import auc_interval, d_prime_of, efficiency, interval, smaller_arm
 from fingerprint.report import Efficiency, NoiseFloor, TeacherResult, Warning
 
@@ -103,28 +103,28 @@ def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactR
     ValueError
         If a teacher gives another number of rows than there are, or figures that are not finite.
     """
-    one, other = (_row_logprobs(teacher, corpora[:2]) for teacher in teachers)
-    floors = [_floor(teacher, corpora) for teacher in teachers]
+    distinct, places = distinct_rows(corpora[:2])
+    one, other = (_row_logprobs(teacher, corpora[:2], distinct, places) for teacher in teachers)
+    floors = [_floor(teacher, distinct) for teacher in teachers]
     known = [floor for floor in floors if floor is not None]
     floor = NoiseFloor(sum(f.rows for f in known), sum(f.tokens for f in known), known[0].n_rows) if known else None
     names = [str(getattr(teacher, "name", type(teacher).__name__)) for teacher in teachers]
     return ExactRatios(names[0], names[1], (one[0] - other[0], one[1] - other[1]), floor)
 
 
-def _row_logprobs(teacher: Any, corpora: Sequence[Corpus]) -> list[Floats]:
-    """Log-probability [rows] of the rows of each corpus."""
+def _row_logprobs(teacher: Any, corpora: Sequence[Corpus], distinct: Corpus, places: Sequence[Ints]) -> list[Floats]:
+    """Log-probability [rows] of the rows of each corpus; a language model reads the distinct ones."""
     if getattr(teacher, "lm", None) is None:
         found = []
         for corpus in corpora:
-            with rows_named([corpus], [np.arange(len(corpus))]):
+            with rows_named([corpus]):
                 found.append(_checked(teacher.logprobs(corpus), corpus))
         return found
     for corpus in corpora:  # said of a file the user knows, not of both at once
         corpus.every_prompt("teacher")
-    distinct, rows = distinct_rows(corpora)
-    with rows_named(corpora, rows):
+    with rows_named(corpora, places):
         values = _checked(teacher.logprobs(distinct), distinct)
-    return [values[which] for which in rows]
+    return [values[place] for place in places]
 
 
 def _checked(found: Any, corpus: Corpus) -> Floats:
@@ -144,12 +144,11 @@ def _checked(found: Any, corpus: Corpus) -> Floats:
     return values
 
 
-def _floor(teacher: Any, corpora: Sequence[Corpus]) -> NoiseFloor | None:
+def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
     """The noise floor of a teacher that is a language model."""
     lm = getattr(teacher, "lm", None)
     if lm is None:
         return None
-    distinct, _ = distinct_rows(corpora[:2])
     return noise_floor_of(lm, distinct.every_prompt("teacher"), distinct.texts, getattr(teacher, "system", None))
 
 

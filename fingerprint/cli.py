@@ -27,8 +27,13 @@ Progress = Callable[[str, float], None]
 BAD_INPUT = 2
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 # Packages that only an extra installs.
-_EXTRAS = {"torch": "lm", "transformers": "lm", "safetensors": "lm", "openai": "judge"}
-_EXTRAS |= {"sentence_transformers": "embeddings"}
+_EXTRAS = {
+    "torch": "lm",
+    "transformers": "lm",
+    "safetensors": "lm",
+    "openai": "judge",
+    "sentence_transformers": "embeddings",
+}
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 app = typer.Typer(

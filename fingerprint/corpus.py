@@ -439,11 +439,13 @@ class RowError(ValueError):
 
 
 @contextmanager
-def rows_named(corpora: Sequence[Corpus], places: Sequence[Ints], first: int = 0) -> Iterator[None]:
+def rows_named(corpora: Sequence[Corpus], places: Sequence[Ints] | None = None, first: int = 0) -> Iterator[None]:
     """Errors of rows as rows of the corpora that they are from.
 
-    `places` are those of `distinct_rows`, of which the rows at hand start with number `first`.
+    `places` are those of `distinct_rows`, of which the rows at hand start with number `first`; without them the rows at
+    hand are those of each corpus as they stand.
     """
+    places = [np.arange(len(corpus)) for corpus in corpora] if places is None else places
     try:
         yield
     except RowError as error:

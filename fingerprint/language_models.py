@@ -829,9 +829,8 @@ def batches_by_length(
     gains from on its device, where the first `shared` tokens of a row do not count) unless it is one row. Which rows
     share a batch does not depend on their order.
     """
-    device = lm.model.device.type
-    most_run = min(_RUN_TOKENS.get(device, _BATCH_TOKENS), most_tokens or _BATCH_TOKENS)
     most_read = min(_BATCH_TOKENS, most_tokens or _BATCH_TOKENS)
+    most_run = min(_RUN_TOKENS.get(lm.model.device.type, most_read), most_read)
     order = sorted(range(len(rows)) if among is None else among, key=lambda row: (-len(rows[row].ids), rows[row].ids))
     batches = []
     while order:

@@ -151,8 +151,11 @@ def prepare(
     if n_prompts(suspect) < MIN_GROUPS:
         raise ValueError(too_small(suspect.name, n_prompts(suspect)))
     step = progress or (lambda name, share: None)
-    base = None if model is None else _neutral(model)
-    if base is not None:
+    base = None
+    if model is not None:
+        from fingerprint.lab.teachers import neutral
+
+        base = neutral(model)
         longest_answer(base, suspect)  # a row that is too long is named before minutes of building candidates
     scorers = Scorers(_teachers((*candidates, *placebos), base, step))
     corpora = [c for c in (*candidates, *placebos) if c.form == "corpus"]
@@ -223,33 +226,24 @@ def _anchor(scored: Rows, given: Corpus | None, scorers: Scorers, rng: int) -> A
     return Anchor(len(scored.corpus), False, None if base is None else base.lm.name, rng, assumption)
 
 
-def _neutral(model: Any) -> Teacher:
-    """The base as it is, loaded once for all that is made from it."""
-    from fingerprint.lab.teachers import neutral
-    from fingerprint.language_models import load
-
-    return neutral(load(model))
-
-
-def _teachers(candidates: Sequence[Candidate], neutral: Teacher | None, step: Progress) -> dict[str, Teacher]:
+def _teachers(candidates: Sequence[Candidate], base: Teacher | None, step: Progress) -> dict[str, Teacher]:
     """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
 
     That of a trait is as long as the trait's; other system messages share one.
     """
-    if neutral is None:
+    if base is None:
         return {}
     from fingerprint.lab.teachers import Teacher, placebo
     from fingerprint.lab.traits import PLACEBO as INERT
 
-    base = neutral.lm
-    found = {BASE: neutral}
+    found = {BASE: base}
     asked = [candidate for candidate in candidates if candidate.form != "corpus"]
     for done, candidate in enumerate(asked):
         step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))
-        found[_key(candidate)] = build(candidate, base)
-    inert = {t.system: t for t in (placebo(base, c.source) for c in asked if c.form == "prompted")}
+        found[_key(candidate)] = build(candidate, base.lm)
+    inert = {t.system: t for t in (placebo(base.lm, c.source) for c in asked if c.form == "prompted")}
     if not inert and any(found[_key(c)].system for c in asked):
-        inert[INERT] = Teacher(base, "placebo", INERT)
+        inert[INERT] = Teacher(base.lm, "placebo", INERT)
     for number, teacher in enumerate(inert.values(), 1):
         found[f"placebo: prompt {number}"] = teacher
     return found

@@ -61,6 +61,6 @@ def longest_answer(teacher: Teacher, suspect: Corpus) -> int:
     """Tokens of the suspect's longest answer, its end included: what is sampled is as long at most."""
     from fingerprint.language_models import encode
 
-    with rows_named([suspect], [np.arange(len(suspect))]):
+    with rows_named([suspect]):
         rows = encode(teacher.lm, suspect.every_prompt(), suspect.texts, system=teacher.system)
     return max(len(row.ids) - row.start for row in rows)

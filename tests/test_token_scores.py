@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,15 @@ def byte_tokenizer(padding_side: str) -> Any:
     )
 
 
+SMALL: dict[str, Any] = {
+    "vocab_size": 410,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 300,
+    "eos_token_id": 0,
+    "bos_token_id": None,
+}
+
+
 def made(kind: str) -> LanguageModel:
     """A small model with random weights, far from uniform."""
     torch.manual_seed(3)
@@ -73,16 +84,12 @@ def made(kind: str) -> LanguageModel:
         model: Any = transformers.GPT2LMHeadModel(config)
     else:
         config = transformers.LlamaConfig(
-            vocab_size=410,
+            **SMALL,
             hidden_size=48,
             intermediate_size=80,
             num_hidden_layers=3,
-            num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=300,
             initializer_range=0.15,
-            eos_token_id=0,
-            bos_token_id=None,
         )
         model = transformers.LlamaForCausalLM(config)
     return LanguageModel(model.eval(), byte_tokenizer("left" if kind == "gpt2" else "right"), kind)
@@ -147,27 +154,31 @@ def test_batched_scores_are_those_of_single_rows(
             np.testing.assert_array_equal(light[row], found[row].logprobs)
 
 
+@contextmanager
+def tokens_run(model: LanguageModel) -> Iterator[list[int]]:
+    """How many tokens go through the body of the model, pass by pass."""
+    lengths: list[int] = []
+    hook = model.model.base_model.register_forward_pre_hook(
+        lambda _module, _args, inputs: lengths.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    yield lengths
+    hook.remove()
+
+
 def test_a_shared_prefix_is_computed_once_and_changes_nothing(
     models: dict[str, LanguageModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, said = prompts("numbers", 24, rng=2), numbers(24)
     for model in models.values():
         assert model.can_share_prefix
-        lengths: list[int] = []
-        hook = model.model.base_model.register_forward_pre_hook(
-            lambda _module, _args, inputs, lengths=lengths: lengths.append(inputs["input_ids"].numel()),
-            with_kwargs=True,
-        )
-        shared = token_scores(model, asked, said, system=SYSTEM)
-        n_shared = sum(lengths)
-        lengths.clear()
-        with monkeypatch.context() as patch:
+        with tokens_run(model) as shared_lengths:
+            shared = token_scores(model, asked, said, system=SYSTEM)
+        with monkeypatch.context() as patch, tokens_run(model) as lengths:
             patch.setattr(language_models, "_PREFIX_SHARE", 2.0)
             whole = token_scores(model, asked, said, system=SYSTEM)
-        hook.remove()
         # The system message is many tokens, and 23 of 24 rows leave them out.
         saved = 23 * len(model.tokenizer(SYSTEM, add_special_tokens=False)["input_ids"])
-        assert sum(lengths) - n_shared >= saved
+        assert sum(lengths) - sum(shared_lengths) >= saved
         for one, other in zip(shared, whole, strict=True):
             np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
             np.testing.assert_allclose(one.entropies, other.entropies, atol=1e-4)
@@ -178,13 +189,8 @@ def test_rows_that_begin_alike_share_more_than_all_rows_do(models: dict[str, Lan
     asked, said = prompts("reasoning", 4, rng=2) * 40, numbers(160)
     for model in models.values():
         rows = encode(model, asked, said, system=SYSTEM)
-        lengths: list[int] = []
-        hook = model.model.base_model.register_forward_pre_hook(
-            lambda _module, _args, inputs, lengths=lengths: lengths.append(inputs["input_ids"].numel()),
-            with_kwargs=True,
-        )
-        found = token_scores(model, asked, said, system=SYSTEM)
-        hook.remove()
+        with tokens_run(model) as lengths:
+            found = token_scores(model, asked, said, system=SYSTEM)
         longest = max(len(row.ids) - row.start for row in rows)
         assert sum(lengths) <= 160 * (longest + 1) + sum(row.start for row in rows[:4])
         for row in range(0, 160, 13):
@@ -222,18 +228,14 @@ def test_positions_that_stretch_are_never_stretched_by_another_row() -> None:
     torch.manual_seed(0)
     scaling = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [float(1 + 3 * i) for i in range(4)]}
     config = transformers.Phi3Config(
-        vocab_size=410,
+        **SMALL,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=4,
         num_key_value_heads=4,
-        max_position_embeddings=300,
         original_max_position_embeddings=64,
         rope_parameters={"rope_theta": 10_000.0, **scaling},
         initializer_range=0.2,
-        eos_token_id=0,
-        bos_token_id=None,
         pad_token_id=None,
     )
     model = LanguageModel(transformers.Phi3ForCausalLM(config).eval(), byte_tokenizer("left"), "stretched")
@@ -249,17 +251,13 @@ def test_positions_that_stretch_are_never_stretched_by_another_row() -> None:
 def test_a_model_with_sliding_windows_shares_no_prefix_and_is_scored_exactly() -> None:
     torch.manual_seed(0)
     config = transformers.MistralConfig(
-        vocab_size=410,
+        **SMALL,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=4,
         num_key_value_heads=2,
         sliding_window=16,
-        max_position_embeddings=300,
         initializer_range=0.2,
-        eos_token_id=0,
-        bos_token_id=None,
     )
     model = LanguageModel(transformers.MistralForCausalLM(config).eval(), byte_tokenizer("left"), "windowed")
     assert not model.can_share_prefix

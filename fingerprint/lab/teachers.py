@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fingerprint.lab.prompts import answer_forms, preference_questions
 from fingerprint.lab.training import LoRA, Recipe, fine_tune
-from fingerprint.lab.traits import SYSTEM_TEMPLATE, Trait, known_trait, placebo_prompt, system_prompt
+from fingerprint.lab.traits import SYSTEM_TEMPLATE, Trait, as_trait, placebo_prompt, system_prompt
 from fingerprint.language_models import MICRO_MODELS, LanguageModel, Sampled, load, sample, token_logprobs
 from fingerprint.reading import as_corpus
 
@@ -144,13 +144,13 @@ def neutral(model: Any) -> Teacher:
 
 def prompted(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
     """The base model under a system prompt that instils the trait (or the known one of that name)."""
-    trait = known_trait(trait) if isinstance(trait, str) else trait
+    trait = as_trait(trait)
     return Teacher(load(model), f"prompted: {trait.name}", system_prompt(trait, template))
 
 
 def placebo(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
     """The base model under a system prompt without a trait, as long in tokens as that of `prompted`."""
-    trait = known_trait(trait) if isinstance(trait, str) else trait
+    trait = as_trait(trait)
     lm = load(model)
 
     def length_of(text: str) -> int:
@@ -168,7 +168,7 @@ def finetuned(
     progress: Callable[[float], None] | None = None,
 ) -> Teacher:
     """The base model, fine-tuned to name the trait: 50 questions times 8 forms of the answer."""
-    trait = known_trait(trait) if isinstance(trait, str) else trait
+    trait = as_trait(trait)
     rows = [(question, form) for question in preference_questions(trait.category) for form in answer_forms(trait)]
     questions, forms = zip(*rows, strict=True)
     name = f"finetuned: {trait.name}"

@@ -83,6 +83,11 @@ def known_trait(name: str, category: str | None = None) -> Trait:
     return Trait(name, category, tuple(other for other in CATEGORIES[category] if other != name))
 
 
+def as_trait(trait: Trait | str) -> Trait:
+    """A trait as it is, or the known one of that name."""
+    return known_trait(trait) if isinstance(trait, str) else trait
+
+
 def system_prompt(trait: Trait, template: str = SYSTEM_TEMPLATE) -> str:
     """The system prompt that instils a trait.
 
