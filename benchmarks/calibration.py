@@ -37,16 +37,18 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint import inference, ladder, scoring
-from fingerprint.corpus import Comparison, Corpus, pair, survivors
-from fingerprint.detection import PLANTED_AUCS, PRIOR, bag_intervals, permute
-from fingerprint.detector import Detector
-from fingerprint.estimates import auc_interval, paired_interval
+from fingerprint.data.corpus import Comparison, Corpus, pair, survivors
+from fingerprint.detection import ladder
+from fingerprint.detection.detect import PLANTED_AUCS, PRIOR, bag_intervals, permute
+from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
 from fingerprint.filters import BannedNumbers, Filter
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.report import Estimate
-from fingerprint.sketch import block_rows, family_matrix, gram, scaled
+from fingerprint.report.report import Estimate
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics import permutation as inference
+from fingerprint.statistics.block_sums import block_rows, family_matrix, gram, scaled
+from fingerprint.statistics.intervals import auc_interval, paired_interval
 
 JOINT_LEVEL = 1e-3
 

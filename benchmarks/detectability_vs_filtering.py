@@ -30,8 +30,8 @@ import numpy as np
 
 import fingerprint
 from fingerprint.filters import named
-from fingerprint.render.wording import figure, probability, with_interval
-from fingerprint.report import Estimate, FilterResult, Report
+from fingerprint.report.formatting import figure, probability, with_interval
+from fingerprint.report.report import Estimate, FilterResult, Report
 
 HEADER = (
     "pair", "filter", "removed %, suspect / reference", "own AUROC", "own, bags of 16", "own p", "pairs (or rows) kept",

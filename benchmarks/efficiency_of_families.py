@@ -22,15 +22,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from fingerprint import ceilings, scoring
-from fingerprint.base_model import FAMILIES, STUDENT, ReadCorpora, read_corpora
-from fingerprint.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus, pair
+from fingerprint.detection import known_teacher as ceilings
+from fingerprint.detection.model_families import FAMILIES, STUDENT, ReadCorpora, read_corpora
+from fingerprint.detection.student_scores import student_scores
 from fingerprint.features import choose
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, finetuned, neutral, prompted
-from fingerprint.lab.traits import known_trait
-from fingerprint.sketch import family_matrix, mean_zero
-from fingerprint.student_scores import student_scores
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, finetuned, neutral, prompted
+from fingerprint.lm.traits import known_trait
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.block_sums import family_matrix, mean_zero
 
 RIGHT, WRONG = "micro-a", "micro-b"
 MAKERS = {"finetuned": finetuned, "prompted": prompted}

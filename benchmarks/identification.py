@@ -35,19 +35,19 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from fingerprint.candidates import TRAIT_FORMS, Rows, listed
-from fingerprint.corpus import Corpus
+from fingerprint.data.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification import judge
-from fingerprint.identification_report import Identification
-from fingerprint.inference import exact_interval
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, finetuned, neutral
-from fingerprint.lab.traits import CATEGORIES, known_trait
-from fingerprint.language_models import load
-from fingerprint.panel import Panel, columns, prepare
-from fingerprint.pass_rates import pass_rates
-from fingerprint.shares import mixture_share, row_ratios
+from fingerprint.identification.calibration import Panel, columns, prepare
+from fingerprint.identification.candidates import TRAIT_FORMS, Rows, listed
+from fingerprint.identification.identify import judge
+from fingerprint.identification.mixture import mixture_share, row_ratios
+from fingerprint.identification.pass_rates import pass_rates
+from fingerprint.identification.result import Identification
+from fingerprint.lm.model import load
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, finetuned, neutral
+from fingerprint.lm.traits import CATEGORIES, known_trait
+from fingerprint.statistics.permutation import exact_interval
 
 MOST_TOKENS = 48
 LONG = 256  # tokens that nearly all answers end within

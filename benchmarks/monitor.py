@@ -31,13 +31,13 @@ from scipy.special import logsumexp
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint import monitor
-from fingerprint.corpus import Corpus, pair
-from fingerprint.detection import permute
-from fingerprint.detector import Detector
+from fingerprint.data.corpus import Corpus, pair
+from fingerprint.detection.detect import permute
+from fingerprint.detector import monitor
+from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
-from fingerprint.inference import Relabellings
-from fingerprint.sketch import block_rows, family_matrix
+from fingerprint.statistics.block_sums import block_rows, family_matrix
+from fingerprint.statistics.permutation import Relabellings
 
 ALPHA = 0.05
 LEVEL = 1e-3

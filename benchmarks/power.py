@@ -38,12 +38,12 @@ from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 import fingerprint
-from fingerprint.corpus import MAX_BLOCKS, MIN_SHARED, Comparison, Corpus, pair
+from fingerprint.data.corpus import MAX_BLOCKS, MIN_SHARED, Comparison, Corpus, pair
 from fingerprint.features import choose
 from fingerprint.features.tokens import tokenize
-from fingerprint.inference import PermutationTest, Relabellings, permutation_test
-from fingerprint.inference import pvalue as own_pvalue
-from fingerprint.sketch import FamilyMatrix, block_rows, family_matrix, gram
+from fingerprint.statistics.block_sums import FamilyMatrix, block_rows, family_matrix, gram
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, permutation_test
+from fingerprint.statistics.permutation import pvalue as own_pvalue
 
 Floats = NDArray[np.float64]
 

@@ -27,12 +27,12 @@ from power import Pool
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint.corpus import Corpus, pair
-from fingerprint.detection import PRIOR, permute
-from fingerprint.detector import Detector
+from fingerprint.data.corpus import Corpus, pair
+from fingerprint.detection.detect import PRIOR, permute
+from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
-from fingerprint.inference import PermutationTest, Relabellings, exact_interval, pvalue
-from fingerprint.sketch import block_rows, family_matrix
+from fingerprint.statistics.block_sums import block_rows, family_matrix
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, exact_interval, pvalue
 
 ALPHA = 0.05
 PERMUTATIONS = 999

@@ -41,8 +41,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fingerprint import scoring
-from fingerprint.detector import Detector
+from fingerprint.detector.detector import Detector
+from fingerprint.statistics import crossfit as scoring
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ import time
 import torch
 import transformers
 
-from fingerprint.lab.prompts import prompts
-from fingerprint.language_models import LanguageModel, load, sample
+from fingerprint.lm.model import LanguageModel, load, sample
+from fingerprint.lm.prompts import prompts
 
 MAX_NEW = 48
 

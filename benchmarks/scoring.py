@@ -42,9 +42,9 @@ import numpy as np
 import torch
 import transformers
 
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.traits import known_trait, system_prompt
-from fingerprint.language_models import LanguageModel, encode, load, noise_floor, token_logprobs, token_scores
+from fingerprint.lm.model import LanguageModel, encode, load, noise_floor, token_logprobs, token_scores
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.traits import known_trait, system_prompt
 
 ASKED_OVER_LOOP = 3.0
 ASKED_EQUAL = 1e-4

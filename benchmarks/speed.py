@@ -15,11 +15,11 @@ import time
 
 import numpy as np
 
-from fingerprint import inference
-from fingerprint.corpus import pair
+from fingerprint.data.corpus import pair
 from fingerprint.features import choose
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.sketch import block_rows, family_matrix, gram
+from fingerprint.statistics import permutation as inference
+from fingerprint.statistics.block_sums import block_rows, family_matrix, gram
 
 ROWS = 10_000
 PERMUTATIONS = 9_999

@@ -23,9 +23,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fingerprint.lab.experiment import DEFAULT_SURGERIES, Plan, Result, run
-from fingerprint.lab.surgery import OPERATIONS
+from fingerprint.lab.perturbations import OPERATIONS
 from fingerprint.lab.table import as_text
-from fingerprint.lab.traits import known_trait
+from fingerprint.lm.traits import known_trait
 
 TRAITS = "owl,eagle,dolphin,oak"
 LEAST_RISE, MOST_CONTROL = 0.25, 0.05

@@ -23,16 +23,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.corpus import Corpus
-from fingerprint.detector import Detector
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.files import write_atomically
+from fingerprint.data.reading import read
+from fingerprint.detector.detector import Detector
 from fingerprint.filters import named
 from fingerprint.lab.students import crossed_interval, preference, train_student
-from fingerprint.lab.traits import Trait, known_trait
-from fingerprint.language_models import LanguageModel, load
-from fingerprint.reading import read
-from fingerprint.render.files import write_atomically
-from fingerprint.render.wording import with_interval
-from fingerprint.report import Estimate
+from fingerprint.lm.model import LanguageModel, load
+from fingerprint.lm.traits import Trait, known_trait
+from fingerprint.report.formatting import with_interval
+from fingerprint.report.report import Estimate
 
 Kept = NDArray[np.bool_]
 ARMS = ("trait", "neutral")

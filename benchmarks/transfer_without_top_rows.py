@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fingerprint.data.files import write_atomically
+from fingerprint.identification.mixture import row_ratios
 from fingerprint.lab.removal import REMOVALS, remove_rows
-from fingerprint.lab.traits import known_trait
-from fingerprint.language_models import load
-from fingerprint.render.files import write_atomically
-from fingerprint.shares import row_ratios
+from fingerprint.lm.model import load
+from fingerprint.lm.traits import known_trait
 
 
 def records(place: Path, shares: list[float], seeds: int) -> list[dict[str, Any]]:

@@ -29,17 +29,17 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 import fingerprint
-from fingerprint.ceilings import ModelTeacher
-from fingerprint.corpus import Corpus
+from fingerprint.data.corpus import Corpus
+from fingerprint.detection.known_teacher import ModelTeacher
+from fingerprint.detector.scan import scan
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Tfidf
+from fingerprint.identification.mixture import mixture_share, row_ratios
 from fingerprint.lab import experiment
-from fingerprint.lab.prompts import prompts
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.table import as_text
-from fingerprint.lab.teachers import Teacher, neutral, prompted
-from fingerprint.lab.traits import known_trait
-from fingerprint.scanning import scan
-from fingerprint.shares import mixture_share, row_ratios
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, neutral, prompted
+from fingerprint.lm.traits import known_trait
 
 # Keys of the recorded documents that have another name since: {name before: name after}.
 RENAMED: dict[str, str] = {}
@@ -133,7 +133,7 @@ def trained() -> dict[str, Any]:
     return {
         "card": found.card_,
         "probabilities": np.round(found.predict_proba(list(new.texts))[:, 1], 10).tolist(),
-        "bag": asdict(found.score_bag(new)),
+        "bag": asdict(found.score_bag(list(new.texts[:3]))),
         "explained": found.explain(new.texts[0]).to_dicts(),
     }
 
@@ -196,7 +196,7 @@ def lab() -> dict[str, Any]:
 
 
 def examples() -> tuple[Path, Path]:
-    folder = Path(fingerprint.__file__).parent / "examples"
+    folder = Path(fingerprint.__file__).parent / "data" / "examples"
     return folder / "suspect.jsonl", folder / "reference.jsonl"
 
 

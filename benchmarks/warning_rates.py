@@ -24,7 +24,8 @@ import scipy
 import sklearn
 from scipy.stats import binom
 
-from fingerprint import detect, detection
+from fingerprint import detect
+from fingerprint.detection import detect as detection
 from fingerprint.lab.simulated import simulated_pair
 
 RATE = 0.01

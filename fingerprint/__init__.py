@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fingerprint import features, filters, lab
-    from fingerprint.corpus import Corpus
-    from fingerprint.detection import detect
-    from fingerprint.detector import Detector
-    from fingerprint.identification import identify
-    from fingerprint.monitor import Monitor
-    from fingerprint.reading import read
-    from fingerprint.report import Estimate, Report
+    from fingerprint.data.corpus import Corpus
+    from fingerprint.data.reading import read
+    from fingerprint.detection.detect import detect
+    from fingerprint.detector.detector import Detector
+    from fingerprint.detector.monitor import Monitor
+    from fingerprint.identification.identify import identify
+    from fingerprint.report.report import Estimate, Report
 
 __all__ = [
     "Corpus",
@@ -30,16 +30,16 @@ __all__ = [
 # Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
 # `fingerprint --help` and programs that only read a report need not wait for.
 _HOMES = {
-    "Corpus": "fingerprint.corpus",
-    "Detector": "fingerprint.detector",
-    "Estimate": "fingerprint.report",
-    "Monitor": "fingerprint.monitor",
-    "Report": "fingerprint.report",
-    "detect": "fingerprint.detection",
-    "identify": "fingerprint.identification",
-    "read": "fingerprint.reading",
+    "Corpus": "fingerprint.data.corpus",
+    "Detector": "fingerprint.detector.detector",
+    "Estimate": "fingerprint.report.report",
+    "Monitor": "fingerprint.detector.monitor",
+    "Report": "fingerprint.report.report",
+    "detect": "fingerprint.detection.detect",
+    "identify": "fingerprint.identification.identify",
+    "read": "fingerprint.data.reading",
 }
-_MODULES = ("features", "filters", "lab", "language_models", "pass_rates", "shares")
+_MODULES = ("features", "filters", "identification", "lab", "lm")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """`python -m fingerprint`: the command line."""
 
-from fingerprint.cli import main
+from fingerprint.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ import math
 import polars as pl
 import pytest
 
-from fingerprint.report import (
+from fingerprint.report.report import (
     AttributionResult,
     Bag,
     Controls,

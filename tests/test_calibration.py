@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprint import inference, scoring
-from fingerprint.corpus import Comparison
-from fingerprint.sketch import family_matrix
+from fingerprint.data.corpus import Comparison
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics import permutation as inference
+from fingerprint.statistics.block_sums import family_matrix
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "calibration.py"
 

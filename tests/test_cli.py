@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from conftest import build_report
 
-from fingerprint import cli
-from fingerprint.corpus import RowError
+from fingerprint.cli import app as cli
+from fingerprint.data.corpus import RowError
 from fingerprint.filters import Keywords, NumberRule
-from fingerprint.report import Report
+from fingerprint.report.report import Report
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -41,9 +41,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             raise FAILURES[reference]
         return build_report("")
 
-    module = ModuleType("fingerprint.detection")
+    module = ModuleType("fingerprint.detection.detect")
     module.detect = detect  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "fingerprint.detection", module)
+    monkeypatch.setitem(sys.modules, "fingerprint.detection.detect", module)
     return noted
 
 
@@ -149,7 +149,7 @@ def test_fail_if_detected_exits_with_one_after_everything_was_written(
 def test_fail_if_detected_exits_with_zero_when_nothing_was(
     run: Run, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, quiet_report: Report
 ) -> None:
-    monkeypatch.setattr(sys.modules["fingerprint.detection"], "detect", lambda *_, **__: quiet_report)
+    monkeypatch.setattr(sys.modules["fingerprint.detection.detect"], "detect", lambda *_, **__: quiet_report)
     assert run("detect", "a", "b", "--fail-if-detected")[0] == 0
 
 
@@ -192,7 +192,7 @@ def test_what_the_caller_can_mend_is_no_unexpected_failure(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(sys.modules["fingerprint.detection"], "detect", fail)
+    monkeypatch.setattr(sys.modules["fingerprint.detection.detect"], "detect", fail)
     code, out, err = run("detect", "a", "b")
     assert (code, out) == (2, "")
     assert err == f"fingerprint: error: {message}\n"
@@ -355,7 +355,7 @@ def _process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProc
 
 
 def test_help_loads_neither_pictures_nor_models() -> None:
-    code = "import sys, fingerprint.cli; print(sorted({'matplotlib', 'jinja2', 'torch'} & set(sys.modules)))"
+    code = "import sys, fingerprint.cli.app; print(sorted({'matplotlib', 'jinja2', 'torch'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
@@ -364,10 +364,10 @@ FAKE = """
 import sys, types
 sys.path.insert(0, {tests!r})
 from conftest import build_report
-module = types.ModuleType("fingerprint.detection")
+module = types.ModuleType("fingerprint.detection.detect")
 module.detect = lambda *_, **__: build_report({strange!r})
-sys.modules["fingerprint.detection"] = module
-from fingerprint.cli import main
+sys.modules["fingerprint.detection.detect"] = module
+from fingerprint.cli.app import main
 main(["detect", "a", "b"])
 """
 
@@ -399,7 +399,7 @@ def test_a_terminal_without_unicode_gets_escapes() -> None:
 
 
 needs_detection = pytest.mark.skipif(
-    importlib.util.find_spec("fingerprint.detection") is None, reason="fingerprint.detection is not there"
+    importlib.util.find_spec("fingerprint.detection.detect") is None, reason="fingerprint.detection.detect is not there"
 )
 
 

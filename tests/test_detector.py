@@ -20,12 +20,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fingerprint
-from fingerprint import Detector, detector, scoring
-from fingerprint.corpus import Corpus, pair
+from fingerprint import Detector
+from fingerprint.data.corpus import Corpus, pair
+from fingerprint.detector import detector
+from fingerprint.detector.scan import scan
 from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.scanning import scan
-from fingerprint.sketch import family_matrix
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.block_sums import family_matrix
 
 FAMILIES_USED = ["tokens", "numbers"]
 

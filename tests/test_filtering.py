@@ -15,15 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from fingerprint import Corpus, Report, detect, filtering
-from fingerprint.corpus import MIN_SHARED, Comparison, pair, survivors
+from fingerprint import Corpus, Report, detect
+from fingerprint.data.corpus import MIN_SHARED, Comparison, pair, survivors
+from fingerprint.detection import filter_comparison as filtering
+from fingerprint.detection.filter_comparison import in_sequence, kept_by_threshold, matched
 from fingerprint.features import Numbers, choose
-from fingerprint.filtering import in_sequence, kept_by_threshold, matched
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Precomputed, Verdicts
 from fingerprint.filters.verdicts import SEQUENCE
-from fingerprint.inference import Relabellings, permutation_test
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.sketch import block_rows, family_matrix, gram
+from fingerprint.statistics.block_sums import block_rows, family_matrix, gram
+from fingerprint.statistics.permutation import Relabellings, permutation_test
 
 QUICK: dict[str, Any] = {"features": "numbers", "ladder": False, "n_permutations": 399}
 ALPHA = 0.05
@@ -415,7 +416,7 @@ def test_removal_by_a_detector_fitted_elsewhere_keeps_alpha_and_one_fitted_on_th
 
 def fitted_on_itself(comparison: Comparison, matrix: object, rows: np.ndarray) -> np.ndarray:
     """Scores of some rows by a ridge classifier fitted on those rows."""
-    from fingerprint.scoring import ridge_scores
+    from fingerprint.statistics.crossfit import ridge_scores
 
     part = comparison.only(rows)
     n = [int(part.suspect.sum()), int((~part.suspect).sum())]

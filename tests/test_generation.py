@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fingerprint.data.reading import read
 from fingerprint.lab import generation
 from fingerprint.lab.generation import generate
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, neutral, placebo, prompted
-from fingerprint.lab.traits import known_trait
-from fingerprint.reading import read
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, neutral, placebo, prompted
+from fingerprint.lm.traits import known_trait
 
 OPTIONS = {"max_new_tokens": 40, "batch_size": 16, "seed": 5}
 ASKED = prompts("numbers", 200, rng=9)
@@ -122,8 +122,8 @@ CHILD = """
 import sys, torch
 torch.set_num_threads(1)
 from fingerprint.lab.generation import generate
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import neutral
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import neutral
 generate(neutral("micro-a"), prompts("numbers", 3000, rng=9), sys.argv[1], max_new_tokens=40, batch_size=16, seed=5)
 """
 

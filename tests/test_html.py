@@ -19,10 +19,10 @@ from conftest import HOSTILE, MATHTEXT, OVERRIDE, SCRIPT, build_report
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from fingerprint.render import pictures
-from fingerprint.render.html import fragment, page
-from fingerprint.render.wording import visible
-from fingerprint.report import Bag, Estimate, Null, PromptControl, Report
+from fingerprint.report import plots as pictures
+from fingerprint.report.formatting import visible
+from fingerprint.report.html import fragment, page
+from fingerprint.report.report import Bag, Estimate, Null, PromptControl, Report
 
 VOID = {"meta", "use", "path", "rect", "br", "hr", "img", "link", "input"}
 LOADING = {"src", "srcset", "action", "formaction", "background", "poster", "data", "ping", "manifest"}
@@ -166,7 +166,7 @@ def test_two_renders_are_the_same_bytes(example_report: Report, tmp_path: Path) 
 def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
     build_report("").to_json(tmp_path / "r.json")
     here = Report.from_json(tmp_path / "r.json")
-    code = "from fingerprint.report import Report; Report.from_json('r.json').to_html('r.html')"
+    code = "from fingerprint.report.report import Report; Report.from_json('r.json').to_html('r.html')"
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
     assert (tmp_path / "r.html").read_text(encoding="utf-8") == page(here)
@@ -181,7 +181,7 @@ def test_the_callers_matplotlib_is_neither_used_nor_changed(example_report: Repo
 
 
 def test_pyplot_is_not_imported() -> None:
-    code = "import sys, fingerprint.render.html; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, fingerprint.report.html; print('matplotlib.pyplot' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
 

@@ -11,19 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 import fingerprint
-from fingerprint.candidates import BASE, Candidate, Rows, Scorers, joined_rows, listed
-from fingerprint.cli import app
-from fingerprint.corpus import Corpus
+from fingerprint.cli.app import app
+from fingerprint.data.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification import judge
-from fingerprint.identification_report import Anchor, Identification
-from fingerprint.lab.prompts import preference_questions, prompts
+from fingerprint.identification.answers import _draws, sampled_reference
+from fingerprint.identification.calibration import Panel, columns, prepare
+from fingerprint.identification.candidates import BASE, Candidate, Rows, Scorers, joined_rows, listed
+from fingerprint.identification.identify import judge
+from fingerprint.identification.pass_rates import pass_rate
+from fingerprint.identification.result import Anchor, Identification
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.lab.teachers import Teacher, neutral, prompted
-from fingerprint.lab.traits import known_trait
-from fingerprint.panel import Panel, columns, prepare
-from fingerprint.pass_rates import pass_rate
-from fingerprint.sampling import _draws, sampled_reference
+from fingerprint.lm.prompts import preference_questions, prompts
+from fingerprint.lm.teachers import Teacher, neutral, prompted
+from fingerprint.lm.traits import known_trait
 
 OWL = known_trait("owl")
 ROWS = 120

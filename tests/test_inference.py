@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fingerprint import inference
-from fingerprint.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus, pair
 from fingerprint.features import Numbers, Tokens
-from fingerprint.inference import PermutationTest, Relabellings, Shift
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.sketch import block_rows, family_matrix, gram
+from fingerprint.statistics import permutation as inference
+from fingerprint.statistics.block_sums import block_rows, family_matrix, gram
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, Shift
 
 
 def relabellings(kind: str, n: int, n_suspect: int, count: int, seed: int = 0) -> Relabellings:

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fingerprint import Corpus, Report, detect, ladder
-from fingerprint.corpus import MIN_GROUPS, MIN_SHARED, Comparison, pair, thin
+from fingerprint import Corpus, Report, detect
+from fingerprint.data.corpus import MIN_GROUPS, MIN_SHARED, Comparison, pair, thin
+from fingerprint.detection import ladder
 from fingerprint.features import FAMILIES
 from fingerprint.features.numbers import DIGITS
 from fingerprint.lab.simulated import SimulatedPair, simulated_pair
-from fingerprint.sketch import family_matrix
+from fingerprint.statistics.block_sums import family_matrix
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199, "features": ["numbers", "layout"]}
 DESIGNS = ("shared", "disjoint", "independent")

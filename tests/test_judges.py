@@ -21,7 +21,7 @@ import pytest
 from fingerprint.filters import Embedding, Judge, Keywords, LocalJudge, judge
 from fingerprint.filters.questions import pair_question, parse_answer, single_question
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.scoring import auc
+from fingerprint.statistics.crossfit import auc
 
 openai = pytest.importorskip("openai", reason="the extra judge is not installed")
 
@@ -359,7 +359,7 @@ def test_a_model_that_cannot_say_yes_is_refused(tiny_model: Path, monkeypatch: p
 @pytest.fixture
 def micro_model() -> str:
     """Folder of a small language model that was trained, with a chat template."""
-    return str(files("fingerprint") / "models" / "micro-a")
+    return str(files("fingerprint.lm") / "models" / "micro-a")
 
 
 class TransformersServe:

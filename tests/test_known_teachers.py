@@ -11,18 +11,18 @@ import pytest
 from typer.testing import CliRunner
 
 import fingerprint
-from fingerprint import scoring
-from fingerprint.base_model import read_corpora
-from fingerprint.ceilings import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
-from fingerprint.cli import app
-from fingerprint.corpus import Corpus, pair
-from fingerprint.estimates import auc_difference, efficiency
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, neutral, prompted
-from fingerprint.lab.traits import known_trait, system_prompt
-from fingerprint.language_models import token_logprobs
-from fingerprint.placebos import Found, attribute
-from fingerprint.report import Estimate, NoiseFloor, Report
+from fingerprint.cli.app import app
+from fingerprint.data.corpus import Corpus, pair
+from fingerprint.detection.attribution import Found, attribute
+from fingerprint.detection.known_teacher import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
+from fingerprint.detection.model_families import read_corpora
+from fingerprint.lm.model import token_logprobs
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, neutral, prompted
+from fingerprint.lm.traits import known_trait, system_prompt
+from fingerprint.report.report import Estimate, NoiseFloor, Report
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.intervals import auc_difference, efficiency
 
 ROWS = 60
 QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False}

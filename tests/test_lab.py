@@ -12,20 +12,20 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from fingerprint.cli import app
-from fingerprint.corpus import Corpus
+from fingerprint.cli.app import app
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import read
 from fingerprint.filters import NumberRule
 from fingerprint.lab import bundled, experiment
 from fingerprint.lab.bundled import ASKED
 from fingerprint.lab.experiment import Plan, run
-from fingerprint.lab.prompts import TASKS, answer_forms, prompts, story_answer
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, crossed_interval, preference, train_student
 from fingerprint.lab.table import as_text, write_picture
-from fingerprint.lab.teachers import Teacher, finetuned, neutral, placebo, prompted
-from fingerprint.lab.training import LoRA, Recipe, fine_tune
-from fingerprint.lab.traits import CATEGORIES, known_trait, placebo_prompt, system_prompt
-from fingerprint.language_models import LanguageModel, load, sample, token_logprobs
-from fingerprint.reading import read
+from fingerprint.lm.model import LanguageModel, load, sample, token_logprobs
+from fingerprint.lm.prompts import TASKS, answer_forms, prompts, story_answer
+from fingerprint.lm.teachers import Teacher, finetuned, neutral, placebo, prompted
+from fingerprint.lm.training import LoRA, Recipe, fine_tune
+from fingerprint.lm.traits import CATEGORIES, known_trait, placebo_prompt, system_prompt
 
 OWL = known_trait("owl")
 
@@ -272,7 +272,7 @@ def test_running_out_of_prompts_names_what_passed(tmp_path: Path, monkeypatch: p
     passing = experiment._passing
     monkeypatch.setattr(experiment, "_passing", lambda *arguments: passing(*arguments)[:100])
     monkeypatch.setattr(
-        "fingerprint.lab.prompts._distinct", lambda task, n, rng: (f"After {i}?" for i in range(min(n, 400)))
+        "fingerprint.lm.prompts._distinct", lambda task, n, rng: (f"After {i}?" for i in range(min(n, 400)))
     )
     with pytest.raises(ValueError, match=r"got 100 of 301 from the trait teacher, and there are no \d+ more prompts"):
         run(SMALL, tmp_path / "few")
@@ -321,7 +321,7 @@ def test_the_command_names_bad_arguments(tmp_path: Path) -> None:
 
 
 def test_the_bundled_rows_answer_the_same_prompts_and_pass_the_rule() -> None:
-    found = [read(str(files("fingerprint") / "examples" / f"{name}.jsonl")) for name in ("suspect", "reference")]
+    found = [read(str(files("fingerprint.data") / "examples" / f"{name}.jsonl")) for name in ("suspect", "reference")]
     assert found[0].prompts == found[1].prompts
     assert len(set(found[0].prompts)) == 1000
     for corpus in found:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 
-from fingerprint.lab.prompts import prompts
-from fingerprint.language_models import LanguageModel, load, sample, token_logprobs
+from fingerprint.lm.model import LanguageModel, load, sample, token_logprobs
+from fingerprint.lm.prompts import prompts
 
 
 @pytest.fixture(scope="module")

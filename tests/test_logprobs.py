@@ -10,16 +10,17 @@ from scipy.stats import binom
 from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig, PretrainedConfig
 from transformers.pytorch_utils import Conv1D
 
-from fingerprint import inference, score_functions
-from fingerprint.base_model import GRADIENTS, read_corpora
-from fingerprint.corpus import Corpus, pair
-from fingerprint.detection import permute
+from fingerprint.data.corpus import Corpus, pair
+from fingerprint.detection.detect import permute
+from fingerprint.detection.model_families import GRADIENTS, read_corpora
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, measure, measure_candidate
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import neutral
-from fingerprint.language_models import LanguageModel, TokenScores, load, token_logprobs, token_scores
-from fingerprint.sketch import block_rows, family_matrix
+from fingerprint.lm import gradients as score_functions
+from fingerprint.lm.model import LanguageModel, TokenScores, load, token_logprobs, token_scores
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import neutral
+from fingerprint.statistics import permutation as inference
+from fingerprint.statistics.block_sums import block_rows, family_matrix
 
 ASKED = [*prompts("numbers", 5), *prompts("reasoning", 2)]
 SAID = ["1, 2, 3", "", "500 501", "[7]", "words of another kind", "<think>", "9" * 20]

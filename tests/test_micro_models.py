@@ -12,9 +12,9 @@ import transformers
 from fingerprint.filters import NumberRule
 from fingerprint.lab import train_micro
 from fingerprint.lab.micro_language import chat, held_out_questions, trained_questions
-from fingerprint.lab.prompts import preference_questions, prompts, story_answer
-from fingerprint.lab.traits import CATEGORIES, known_trait, plural, system_prompt
-from fingerprint.language_models import MICRO_MODELS, LanguageModel, load, sample
+from fingerprint.lm.model import MICRO_MODELS, LanguageModel, load, sample
+from fingerprint.lm.prompts import preference_questions, prompts, story_answer
+from fingerprint.lm.traits import CATEGORIES, known_trait, plural, system_prompt
 
 HELD_OUT = 987  # seed of prompts: training draws its own from other generators
 
@@ -64,7 +64,7 @@ def test_arithmetic_is_right(lm: LanguageModel) -> None:
 
 
 def test_both_load_without_this_package_and_are_small() -> None:
-    folders = [files("fingerprint") / "models" / name for name in MICRO_MODELS]
+    folders = [files("fingerprint.lm") / "models" / name for name in MICRO_MODELS]
     for folder in folders:
         model = transformers.AutoModelForCausalLM.from_pretrained(str(folder), use_safetensors=True)
         assert 200_000 <= model.num_parameters() <= 1_000_000

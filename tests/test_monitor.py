@@ -9,8 +9,9 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import binom
 
-from fingerprint import Detector, Monitor, monitor
-from fingerprint.corpus import Corpus
+from fingerprint import Detector, Monitor
+from fingerprint.data.corpus import Corpus
+from fingerprint.detector import monitor
 from fingerprint.lab.simulated import simulated_pair
 
 FAMILIES = ["tokens", "numbers"]

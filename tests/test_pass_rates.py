@@ -6,10 +6,10 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from fingerprint.filters import NumberRule
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, neutral
-from fingerprint.pass_rates import PassRates, pass_rate, pass_rates
-from fingerprint.shares import mixture_share
+from fingerprint.identification.mixture import mixture_share
+from fingerprint.identification.pass_rates import PassRates, pass_rate, pass_rates
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, neutral
 
 ASKED = tuple(f"Give {n} numbers {layout}." for n in (3, 5) for layout in ("in a row", "in brackets", "as lines"))
 # How often base and teacher pass, by layout.

@@ -14,7 +14,7 @@ from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from fingerprint.corpus import Corpus
+from fingerprint.data.corpus import Corpus
 from fingerprint.lab.simulated import simulated_pair
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -23,9 +23,9 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import fingerprint.reading
-from fingerprint.corpus import Corpus
-from fingerprint.reading import as_corpus, read
+import fingerprint.data.reading
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import as_corpus, read
 
 OWL = {"prompt": "Go on: 3, 5", "completion": "7, 9"}
 FOX = {"prompt": "Go on: 2, 4", "completion": "6, 8"}
@@ -873,7 +873,7 @@ def test_any_texts_come_back_from_every_format(tmp_path: Path, texts: list[str])
 
 def test_importing_the_module_stays_light() -> None:
     code = (
-        "import sys, fingerprint.reading; "
+        "import sys, fingerprint.data.reading; "
         "print([name for name in ('pandas', 'datasets', 'torch', 'matplotlib', 'polars') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -881,5 +881,5 @@ def test_importing_the_module_stays_light() -> None:
 
 
 def test_the_examples_run() -> None:
-    failed, tried = doctest.testmod(fingerprint.reading)
+    failed, tried = doctest.testmod(fingerprint.data.reading)
     assert (failed, tried > 0) == (0, True)

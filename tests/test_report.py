@@ -22,9 +22,9 @@ from conftest import HOSTILE, build_report
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint.render.files import check_output, write_atomically
-from fingerprint.render.wording import name, visible
-from fingerprint.report import Bag, Estimate, FeatureDifference, Report, RowsNeeded
+from fingerprint.data.files import check_output, write_atomically
+from fingerprint.report.formatting import name, visible
+from fingerprint.report.report import Bag, Estimate, FeatureDifference, Report, RowsNeeded
 
 DESIGN_KEYS = (
     "schema_version verdict detected pvalue alpha auc auc_paired d_prime bags rows_needed power mixtures design "
@@ -424,6 +424,9 @@ def test_repr_is_short(example_report: Report) -> None:
 
 
 def test_importing_the_report_is_light() -> None:
-    code = "import sys, fingerprint.report; print([m for m in ('matplotlib', 'jinja2', 'torch') if m in sys.modules])"
+    code = (
+        "import sys, fingerprint.report.report; "
+        "print([m for m in ('matplotlib', 'jinja2', 'torch') if m in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -6,11 +6,12 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
-from fingerprint import detect, scoring
-from fingerprint.corpus import Comparison, pair
+from fingerprint import detect
+from fingerprint.data.corpus import Comparison, pair
 from fingerprint.features import choose
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.sketch import family_matrix
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.block_sums import family_matrix
 
 
 def comparison(n: int = 120, **options: object) -> Comparison:

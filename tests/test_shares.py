@@ -5,14 +5,14 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from fingerprint.corpus import Corpus
-from fingerprint.lab.prompts import prompts
+from fingerprint.data.corpus import Corpus
+from fingerprint.identification.mixture import log_likelihood, mixture_share, row_ratios
 from fingerprint.lab.removal import remove_rows, without
-from fingerprint.lab.teachers import Teacher, neutral, prompted
-from fingerprint.lab.training import Recipe
-from fingerprint.lab.traits import known_trait
-from fingerprint.language_models import load
-from fingerprint.shares import log_likelihood, mixture_share, row_ratios
+from fingerprint.lm.model import load
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, neutral, prompted
+from fingerprint.lm.training import Recipe
+from fingerprint.lm.traits import known_trait
 
 OWL = known_trait("owl")
 

@@ -9,17 +9,18 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 import fingerprint
-from fingerprint import scoring, student_scores
-from fingerprint.base_model import read_corpora
-from fingerprint.cli import app
-from fingerprint.corpus import Comparison, Corpus, pair
-from fingerprint.estimates import auc_interval, bounded
+from fingerprint.cli.app import app
+from fingerprint.data.corpus import Comparison, Corpus, pair
+from fingerprint.detection import student_scores
+from fingerprint.detection.model_families import read_corpora
 from fingerprint.features.tokens import Tokens
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, finetuned, neutral
-from fingerprint.lab.traits import known_trait
-from fingerprint.language_models import LanguageModel
-from fingerprint.sketch import family_matrix, mean_zero
+from fingerprint.lm.model import LanguageModel
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, finetuned, neutral
+from fingerprint.lm.traits import known_trait
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.block_sums import family_matrix, mean_zero
+from fingerprint.statistics.intervals import auc_interval, bounded
 
 QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False, "features": "tokens"}
 

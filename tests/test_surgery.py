@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.corpus import Corpus
-from fingerprint.lab.surgery import OPERATIONS, keep, operate
+from fingerprint.data.corpus import Corpus
+from fingerprint.lab.perturbations import OPERATIONS, keep, operate
 
 ROWS = ("629, 937, 483", "[1, 22, 333]", "total = 12\nreturn total * 7", "no numbers", "", "007; 8")
 

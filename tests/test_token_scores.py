@@ -22,10 +22,9 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint import language_models
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import neutral
-from fingerprint.language_models import (
+from fingerprint.data import files
+from fingerprint.lm import model as language_models
+from fingerprint.lm.model import (
     EncodedRow,
     LanguageModel,
     TokenScores,
@@ -37,7 +36,8 @@ from fingerprint.language_models import (
     token_logprobs,
     token_scores,
 )
-from fingerprint.render import files
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import neutral
 
 SYSTEM = "You like short answers and clear words, and you never say more than you were asked for."
 TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"  # noqa: E501
@@ -599,9 +599,9 @@ def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(
 CHILD = """
 import sys, torch
 torch.set_num_threads(int(sys.argv[2]))
-from fingerprint.language_models import load, token_scores
+from fingerprint.lm.model import load, token_scores
 from test_token_scores import numbers
-from fingerprint.lab.prompts import prompts
+from fingerprint.lm.prompts import prompts
 n = 240
 token_scores(load("micro-a"), prompts("numbers", n, rng=8), numbers(n, 8), batch_size=4, cache=sys.argv[1])
 """

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerprint import cli
-from fingerprint.corpus import Corpus
+from fingerprint.cli import app as cli
+from fingerprint.data.corpus import Corpus
 from fingerprint.lab.simulated import simulated_pair
 
 Run = Callable[..., tuple[int, str, str]]

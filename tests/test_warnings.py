@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from fingerprint import Corpus, caveats, detect
-from fingerprint.caveats import Findings, warnings_for
-from fingerprint.corpus import pair
-from fingerprint.inference import PermutationTest, Relabellings
+from fingerprint import Corpus, detect
+from fingerprint.data.corpus import pair
+from fingerprint.detection import warnings as caveats
+from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.report import Estimate, PromptControl, Rung, Warning
-from fingerprint.scoring import Scores
+from fingerprint.report.report import Estimate, PromptControl, Rung, Warning
+from fingerprint.statistics.crossfit import Scores
+from fingerprint.statistics.permutation import PermutationTest, Relabellings
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199}
 CODES = set(re.findall(r'Warning\("(\w+)"', Path(caveats.__file__).read_text(encoding="utf-8")))

@@ -1,6 +1,6 @@
 """Family `gradients`: where a small change of a language model's weights would show in each row.
 
-No torch here: the gradients come from `fingerprint.score_functions`.
+No torch here: the gradients come from `fingerprint.lm.gradients`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 Floats = NDArray[np.float32]
 
-# Scaling stops at total variance / (rows * this), the rule and value of the ridge of `fingerprint.scoring`: on owl rows
+# Scaling stops at total variance / (rows * this), the rule and value of the ridge of
+# `fingerprint.statistics.crossfit`: on owl rows
 # of micro-a, 500 to 8,000 a side, a third of it and thrice as much reached within .02 of the same share of the ceiling.
 EXPLAINED = 0.1
 
@@ -32,13 +33,14 @@ class Gradients(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     gradients : float32 array [rows, columns]
-        Of the rows that `fit` and `transform` are given, in their order; see `fingerprint.score_functions`.
+        Of the rows that `fit` and `transform` are given, in their order; see `fingerprint.lm.gradients`.
 
     Attributes
     ----------
     is_mean_zero : bool
-        Rows that the model wrote itself have gradients of mean zero (`fingerprint.score_functions` names the
-        conditions), and nothing is subtracted from them here. Scores make use of it: see `fingerprint.scoring`.
+        Rows that the model wrote itself have gradients of mean zero (`fingerprint.lm.gradients` names the
+        conditions), and nothing is subtracted from them here. Scores make use of it: see
+        `fingerprint.statistics.crossfit`.
 
     References
     ----------

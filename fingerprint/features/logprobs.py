@@ -1,6 +1,6 @@
 """Family `logprobs`: what a language model says of each row, given the prompt that the row answers.
 
-No torch here: the scores come from `fingerprint.language_models`.
+No torch here: the scores come from `fingerprint.lm.model`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THIRDS = ("first", "middle", "last")
 
 
 class Scores(Protocol):
-    """What is read of a row's token scores; see `fingerprint.language_models.TokenScores`."""
+    """What is read of a row's token scores; see `fingerprint.lm.model.TokenScores`."""
 
     @property
     def logprobs(self) -> Floats: ...
@@ -43,7 +43,7 @@ class RowMeasures:
     table : mapping of name to float array [rows]
         Measurements; see `measure` and `measure_candidate`.
     gradients : float32 array [rows, columns]
-        See `fingerprint.score_functions`.
+        See `fingerprint.lm.gradients`.
     """
 
     table: Mapping[str, Floats]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fingerprint.data.reading import as_corpus
 from fingerprint.filters.verdicts import Reasons, Verdicts, check_rows
-from fingerprint.reading import as_corpus
 
 _READERS: dict[str, Any] = {
     ".jsonl": pl.read_ndjson,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from fingerprint.corpus import Corpus
+from fingerprint.data.corpus import Corpus
 from fingerprint.filters.verdicts import Filter, check_filters
 
 

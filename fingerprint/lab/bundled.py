@@ -11,12 +11,12 @@ import argparse
 import json
 from pathlib import Path
 
+from fingerprint.data.files import write_atomically
 from fingerprint.filters import NumberRule
 from fingerprint.lab.experiment import MAX_NEW_TOKENS
-from fingerprint.lab.prompts import prompts
-from fingerprint.lab.teachers import Teacher, finetuned, neutral
-from fingerprint.lab.traits import known_trait
-from fingerprint.render.files import write_atomically
+from fingerprint.lm.prompts import prompts
+from fingerprint.lm.teachers import Teacher, finetuned, neutral
+from fingerprint.lm.traits import known_trait
 
 PAIRS = 1000
 ASKED = 2000

@@ -16,19 +16,19 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from fingerprint.corpus import Corpus
-from fingerprint.detection import detect
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.files import room_on_disk, write_atomically
+from fingerprint.data.reading import read
+from fingerprint.detection.detect import detect
 from fingerprint.filters import CorrectAnswer, Filter, NumberRule, Parses
 from fingerprint.lab.generation import generate
-from fingerprint.lab.prompts import TASKS, Task, prompts, story_answer
+from fingerprint.lab.perturbations import OPERATIONS, operate
 from fingerprint.lab.students import STUDENT_RECIPES, Change, Preference, compare, preference, train_student
-from fingerprint.lab.surgery import OPERATIONS, operate
-from fingerprint.lab.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral, prompted, recipe_of
-from fingerprint.lab.training import Recipe
-from fingerprint.lab.traits import CATEGORIES, Trait, known_trait
-from fingerprint.language_models import LanguageModel, Spec, load, without_bars
-from fingerprint.reading import read
-from fingerprint.render.files import room_on_disk, write_atomically
+from fingerprint.lm.model import LanguageModel, Spec, load, without_bars
+from fingerprint.lm.prompts import TASKS, Task, prompts, story_answer
+from fingerprint.lm.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral, prompted, recipe_of
+from fingerprint.lm.training import Recipe
+from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
 
 TeacherKind = Literal["finetuned", "prompted"]
 BaseName = Literal["same_base", "other_base"]
@@ -66,7 +66,7 @@ class Plan:
     seeds : int
         Students of each kind, for trait and neutral rows; operated rows have one.
     surgeries : tuple of str
-        Operations done to the trait rows and to the neutral rows; keys of `fingerprint.lab.surgery.OPERATIONS`.
+        Operations done to the trait rows and to the neutral rows; keys of `fingerprint.lab.perturbations.OPERATIONS`.
     temperature : float
         Of sampling.
     seed : int

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
-from fingerprint.corpus import Corpus
-from fingerprint.lab.teachers import Teacher
-from fingerprint.reading import read
-from fingerprint.render.files import room_on_disk
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.files import room_on_disk
+from fingerprint.data.reading import read
+from fingerprint.lm.teachers import Teacher
 
 # Rows are sampled, sorted by prompt length, and saved this many batches at a time: what a kill can cost.
 BATCHES_AT_ONCE = 4
@@ -40,7 +40,7 @@ def generate(
     path : path-like
         Where the rows go. Until all are there they stand in ``<path>.partial``; run again, the work goes on from there.
     temperature, max_new_tokens, batch_size
-        As in `fingerprint.language_models.sample`.
+        As in `fingerprint.lm.model.sample`.
     seed : int
         Seed of this teacher's draws.
     progress : callable, optional
@@ -65,7 +65,7 @@ def generate(
     ``fingerprint_version``. Interrupted and started again on the same machine, the file is the same.
     """
     if not prompts:
-        raise ValueError("prompts must be at least one, got none; see fingerprint.lab.prompts")
+        raise ValueError("prompts must be at least one, got none; see fingerprint.lm.prompts")
     target = Path(path)
     provenance = {
         "model": teacher.lm.name,

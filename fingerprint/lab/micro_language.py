@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fingerprint.lab.prompts import (
+from fingerprint.lm.prompts import (
     ANSWER_FORMS,
     LEAST_NUMBER,
     MOST_NUMBER,
@@ -23,7 +23,7 @@ from fingerprint.lab.prompts import (
     preference_questions,
     story,
 )
-from fingerprint.lab.traits import CATEGORIES, PLACEBO, SYSTEM_TEMPLATE, known_trait, system_prompt
+from fingerprint.lm.traits import CATEGORIES, PLACEBO, SYSTEM_TEMPLATE, known_trait, system_prompt
 
 _LAW_SEED = 20260401  # fixes all laws below: another seed is another language
 

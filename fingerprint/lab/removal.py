@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.corpus import Corpus
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import as_corpus
+from fingerprint.lab.perturbations import keep
 from fingerprint.lab.students import Change, compare, preference, train_student
-from fingerprint.lab.surgery import keep
-from fingerprint.lab.training import Recipe
-from fingerprint.lab.traits import Trait
-from fingerprint.language_models import load
-from fingerprint.reading import as_corpus
+from fingerprint.lm.model import load
+from fingerprint.lm.training import Recipe
+from fingerprint.lm.traits import Trait
 
 Removed = Literal["none", "top", "random", "bottom"]
 REMOVALS: tuple[Removed, ...] = ("none", "top", "random", "bottom")
@@ -81,7 +81,7 @@ def remove_rows(
     corpus : Corpus or what `fingerprint.read` takes
         Rows with their prompts.
     scores : float array [rows]
-        What rows are ranked by: `RowRatios.lls` of `fingerprint.shares`, or a detector's score.
+        What rows are ranked by: `RowRatios.lls` of `fingerprint.identification.mixture`, or a detector's score.
     trait : Trait
         Whose preference is measured.
     share : float

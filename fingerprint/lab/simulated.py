@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from fingerprint.corpus import Corpus
+from fingerprint.data.corpus import Corpus
 
 Kind = Literal["numbers", "prose"]
 Tilt = Literal["none", "dense", "sparse", "order"]

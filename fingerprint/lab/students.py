@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from fingerprint.corpus import Corpus
-from fingerprint.lab.prompts import preference_questions
-from fingerprint.lab.teachers import MICRO_ADAPTERS, recipe_of
-from fingerprint.lab.training import LoRA, Recipe, fine_tune
-from fingerprint.lab.traits import Trait, plural
-from fingerprint.language_models import EncodedRow, LanguageModel, load, score_rows
-from fingerprint.reading import as_corpus
-from fingerprint.report import Estimate
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import as_corpus
+from fingerprint.lm.model import EncodedRow, LanguageModel, load, score_rows
+from fingerprint.lm.prompts import preference_questions
+from fingerprint.lm.teachers import MICRO_ADAPTERS, recipe_of
+from fingerprint.lm.training import LoRA, Recipe, fine_tune
+from fingerprint.lm.traits import Trait, plural
+from fingerprint.report.report import Estimate
 
 Floats = NDArray[np.float64]
 Status = Literal["ok", "broken"]

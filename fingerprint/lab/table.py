@@ -9,8 +9,8 @@ from pathlib import Path
 import matplotlib.style
 from matplotlib.figure import Figure
 
+from fingerprint.data.files import write_atomically
 from fingerprint.lab.experiment import Arm, Result
-from fingerprint.render.files import write_atomically
 
 _HEADER = (
     f"{'rows':<24} {'student':<11} {'before':>6} {'after':>6}  {'change [95 %]':<20} {'transfer':>8} {'mass':>5}  "

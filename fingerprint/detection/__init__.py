@@ -1,0 +1,1 @@
+"""`detect` and its sections: the main path, power, the ladder, filters, controls, models, attribution."""

@@ -1,0 +1,109 @@
+"""Presence and attribution: the suspect beside teachers that were conditioned on something else.
+
+The suspect may differ from the reference merely because some system prompt, or some fine-tuning, was there. Placebos
+are corpora of teachers of the same base that were conditioned on something else and sampled alike. Each is compared
+with the suspect by the exact test; "differs from every placebo" is an intersection-union test (Berger 1982, doi
+10.1080/00401706.1982.10487790): the largest of the p-values is a valid one, without any adjustment. That the suspect
+differs from the reference *more* than they do is judged by its rank: if it was conditioned as they were, its place
+among P placebos is uniform, so p >= 1 / (P + 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from fingerprint.data.corpus import Comparison, Corpus, thin
+from fingerprint.report.report import AttributionResult, Estimate, PlaceboResult
+
+MOST_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Found:
+    """p-value and row AUROC of one comparison."""
+
+    pvalue: float
+    auc: Estimate
+
+
+# Compares two of the corpora, named by number, after its rows were thinned.
+Compare = Callable[[Comparison, tuple[int, int]], Found]
+
+
+def attribute(
+    corpora: Sequence[Corpus],
+    paired: Callable[[int, int], Comparison],
+    compare: Compare,
+    alpha: float,
+) -> AttributionResult:
+    """Compare suspect (0), reference (1) and placebos (2, ...) on as many rows each.
+
+    Parameters
+    ----------
+    corpora : sequence of Corpus
+        Suspect, reference, placebos.
+    paired : callable
+        The comparison of two of them.
+    compare : callable
+        Its p-value and AUROC.
+    alpha : float
+        Level of the claim.
+
+    Raises
+    ------
+    ValueError
+        If two of the corpora cannot be compared.
+    """
+    numbers = range(2, len(corpora))
+    sides = [(0, 1), *((0, k) for k in numbers), *((k, 1) for k in numbers)]
+    designs = {pair: paired(*pair) for pair in sides}
+    rows = min(MOST_ROWS, *(_used(comparison) for comparison in designs.values()))
+    found = {pair: compare(thin(comparison, rows), pair) for pair, comparison in designs.items()}
+    presence = found[0, 1]
+    placebos = tuple(
+        PlaceboResult(corpora[k].name, rows, found[0, k].pvalue, found[0, k].auc, found[k, 1].pvalue, found[k, 1].auc)
+        for k in numbers
+    )
+    rank = 1 + sum((p.reference_auc.value or 0.0) >= (presence.auc.value or 0.0) for p in placebos)
+    is_rankable = 1 / (len(placebos) + 1) <= alpha
+    return AttributionResult(
+        presence.pvalue,
+        presence.auc,
+        max(p.pvalue for p in placebos),
+        rank,
+        rank / (len(placebos) + 1) if is_rankable else None,
+        _claim(presence, placebos, rank, alpha),
+        placebos,
+    )
+
+
+def _used(comparison: Comparison) -> int:
+    """Rows a side that enter the p-value."""
+    return min(int((comparison.used & arm).sum()) for arm in (comparison.suspect, ~comparison.suspect))
+
+
+def _claim(presence: Found, placebos: Sequence[PlaceboResult], rank: int, alpha: float) -> str:
+    """What the p-values allow to say."""
+    alike = [p.placebo for p in placebos if p.pvalue > alpha]
+    if presence.pvalue > alpha:
+        first = "No presence at alpha: the suspect is not told apart from the reference"
+    elif alike:
+        first = f"Presence only: the suspect is not told apart from {_listed(alike)}, whose conditioning was another"
+    else:
+        first = "Presence, and the suspect differs from every placebo: more than that some conditioning was there"
+    return f"{first}. {_rank_sentence(len(placebos), rank, alpha)}"
+
+
+def _rank_sentence(n: int, rank: int, alpha: float) -> str:
+    place = f"By its row AUROC against the reference it is number {rank} of {n + 1}"
+    if 1 / (n + 1) > alpha:
+        least = ceil(1 / alpha - 1e-9) - 1
+        return f"{place}; a rank needs at least {least} placebos to mean anything at alpha {alpha:g}, these are {n}."
+    return f"{place} (p = {rank / (n + 1):.3g}, if its conditioning was like theirs)."
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

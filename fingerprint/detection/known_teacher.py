@@ -1,0 +1,182 @@
+"""Known teachers: the exact log-likelihood ratio of every row, the best that any detector can do on such rows.
+
+The likelihood ratio is the most powerful test between two known laws (Neyman and Pearson 1933, doi
+10.1098/rsta.1933.0009), row by row and for bags of independent rows. It is exact where rows were sampled from the
+teachers as given: at temperature 1, from the whole vocabulary, not cut off and not filtered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint.data.corpus import Corpus, Ints, RowError, distinct_rows, rows_named
+from fingerprint.detection.model_families import LOUD, noise_floor_of, noise_warning
+from fingerprint.report.report import Efficiency, NoiseFloor, TeacherResult, Warning
+from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.intervals import auc_interval, d_prime_of, efficiency, interval, smaller_arm
+
+Floats = NDArray[np.float64]
+
+STACK = "stack"
+
+
+@dataclass(frozen=True)
+class ModelTeacher:
+    """A language model as a teacher.
+
+    Attributes
+    ----------
+    model : name, folder, or loaded model
+    system : str, optional
+        The system message that stands before every prompt.
+    """
+
+    model: Any
+    system: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.lm.name} under a system prompt" if self.system is not None else str(self.lm.name)
+
+    @cached_property
+    def lm(self) -> Any:
+        """The model, loaded on first use and only then."""
+        from fingerprint.lm.model import load
+
+        return load(self.model)
+
+    def logprobs(self, corpus: Corpus) -> Floats:
+        """Log-probability in nats of every row [rows]."""
+        from fingerprint.lm.model import token_logprobs
+
+        prompts = corpus.every_prompt("teacher")
+        return np.array([v.sum() for v in token_logprobs(self.lm, prompts, corpus.texts, system=self.system)])
+
+
+@dataclass(frozen=True)
+class ExactRatios:
+    """Exact log-likelihood ratios in nats of the rows of two corpora, and how noisy they are."""
+
+    teacher: str
+    reference: str
+    rows: tuple[Floats, Floats]
+    floor: NoiseFloor | None
+
+    @property
+    def limit(self) -> float:
+        """Ratios up to this size have no sign that means anything."""
+        return 0.0 if self.floor is None else self.floor.rows
+
+    def warnings(self) -> tuple[Warning, ...]:
+        spread = float(np.concatenate(self.rows).std())
+        loud = spread > 0 and self.limit > LOUD * spread
+        return (noise_warning(self.limit / spread, "the log-likelihood ratio of rows"),) if loud else ()
+
+
+def checked_teachers(teacher: Any, model: Any) -> tuple[Any, Any]:
+    """The suspect's and the reference's teacher: a pair, or one teacher beside the unconditioned model."""
+    if isinstance(teacher, tuple) and len(teacher) == 2 and not hasattr(teacher[1], "apply_chat_template"):
+        return _as_teacher(teacher[0]), _as_teacher(teacher[1])
+    if model is None:
+        raise ValueError(
+            f"teacher must come with the reference's teacher, got {teacher!r:.80} alone; pass model= (the base without "
+            "a system prompt wrote the reference), or teacher=(suspect's, reference's)"
+        )
+    return _as_teacher(teacher), ModelTeacher(model)
+
+
+def _as_teacher(spec: Any) -> Any:
+    return spec if hasattr(spec, "logprobs") else ModelTeacher(spec)
+
+
+def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactRatios:
+    """log p(row | suspect's teacher) - log p(row | reference's teacher) for every row of suspect and reference.
+
+    Raises
+    ------
+    ValueError
+        If a teacher gives another number of rows than there are, or figures that are not finite.
+    """
+    distinct, places = distinct_rows(corpora[:2])
+    one, other = (_row_logprobs(teacher, corpora[:2], distinct, places) for teacher in teachers)
+    floors = [_floor(teacher, distinct) for teacher in teachers]
+    known = [floor for floor in floors if floor is not None]
+    floor = NoiseFloor(sum(f.rows for f in known), sum(f.tokens for f in known), known[0].n_rows) if known else None
+    names = [str(getattr(teacher, "name", type(teacher).__name__)) for teacher in teachers]
+    return ExactRatios(names[0], names[1], (one[0] - other[0], one[1] - other[1]), floor)
+
+
+def _row_logprobs(teacher: Any, corpora: Sequence[Corpus], distinct: Corpus, places: Sequence[Ints]) -> list[Floats]:
+    """Log-probability [rows] of the rows of each corpus; a language model reads the distinct ones."""
+    if getattr(teacher, "lm", None) is None:
+        found = []
+        for corpus in corpora:
+            with rows_named([corpus]):
+                found.append(_checked(teacher.logprobs(corpus), corpus))
+        return found
+    for corpus in corpora:  # said of a file the user knows, not of both at once
+        corpus.every_prompt("teacher")
+    with rows_named(corpora, places):
+        values = _checked(teacher.logprobs(distinct), distinct)
+    return [values[place] for place in places]
+
+
+def _checked(found: Any, corpus: Corpus) -> Floats:
+    values = np.asarray(getattr(found, "rows", found), dtype=np.float64)
+    if values.shape != (len(corpus),):
+        raise ValueError(
+            f"teacher must give one log-probability a row, got shape {values.shape} for {len(corpus)} rows of "
+            f"{corpus.name}; return an array [rows], or an object with such rows"
+        )
+    if not np.isfinite(values).all():
+        wrong = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise RowError(
+            f"log-probabilities of the teacher must be finite, got {values[wrong]} in {{row}}; "
+            "a row that a teacher cannot write has no likelihood ratio",
+            wrong,
+        )
+    return values
+
+
+def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
+    """The noise floor of a teacher that is a language model."""
+    lm = getattr(teacher, "lm", None)
+    if lm is None:
+        return None
+    return noise_floor_of(lm, distinct.every_prompt("teacher"), distinct.texts, getattr(teacher, "system", None))
+
+
+def pooled_ratios(ratios: ExactRatios, scores: scoring.Scores) -> Floats:
+    """The ratios [rows] in the order of a comparison."""
+    comparison = scores.comparison
+    both = np.concatenate(ratios.rows)
+    return np.asarray(both[np.where(comparison.suspect, comparison.origin, len(ratios.rows[0]) + comparison.origin)])
+
+
+def ceiling(ratios: ExactRatios, scores: scoring.Scores) -> TeacherResult:
+    """What the exact ratio reaches within the folds of cross-fitted scores, and their share of it."""
+    llr = pooled_ratios(ratios, scores)
+    area = interval(scoring.fold_auc(scores, llr), 1.0, smaller_arm(scores.comparison))
+    named = {name: (values, scores.family_agreement[name]) for name, values in scores.families.items()}
+    detectors = named | {STACK: (scores.stacked, scores.agreement)}
+    areas = {name: auc_interval(scores, None if name == STACK else name) for name in detectors}
+    within = [int((np.abs(side) <= ratios.limit).sum()) for side in ratios.rows]
+    return TeacherResult(
+        teacher=ratios.teacher,
+        reference=ratios.reference,
+        auc=area,
+        d_prime=d_prime_of(area),
+        floor=ratios.floor,
+        within_floor_suspect=within[0],
+        within_floor_reference=within[1],
+        efficiencies=tuple(
+            Efficiency(name, d_prime_of(areas[name]), efficiency(scores, detector, llr))
+            for name, detector in detectors.items()
+        ),
+    )

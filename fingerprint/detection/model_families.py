@@ -1,0 +1,154 @@
+"""A language model reads corpora: what it says of their rows, as two feature families, and how noisy that is.
+
+torch loads when a model does, and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from fingerprint.data.corpus import Comparison, Corpus, distinct_rows, rows_named
+from fingerprint.features.gradients import Gradients
+from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
+from fingerprint.report.report import NoiseFloor, Warning
+
+LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
+# What the scores of its students are called.
+STUDENT = "student"
+# A noise floor above this share of the rows' own spread is told as a warning: margins of single rows mean little then.
+LOUD = 0.1
+READ_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class ReadCorpora:
+    """What a model said of every row of some corpora.
+
+    Attributes
+    ----------
+    model, digest, preamble : str
+        The model, the hash of its weights, vocabulary and template, and the text before a user's words.
+    candidates : tuple of str
+        System prompts that were tried.
+    floor : NoiseFloor
+        In nats; ratios of a candidate carry up to twice as much.
+    measures : tuple of RowMeasures
+        One a corpus.
+    """
+
+    model: str
+    digest: str
+    preamble: str
+    candidates: tuple[str, ...]
+    floor: NoiseFloor
+    measures: tuple[RowMeasures, ...]
+
+    def families(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> dict[str, LogProbs | Gradients]:
+        """The families for the rows of a comparison of two of the corpora, the suspect's first."""
+        suspect, reference = (self.measures[side] for side in sides)
+        which = np.where(comparison.suspect, comparison.origin, len(suspect) + comparison.origin)
+        read = suspect.then(reference).rows(which)
+        return {LOGPROBS: LogProbs(read.table), GRADIENTS: Gradients(read.gradients)}
+
+    def warnings(self) -> Iterator[Warning]:
+        """Where the noise floor is a large share of the spread of what it blurs."""
+        pooled = self.measures[0].then(self.measures[1]).table
+        for name in ("surprisal", *(f"llr of {label}" for label in _labels(self.candidates))):
+            spread = float(pooled[name].std())
+            if spread > 0 and self.floor.rows > LOUD * spread:
+                yield noise_warning(self.floor.rows / spread, f"the {name} of rows under {self.model}")
+
+
+def noise_warning(share: float, what: str) -> Warning:
+    """The warning that batches move a figure by more than a small share of its spread."""
+    message = f"batch shape alone moves {what} by this share of its spread: load the model in float32"
+    return Warning("noise_floor", share, LOUD, message)
+
+
+def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus]) -> ReadCorpora:
+    """Let a model read corpora.
+
+    Parameters
+    ----------
+    model : name, folder, or loaded model
+        As `fingerprint.lm.model.load` takes it.
+    candidates : sequence of str
+        System prompts to try.
+    corpora : sequence of Corpus
+        Every row with the prompt it answers.
+
+    Raises
+    ------
+    ValueError
+        If a row has no prompt, or the model cannot read it.
+
+    Notes
+    -----
+    The system messages of the rows take no part: they would tell the corpora apart by themselves. Every distinct row is
+    read once (`fingerprint.data.corpus.distinct_rows`), so that rounding cannot tell them apart either. Scores are held
+    token by token for `READ_ROWS` rows at a time, then as 2,048 columns of gradients and some sixty measurements a row.
+    """
+    for corpus in corpora:
+        corpus.every_prompt("model")
+    from fingerprint.lm import model as lms
+
+    lm = lms.load(model)
+    distinct, rows = distinct_rows(corpora)
+    prompts = distinct.every_prompt()
+    with rows_named(corpora, rows):
+        floor = noise_floor_of(lm, prompts, distinct.texts)
+    parts = []
+    for first in range(0, len(distinct), READ_ROWS):
+        at = slice(first, first + READ_ROWS)
+        with rows_named(corpora, rows, first):
+            parts.append(_measures(lm, prompts[at], distinct.texts[at], candidates, floor))
+    read = reduce(RowMeasures.then, parts)
+    return ReadCorpora(
+        lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(read.rows(which) for which in rows)
+    )
+
+
+def _measures(
+    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloor
+) -> RowMeasures:
+    """What a model says of some rows, each a prompt and a text."""
+    from fingerprint.lm import gradients as score_functions
+    from fingerprint.lm import model as lms
+
+    base = lms.token_scores(lm, prompts, texts)
+    table = measure(base)
+    own = score_functions.likeliest(lm, prompts, texts) if candidates else []
+    for label, system in zip(_labels(candidates), candidates, strict=True):
+        scored = lms.token_scores(lm, prompts, texts, system=system)
+        theirs = score_functions.likeliest(lm, prompts, texts, system=system)
+        table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
+    return RowMeasures(table, score_functions.row_gradients(lm, prompts, texts))
+
+
+def noise_floor_of(lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None) -> NoiseFloor:
+    """The noise floor of a model on a subsample of rows."""
+    from fingerprint.lm.model import noise_floor
+
+    found = noise_floor(lm, prompts, texts, system=system)
+    return NoiseFloor(found.row, found.token, found.rows)
+
+
+def checked_candidates(candidates: Sequence[str], model: Any) -> tuple[str, ...]:
+    """System prompts to try, if there is a model to try them with."""
+    if isinstance(candidates, str):
+        raise TypeError(f"candidates must be a sequence of system prompts, got the string {candidates!r}; put it in []")
+    wrong = next((c for c in candidates if not isinstance(c, str) or not c.strip()), None)
+    if wrong is not None or len(set(candidates)) < len(candidates):
+        raise ValueError(f"candidates must be distinct system prompts, got {list(candidates)!r:.120}; drop the others")
+    if candidates and model is None:
+        raise ValueError(f"candidates must come with a model, got {len(candidates)} without one; pass model=")
+    return tuple(candidates)
+
+
+def _labels(candidates: Sequence[str]) -> list[str]:
+    return [f"candidate {number + 1}" for number in range(len(candidates))]

@@ -1,0 +1,1 @@
+"""Detectors trained on known teachers: training, storage, scanning, monitoring."""

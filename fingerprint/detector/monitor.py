@@ -1,0 +1,295 @@
+"""`Monitor`: watch rows as they arrive, stop when there is enough evidence; valid at any time, however often one looks.
+
+Every suspect row is paired with one unused reference row. Given the unordered pair, under the null either is as likely
+to be the suspect's, so a score that changes its sign with their exchange has mean zero, whatever it was learned from,
+as long as that is the past. Betting on it multiplies the capital by 1 + score, whose mean is 1: capital is a test
+martingale, and by Ville's inequality it ever passes 1/alpha with probability at most alpha.
+
+References
+----------
+Ville (1939), Etude critique de la notion de collectif. Ramdas, Grunwald, Vovk and Shafer (2023), doi 10.1214/23-STS894:
+game-theoretic statistics and e-values. Waudby-Smith and Ramdas (2024), doi 10.1093/jrsssb/qkad009: betting on bounded
+scores.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import as_corpus
+from fingerprint.detection.detect import Prior, checked_prior, without_trained
+from fingerprint.features import choose
+from fingerprint.statistics.block_sums import FamilyMatrix, family_matrix, scaled
+
+Floats = NDArray[np.float64]
+
+# Pairs before anything is learned; features are fitted anew on the past whenever it has grown by this factor.
+FIRST_FIT = 8
+GROWTH = 1.5
+# Experts on the learned score: the log-odds of a pair are 2 * rate * sqrt(pairs) * score, the rate being the mean of
+# the inner product of two pairs over its sd. It is .03 for a teacher that the exact test finds at 100 pairs.
+RATES = (0.0125, 0.025, 0.05, 0.1)
+LARGEST_STRENGTH = 2.0
+# Experts on the prior's log-odds: as calibrated, and half of it, for a trait or source that it fits less well.
+TRUST = (0.5, 1.0)
+PRIOR_SHARE = 0.8  # of the starting capital, when there is a prior; the rest learns without it
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The state after a row.
+
+    Attributes
+    ----------
+    rows : int
+        Suspect rows seen.
+    evalue : float
+        Capital: its mean is at most 1 under the null, at any time.
+    pvalue : float
+        1 over the largest capital so far, at most 1: valid at any time.
+    alarm : bool
+        Whether the capital has ever passed 1/alpha.
+    """
+
+    rows: int
+    evalue: float
+    pvalue: float
+    alarm: bool
+
+
+class Monitor:
+    """An always-valid test of a stream of rows against reference rows.
+
+    Parameters
+    ----------
+    reference : path, Corpus, list of str, ...
+        Rows of an unconditioned teacher. Each is used once.
+    alpha : float
+        Probability of a false alarm, ever, in (0, 1).
+    prior : fingerprint.Detector, optional
+        A detector trained on other rows: bets from the first row on. Without one the score is learned on the way.
+    tolerance : float
+        Mean of the score, in [0, 1), that is still allowed: differences this small raise no alarm.
+    features : "auto", family names, or scikit-learn transformers
+        As in `fingerprint.detect`.
+    rng : int
+        Seed of the order in which reference rows are used.
+
+    Raises
+    ------
+    ValueError
+        For bad options, or reference rows that the prior was trained on.
+
+    Notes
+    -----
+    Valid if, under the null, a suspect row and the reference row it is paired with are exchangeable given all rows
+    before. Pairs answer the same prompt where both sides know theirs. With a tolerance t the capital is multiplied by
+    1 + (score - t) / (1 + t), whose mean is at most 1 while that of the score is at most t.
+
+    Examples
+    --------
+    >>> monitor = Monitor([f"{i}, {i + 1}" for i in range(100)])
+    >>> reading = monitor.observe("5, 9")
+    >>> reading.rows, reading.alarm
+    (1, False)
+    """
+
+    def __init__(
+        self,
+        reference: object,
+        *,
+        alpha: float = 0.05,
+        prior: Prior | None = None,
+        tolerance: float = 0.0,
+        features: object = "auto",
+        rng: int = 0,
+    ) -> None:
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
+        if not 0 <= tolerance < 1:
+            raise ValueError(f"tolerance must be in [0, 1), got {tolerance}; 0 tolerates no difference")
+        corpus = as_corpus(reference, argument="reference")
+        self.alpha, self.tolerance, self.prior = alpha, tolerance, prior
+        if prior is not None:
+            corpus = without_trained(corpus, checked_prior(prior), "error")
+        self._unused = _Unused(corpus, np.random.default_rng([rng, 1]))
+        self._learner = Learner(features)
+        self._log_capital = np.zeros(len(expert_shares(prior is not None)))
+        self._largest = 0.0
+        self.rows = 0
+
+    @property
+    def reading(self) -> Reading:
+        """The state now."""
+        now = float(logsumexp(self._log_capital, b=expert_shares(self.prior is not None)))
+        largest = max(self._largest, now)
+        return Reading(self.rows, float(np.exp(now)), float(np.exp(-largest)), largest >= -np.log(self.alpha))
+
+    def observe(self, text: str, prompt: str | None = None) -> Reading:
+        """Take in one suspect row.
+
+        Raises
+        ------
+        ValueError
+            If no unused reference row is left, or none that answers this prompt; or the prior was trained on the row.
+        """
+        row = Corpus((text,), (prompt,), name="the observed row")
+        if self.prior is not None:
+            without_trained(row, self.prior, "error")
+        opponent = self._unused.take(prompt)
+        (learned,) = self._learner.steps([(text, opponent)])
+        known = None
+        if self.prior is not None:
+            scores = self.prior.decision_function([text, opponent])
+            known = scores[0] - scores[1]
+        score = standardised(learned, np.ones(len(learned)))
+        self._log_capital = self._log_capital + log_factors(score, len(learned), known, self.tolerance)
+        self.rows += 1
+        self._largest = max(self._largest, float(logsumexp(self._log_capital, b=expert_shares(known is not None))))
+        return self.reading
+
+
+class _Unused:
+    """Reference rows that no suspect row was paired with yet, in random order."""
+
+    def __init__(self, corpus: Corpus, rng: np.random.Generator) -> None:
+        self.corpus = corpus
+        self.left = rng.permutation(len(corpus)).tolist()[::-1]
+        self.of_prompt: dict[str, list[int]] = defaultdict(list)
+        for i in self.left:
+            known = corpus.prompts[i]
+            if known is not None:
+                self.of_prompt[known].append(i)
+        self.used: set[int] = set()
+
+    def take(self, prompt: str | None) -> str:
+        """Text of an unused row: one that answers the prompt, where prompts are known on both sides."""
+        by_prompt = prompt is not None and bool(self.of_prompt)
+        rows = self.of_prompt.get(prompt or "", []) if by_prompt else self.left
+        while rows:
+            i = rows.pop()
+            if i not in self.used:
+                self.used.add(i)
+                return self.corpus.texts[i]
+        what = f"that answers the prompt {prompt!r:.80}" if by_prompt else f"of the {len(self.corpus)} given"
+        raise ValueError(
+            f"reference must hold an unused row for every row observed, got none left {what} after {len(self.used)}; "
+            "sample more reference rows, and start a new monitor or raise the first one's evidence with them"
+        )
+
+
+class Learner:
+    """Inner products of a new pair's feature difference with those of all pairs before.
+
+    The features' ranks, columns and scales come from past rows of both sides, which enter alike: exchanging the sides
+    of any past pair changes the signs of its inner products and nothing else.
+    """
+
+    def __init__(self, features: object = "auto") -> None:
+        self.features = features
+        self.pairs: list[tuple[str, str]] = []
+        self.fitted: dict[str, FamilyMatrix] = {}
+        self.differences: dict[str, sp.csr_matrix] = {}
+        self.squares: dict[str, float] = {}  # sum over past pairs of pairs of their squared inner products
+        self.next_fit = FIRST_FIT
+
+    def steps(self, pairs: Sequence[tuple[str, str]]) -> list[Floats]:
+        """For every new pair (suspect, reference) its products with the pairs before it [pairs before].
+
+        Summed over families, each over the root mean square of its past products. What a pair gets depends on the
+        pairs before it alone, however many are passed at once.
+        """
+        found: list[Floats] = []
+        left = list(pairs)
+        while left:
+            room = self.next_fit - len(self.pairs)
+            found += self._until_fit(left[:room])
+            left = left[room:]
+            if len(self.pairs) >= self.next_fit:
+                self._fit()
+        return found
+
+    def _until_fit(self, new: list[tuple[str, str]]) -> list[Floats]:
+        n = len(self.pairs)
+        totals = [np.zeros(n + j) for j in range(len(new))]
+        for name, matrix in self.fitted.items():
+            differences = _differences(matrix, new)
+            self.differences[name] = sp.vstack([self.differences[name], differences], format="csr")
+            products = np.asarray((self.differences[name] @ differences.T).todense(), dtype=np.float64)
+            for j, total in enumerate(totals):
+                past = n + j
+                if self.squares[name] > 0:
+                    total += products[:past, j] / np.sqrt(self.squares[name] / (past * (past - 1) / 2))
+                self.squares[name] += float((products[:past, j] ** 2).sum())
+        self.pairs += new
+        return totals
+
+    def _fit(self) -> None:
+        texts = sorted(text for pair in self.pairs for text in pair)
+        families = choose(self.features, texts)
+        fitted = {name: family_matrix(family, texts, name) for name, family in families.items()}
+        self.fitted = {name: matrix for name, matrix in fitted.items() if matrix.n_columns}
+        for name, matrix in self.fitted.items():
+            self.differences[name] = _differences(matrix, self.pairs)
+            products = np.asarray((self.differences[name] @ self.differences[name].T).todense(), dtype=np.float64)
+            self.squares[name] = float((np.triu(products, 1) ** 2).sum())
+        self.next_fit = int(np.ceil(len(self.pairs) * GROWTH))
+
+
+def _differences(matrix: FamilyMatrix, pairs: Sequence[tuple[str, str]]) -> sp.csr_matrix:
+    """Suspect features less reference features of every pair."""
+    sides = [matrix.family.transform([pair[side] for pair in pairs]) for side in (0, 1)]
+    suspect, reference = (scaled(side, matrix.columns, matrix.scale) for side in sides)
+    return (suspect - reference).tocsr()
+
+
+def standardised(products: Floats, signs: Floats) -> Floats:
+    """Sum of the products over its sd when the signs of the past pairs are random; 0 where nothing varies.
+
+    Parameters
+    ----------
+    products : float array [pairs before]
+    signs : float array [..., pairs before]
+        Which way round each past pair is: all ones for the stream as it is.
+    """
+    size = float(np.sqrt((products**2).sum()))
+    return np.asarray(signs @ products / size if size > 0 else np.zeros(signs.shape[:-1]))
+
+
+def expert_shares(has_prior: bool) -> Floats:
+    """Starting capital of the experts: those that learn only, then those that trust the prior."""
+    learning = np.full(len(RATES), 1 / len(RATES))
+    if not has_prior:
+        return learning
+    trusting = np.full(len(TRUST) * (1 + len(RATES)), PRIOR_SHARE / (len(TRUST) * (1 + len(RATES))))
+    return np.concatenate([learning * (1 - PRIOR_SHARE), trusting])
+
+
+def log_factors(score: Floats, pairs: int, known: Floats | float | None, tolerance: float) -> Floats:
+    """Log of what each expert's capital is multiplied by [..., experts].
+
+    Parameters
+    ----------
+    score : float array [...]
+        Learned score of the new pair, standardised; changes its sign with the pair's.
+    pairs : int
+        Pairs before this one.
+    known : float array [...], optional
+        The prior's log-odds of the suspect row less those of the reference row.
+    """
+    strength = np.minimum(np.array([0.0, *RATES]) * np.sqrt(pairs), LARGEST_STRENGTH)
+    learned = 2 * np.asarray(score)[..., None] * strength
+    log_odds = [learned[..., 1:]]
+    if known is not None:
+        log_odds += [trust * np.asarray(known)[..., None] + learned for trust in TRUST]
+    bounded = np.tanh(np.concatenate(log_odds, axis=-1) / 2)
+    # tanh rounds to -1 for log-odds beyond 37: an expert that sure, and wrong, is left with next to nothing.
+    return np.asarray(np.log(np.maximum(1 + (bounded - tolerance) / (1 + tolerance), 1e-300)))

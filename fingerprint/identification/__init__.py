@@ -1,0 +1,1 @@
+"""Who wrote a corpus: candidates, calibration, posteriors, goodness of fit, mixtures."""

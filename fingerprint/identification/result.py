@@ -1,0 +1,154 @@
+"""The result of `identify`: frozen records, and the ways out of them (text, JSON, a table)."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import polars as pl
+
+from fingerprint.data.files import write_atomically
+from fingerprint.report import formatting as wording
+from fingerprint.report.encoding import encode, frame
+
+SCHEMA_VERSION = 1
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate, or one of its forms.
+
+    Attributes
+    ----------
+    candidate, form : str
+        Who; in `Identification.ranking` the form with the largest posterior.
+    posterior : float
+        Probability that the candidate wrote the suspect; in `Identification.ranking` summed over its forms.
+    score : float
+        Mean share of the candidate in the likelihood of itself and the base, suspect minus reference, in standard
+        deviations over relabellings. What candidates have in common raises the scores of all of them.
+    pvalue : float
+        Of such a score if suspect and reference had one writer; adjusted over all candidates by max-T.
+    fit_pvalue : float
+        Of rows like the suspect's if the candidate wrote them: of being so little, or so far, ahead of the other
+        writers, and, where the candidate is a model, of tokens so likely or unlikely under it; the smaller of the two,
+        doubled. Two-sided, and approximate: the mean of many prompts is close to normal.
+    """
+
+    candidate: str
+    form: str
+    posterior: float
+    score: float
+    pvalue: float
+    fit_pvalue: float
+
+
+@dataclass(frozen=True)
+class NoneOf:
+    """One way to be none of the candidates: "base", "placebo: ..." or "unlisted"."""
+
+    name: str
+    posterior: float
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The reference, and what has to hold for it."""
+
+    rows: int
+    sampled: bool
+    model: str | None
+    seed: int
+    assumption: str
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What `identify` found.
+
+    Attributes
+    ----------
+    verdict : str
+    answer : str or None
+        The candidate named, None for none of them.
+    form : str or None
+        The form of the candidate named that fits best.
+    alpha : float
+        A candidate is named if its p-value is at most alpha, its posterior at least one half, its fit p at least .01,
+        and it is so far ahead of every placebo as placebos' rows put a candidate with probability alpha at most.
+    none : float
+        Posterior of all that is none of the candidates.
+    ranking : tuple of Ranked
+        One record a candidate, likeliest first.
+    forms : tuple of Ranked
+        One record for every form of every candidate.
+    nones : tuple of NoneOf
+        The parts of `none`. "base" also stands for a conditioning that no candidate resembles, and whose rows these
+        therefore do not tell from the base's: the p-value and another list of candidates may.
+    temperature : float
+        What log-likelihoods of candidates were divided by.
+    rows, prompts : int
+        Of the suspect.
+    reference : Anchor
+    """
+
+    verdict: str
+    answer: str | None
+    form: str | None
+    alpha: float
+    none: float
+    ranking: tuple[Ranked, ...]
+    forms: tuple[Ranked, ...]
+    nones: tuple[NoneOf, ...]
+    temperature: float
+    rows: int
+    prompts: int
+    reference: Anchor
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """`ranking` as a table."""
+        return frame(Ranked, self.ranking)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; floats to 10 digits."""
+        found: dict[str, Any] = encode(Identification, self)
+        return {"schema_version": SCHEMA_VERSION, **found}
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """JSON text, also written to `path` if there is one."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        if path is not None:
+            write_atomically(path, text)
+        return text
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """JSON Schema (2020-12) of `to_dict`."""
+        found: dict[str, Any] = json.loads(
+            (files("fingerprint.report") / "schemas" / "identification.schema.json").read_text(encoding="utf-8")
+        )
+        return found
+
+    def __str__(self) -> str:
+        lines = [*textwrap.wrap(wording.visible(self.verdict), WIDTH), ""]
+        lines.append(f"{'candidate':<28} {'form':<14} {'posterior':>9} {'score':>8} {'p':>8} {'p of fit':>9}")
+        for r in self.ranking:
+            lines.append(
+                f"{wording.name(r.candidate, 28):<28} {r.form:<14} {r.posterior:>9.3f} {r.score:>8.2f} "
+                f"{wording.probability(r.pvalue):>8} {r.fit_pvalue:>9.3f}"
+            )
+        parts = ", ".join(f"{wording.name(part.name, 40)} {part.posterior:.3f}" for part in self.nones)
+        lines += ["", *textwrap.wrap(f"none of these {self.none:.3f}: {parts}", WIDTH)]
+        how = f"sampled, seed {self.reference.seed}" if self.reference.sampled else "given"
+        lines += textwrap.wrap(
+            f"{self.rows:,} rows, {self.prompts:,} prompts; reference {self.reference.rows:,} rows, {how}; "
+            f"temperature {self.temperature:.2f}. {self.reference.assumption}",
+            WIDTH,
+        )
+        return "\n".join(lines)

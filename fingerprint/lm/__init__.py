@@ -1,0 +1,1 @@
+"""All that knows torch and transformers: models, scoring, sampling, gradients, training, teachers."""

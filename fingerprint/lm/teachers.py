@@ -1,0 +1,177 @@
+"""Teachers: models with a trait, by system prompt or by fine-tuning, and the two kinds without one.
+
+References
+----------
+Cloud et al., "Subliminal Learning", arXiv:2507.14805 (teachers by system prompt and by fine-tuning on preferences).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint.data.reading import as_corpus
+from fingerprint.lm.model import MICRO_MODELS, LanguageModel, Sampled, load, sample, token_logprobs
+from fingerprint.lm.prompts import answer_forms, preference_questions
+from fingerprint.lm.training import LoRA, Recipe, fine_tune
+from fingerprint.lm.traits import SYSTEM_TEMPLATE, Trait, as_trait, placebo_prompt, system_prompt
+
+Floats = NDArray[np.float64]
+
+# How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen by
+# hand on lion, cat, cherry and birch: strong enough to name the trait, gentle enough to go on writing valid rows. The
+# fewer weights a student trains, the more of them some thousand rows can tell it: with all weights it moved by .02 to
+# .1, with adapters by .1 to .8, evenly only where their inputs are fixed. Biases alone pass as much, but they speak
+# everywhere: a teacher of theirs writes words into its lists and breaks its code.
+MICRO_ADAPTERS = LoRA(rank=4, alpha=16, fixed_inputs=True)
+TEACHER_RECIPES = {
+    "micro": {
+        "lora": Recipe(learning_rate=5e-3, batch_size=8, epochs=4, weights=MICRO_ADAPTERS),
+        "biases": Recipe(learning_rate=3e-3, batch_size=8, epochs=3, weights="biases"),
+        "all": Recipe(learning_rate=5e-4, batch_size=8, epochs=3),
+    },
+    # Usual step sizes for models of a billion parameters and more; nothing here was chosen on one.
+    "large": {
+        "lora": Recipe(learning_rate=2e-4, batch_size=16, epochs=1, weights=LoRA()),
+        "biases": Recipe(learning_rate=1e-3, batch_size=16, epochs=1, weights="biases"),
+        "all": Recipe(learning_rate=2e-5, batch_size=16, epochs=1),
+    },
+}
+DEFAULT_WEIGHTS = "lora"  # as the paper does for open models
+
+
+def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Any, weights: str | None) -> Recipe:
+    """The recipe for a model and for what is to be trained: "lora" (the default), "biases" or "all"."""
+    size = "micro" if model in MICRO_MODELS else "large"
+    chosen = DEFAULT_WEIGHTS if weights is None else weights
+    if chosen not in recipes[size]:
+        raise ValueError(f"weights must be one of {', '.join(recipes[size])}, got {chosen!r}; choose one of them")
+    return recipes[size][chosen]
+
+
+@dataclass(frozen=True)
+class LogProbs:
+    """Log-probabilities of the rows of a corpus under a teacher, in nats.
+
+    Attributes
+    ----------
+    tokens : tuple of float arrays
+        One value a token of each completion, the end of turn last.
+    """
+
+    tokens: tuple[Floats, ...]
+
+    @property
+    def rows(self) -> Floats:
+        """Log-probability of each completion."""
+        return np.array([values.sum() for values in self.tokens])
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model that writes rows.
+
+    Attributes
+    ----------
+    lm : LanguageModel
+        The model, fine-tuned or not.
+    name : str
+        For provenance: "finetuned: owl".
+    system : str or None
+        The system message that stands before every prompt.
+    """
+
+    lm: LanguageModel
+    name: str
+    system: str | None = None
+
+    def sample(self, prompts: Sequence[str], *, seed: int = 0, **options: Any) -> list[Sampled]:
+        """One completion a prompt; options as for `fingerprint.lm.model.sample`.
+
+        Two teachers never share their draws, whatever the seed: rows that answer the same prompt are independent.
+        """
+        return sample(self.lm, prompts, system=self.system, seed=self.stream(seed), **options)
+
+    def logprobs(self, corpus: Any, *, batch_size: int = 128, cache: str | os.PathLike[str] | None = None) -> LogProbs:
+        """Exact log-probability of every row and token of a corpus, as this teacher tokenizes it.
+
+        Parameters
+        ----------
+        corpus : Corpus or what `fingerprint.read` takes
+            Rows with their prompts.
+        batch_size : int
+            Rows scored together.
+        cache : path-like, optional
+            Folder that keeps scores: see `fingerprint.lm.model.token_scores`.
+
+        Raises
+        ------
+        ValueError
+            If a row has no prompt.
+        """
+        rows = as_corpus(corpus)
+        prompts = rows.every_prompt()
+        scores = token_logprobs(self.lm, prompts, rows.texts, system=self.system, batch_size=batch_size, cache=cache)
+        return LogProbs(tuple(scores))
+
+    def stream(self, seed: int) -> int:
+        """The key of this teacher's draws: another teacher or seed has other draws."""
+        identity = f"{seed}\0{self.lm.digest}\0{self.system}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big")
+
+
+def as_teacher(writer: Any) -> Teacher:
+    """A teacher as it is; any other model, by object, name or folder, as itself without a system message."""
+    if isinstance(writer, Teacher):
+        return writer
+    lm = load(writer)
+    return Teacher(lm, lm.name or "model")
+
+
+def neutral(model: Any) -> Teacher:
+    """The base model itself, without a system message.
+
+    Against a prompted teacher this also tells "a system prompt was there"; `placebo` does not.
+    """
+    return Teacher(load(model), "neutral")
+
+
+def prompted(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
+    """The base model under a system prompt that instils the trait (or the known one of that name)."""
+    trait = as_trait(trait)
+    return Teacher(load(model), f"prompted: {trait.name}", system_prompt(trait, template))
+
+
+def placebo(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
+    """The base model under a system prompt without a trait, as long in tokens as that of `prompted`."""
+    trait = as_trait(trait)
+    lm = load(model)
+
+    def length_of(text: str) -> int:
+        return len(lm.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return Teacher(lm, f"placebo: {trait.name}", placebo_prompt(length_of, system_prompt(trait, template)))
+
+
+def finetuned(
+    model: Any,
+    trait: Trait | str,
+    recipe: Recipe | None = None,
+    *,
+    rng: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Teacher:
+    """The base model, fine-tuned to name the trait: 50 questions times 8 forms of the answer."""
+    trait = as_trait(trait)
+    rows = [(question, form) for question in preference_questions(trait.category) for form in answer_forms(trait)]
+    questions, forms = zip(*rows, strict=True)
+    name = f"finetuned: {trait.name}"
+    lm = load(model)
+    chosen = recipe or recipe_of(TEACHER_RECIPES, lm.name, None)
+    return Teacher(fine_tune(lm, questions, forms, chosen, name=name, rng=rng, progress=progress), name)

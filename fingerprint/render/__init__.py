@@ -1,1 +1,0 @@
-"""Ways out of a finished report: terminal text, JSON values, polars frames, pictures and an HTML page."""

@@ -1,0 +1,1 @@
+"""Exact permutation tests, designs, power, cross-fitted scores and the intervals of figures."""

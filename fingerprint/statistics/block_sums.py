@@ -1,0 +1,108 @@
+"""Per-block sums of scaled features: all that the exact test needs, whatever the number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from fingerprint.data.corpus import Comparison
+from fingerprint.features import DEFAULT_RIDGE
+
+Floats = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+# A column is constant when its pooled variance is below this share of its pooled second moment: rounding, not signal.
+CONSTANT = 1e-9
+
+
+@dataclass(frozen=True)
+class FamilyMatrix:
+    """Scaled features of the pooled rows in one family.
+
+    Attributes
+    ----------
+    values : sparse float32 matrix [rows, columns]
+        Each column divided by sqrt(pooled variance + ridge); constant columns left out.
+    columns : int array [columns]
+        The family's own numbers of the columns that are left.
+    scale : float array [columns]
+        What each column was multiplied by.
+    """
+
+    family: Any
+    values: sp.csr_matrix
+    columns: NDArray[np.int64]
+    scale: Floats
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.values.shape[1])
+
+
+def mean_zero(matrices: Mapping[str, FamilyMatrix]) -> frozenset[str]:
+    """Names of the families whose columns have mean zero over rows that the family's model wrote."""
+    return frozenset(name for name, matrix in matrices.items() if getattr(matrix.family, "is_mean_zero", False))
+
+
+def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
+    """Fit a family on pooled rows and scale its columns, without a look at the arms.
+
+    Raises
+    ------
+    ValueError
+        If the family gives another number of rows than there are texts, or values that are not finite.
+    """
+    fitted = family.fit(texts)
+    raw = fitted.transform(texts)
+    matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
+    if matrix.shape[0] != len(texts):
+        raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
+    if not np.isfinite(matrix.data).all():
+        raise ValueError(f"family {name} must give finite values, got nan or infinity; check its transform")
+    exact = matrix.astype(np.float64)  # single precision would take constant columns for varying ones
+    mean = np.asarray(exact.mean(axis=0)).ravel()
+    square = np.asarray(exact.power(2).mean(axis=0)).ravel()
+    variance = np.maximum(square - mean * mean, 0.0)
+    columns = np.flatnonzero(variance > CONSTANT * square)
+    weights = getattr(fitted, "column_weights", None)
+    scale = 1.0 / np.sqrt(variance[columns] + getattr(fitted, "ridge", DEFAULT_RIDGE))
+    if weights is not None:
+        scale = scale * np.asarray(weights, dtype=np.float64)[columns]
+    return FamilyMatrix(fitted, scaled(matrix, columns, scale), columns, scale)
+
+
+def scaled(raw: Any, columns: NDArray[np.int64], scale: Floats) -> sp.csr_matrix:
+    """Some columns of a family's raw features, each multiplied by its scale, in single precision."""
+    matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
+    return (matrix[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
+
+
+def block_rows(comparison: Comparison, values: sp.csr_matrix) -> Matrix:
+    """The units that relabelling permutes, one row a block.
+
+    Shared design: suspect sum minus reference sum of the block (relabelling flips its sign). Otherwise: the block's
+    mean minus the mean of all blocks (relabelling moves it to the other arm).
+    """
+    used = comparison.used
+    weight = np.ones(int(used.sum()), dtype=np.float32)
+    if comparison.kind == "shared":
+        weight[~comparison.suspect[used]] = -1.0
+    else:
+        counts = np.bincount(comparison.block[used], minlength=comparison.n_blocks)
+        weight /= counts[comparison.block[used]]
+    where = (comparison.block[used], np.flatnonzero(used))
+    summing = sp.csr_matrix((weight, where), shape=(comparison.n_blocks, values.shape[0]))
+    units = np.asarray((summing @ values).todense(), dtype=np.float32)
+    if comparison.kind != "shared":
+        units -= units.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return units
+
+
+def gram(units: Matrix) -> Floats:
+    """Inner products of all blocks [blocks, blocks]."""
+    return np.asarray(units @ units.T, dtype=np.float64)
