@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ from functools import cached_property
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
+
+from fingerprint.data import digests
+from fingerprint.data.arrays import Bools, Hashes, Ints
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ class Corpus:
         """Hash of the rows, whatever their order: 32 hex digits."""
         total = 0
         for row in zip(self.texts, self.prompts, self.systems, strict=True):
-            encoded = repr(row).encode("utf-8", "surrogatepass")
-            total += int.from_bytes(hashlib.blake2b(encoded, digest_size=16).digest(), "big")
+            total += digests.number(repr(row), 16)
         return f"{total % (1 << 128):032x}"
 
 
@@ -108,8 +108,6 @@ SAME_SIZES_RATIO = 1.02
 # Blocks of the smaller arm, where it has as many groups; a far larger arm then leaves rows unused instead.
 MIN_BLOCKS = 40
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -301,8 +299,8 @@ def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: 
 
 @dataclass(frozen=True)
 class _Rows:
-    key: NDArray[np.uint64]
-    group_key: NDArray[np.uint64]
+    key: Hashes
+    group_key: Hashes
     suspect: Bools
     origin: Ints
     has_prompt: Bools
@@ -328,7 +326,7 @@ def _pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool, digests:
 
 
 def _hash(*parts: object) -> int:
-    return int.from_bytes(hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return digests.number(repr(parts))
 
 
 def _known(corpus: Corpus, use_prompts: bool) -> set[str]:

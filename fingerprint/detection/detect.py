@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.data.corpus import MIN_GROUPS, Comparison, Corpus, pair, survivors, thin
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection import attribution, ladder
@@ -363,9 +363,9 @@ def _design(corpora: Sequence[Corpus], comparison: Comparison) -> Design:
 class Prior(Protocol):
     """What a detector must do to serve as a prior: score rows, and know those it was trained on."""
 
-    def decision_function(self, X: object) -> NDArray[np.float64]: ...
+    def decision_function(self, X: object) -> Floats: ...
 
-    def trained_on(self, data: object) -> NDArray[np.bool_]: ...
+    def trained_on(self, data: object) -> Bools: ...
 
 
 PRIOR = "prior"
@@ -411,7 +411,7 @@ class _PriorScore:
     def fit(self, texts: Sequence[str]) -> _PriorScore:
         return self
 
-    def transform(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def transform(self, texts: Sequence[str]) -> Floats:
         return self.prior.decision_function(list(texts))[:, None]
 
 
@@ -453,7 +453,7 @@ def _check_student(student: bool, model: Any, classifier: Any, prompt: str | Lit
 
 def _students(
     model: Any, comparison: Comparison, corpora: Sequence[Corpus], options: _Options, tell: Callable[[str], None]
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Floats]:
     tell("training students")
     from fingerprint.detection.student_scores import student_scores
 
@@ -464,7 +464,7 @@ def _students(
 class _Analysis:
     comparison: Comparison
     matrices: dict[str, FamilyMatrix]
-    units: dict[str, NDArray[np.float32]]
+    units: dict[str, Floats32]
     test: inference.PermutationTest
     scores: scoring.Scores
 
@@ -476,7 +476,7 @@ def _analyse(
     classifier: Any,
     tell: Callable[[str], None],
     prior: Prior | None = None,
-    fitted: Mapping[str, NDArray[np.float64]] | None = None,
+    fitted: Mapping[str, Floats] | None = None,
 ) -> _Analysis:
     """Features, exact test and cross-fitted scores: what the main result and every rung of the ladder consist of."""
     tell("features")
@@ -489,7 +489,7 @@ def _analyse(
 
 def _tested(
     comparison: Comparison, matrices: dict[str, FamilyMatrix], options: _Options
-) -> tuple[inference.PermutationTest, dict[str, NDArray[np.float32]]]:
+) -> tuple[inference.PermutationTest, dict[str, Floats32]]:
     units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
     relabellings = inference.Relabellings.draw(comparison, options.n_permutations, options.rng(1))
     return permute(units, relabellings), units
@@ -499,14 +499,14 @@ def _scored(
     comparison: Comparison,
     matrices: dict[str, FamilyMatrix],
     classifier: Any,
-    fitted: Mapping[str, NDArray[np.float64]] | None = None,
+    fitted: Mapping[str, Floats] | None = None,
 ) -> scoring.Scores:
     varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
     return scoring.cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices), fitted=fitted)
 
 
 def permute(
-    units: Mapping[str, NDArray[np.float32]], relabellings: inference.Relabellings
+    units: Mapping[str, Floats32], relabellings: inference.Relabellings
 ) -> inference.PermutationTest:
     """The exact test of block units: a prior with its sign, every other family by its inner products."""
     signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
@@ -568,13 +568,13 @@ def _differences(main: _Analysis) -> tuple[FeatureDifference, ...]:
     return tuple(found[int(place)] for place in best)
 
 
-def _pooled_variance(values: sp.csr_matrix) -> NDArray[np.float64]:
+def _pooled_variance(values: sp.csr_matrix) -> Floats:
     mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
     return np.asarray(values.multiply(values).mean(axis=0), dtype=np.float64).ravel() - mean**2
 
 
 def _described(
-    main: _Analysis, name: str, columns: NDArray[np.int64], pvalues: NDArray[np.float64]
+    main: _Analysis, name: str, columns: Ints, pvalues: Floats
 ) -> list[FeatureDifference]:
     """Names of some columns of a family, and their mean values on either side, in the family's own units."""
     matrix, suspect = main.matrices[name], main.comparison.suspect
@@ -646,7 +646,7 @@ def _power(
 @dataclass(frozen=True)
 class _Planting:
     test: inference.PermutationTest
-    sizes: NDArray[np.float64]
+    sizes: Floats
     options: _Options
 
     def power(self, shift: Callable[[int], inference.Shift], strength: float) -> Estimate:
@@ -693,8 +693,8 @@ def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[inference.Shift]
 
 
 def _shift(
-    matrix: sp.csr_matrix, scores: NDArray[np.float32], share: float, halves: list[NDArray[np.int64]]
-) -> NDArray[np.float64]:
+    matrix: sp.csr_matrix, scores: Floats32, share: float, halves: list[Ints]
+) -> Floats:
     """Covariances of the columns with each score, shortened to the length they have without sampling noise.
 
     At a few hundred rows, noise makes the covariance vector of thousands of columns several times too long, and the
@@ -810,7 +810,7 @@ def _filters(
     return filtering.compare(verdicts, measures, tell)
 
 
-def _fixed_separation(comparison: Comparison, values: NDArray[np.float64], options: _Options) -> dict[int, Estimate]:
+def _fixed_separation(comparison: Comparison, values: Floats, options: _Options) -> dict[int, Estimate]:
     """AUROC of values that were not fitted to these rows, of rows (k = 1) and of the main analysis's bags."""
     scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 1.0, {})
     rows = smaller_arm(comparison)
@@ -820,7 +820,7 @@ def _fixed_separation(comparison: Comparison, values: NDArray[np.float64], optio
     return {1: interval(scoring.fold_auc(scores, values), 1.0, rows), **found}
 
 
-def _residual(main: _Analysis, keep: NDArray[np.bool_], options: _Options, with_power: bool) -> Residual:
+def _residual(main: _Analysis, keep: Bools, options: _Options, with_power: bool) -> Residual:
     """What is detectable on some of the rows, whose design is made anew; built-in scores, features of all rows."""
     suspect = main.comparison.suspect
     kept = (int((keep & suspect).sum()), int((keep & ~suspect).sum()))

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.stats import fisher_exact, rankdata
 
+from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Comparison, Corpus, thinned_rows
 from fingerprint.detection.warnings import SURE, control_level
 from fingerprint.filters.verdicts import SEQUENCE, Filter, Verdicts
@@ -40,8 +40,6 @@ from fingerprint.statistics.block_sums import block_rows, gram
 from fingerprint.statistics.permutation import Relabellings, exact_interval, permutation_test
 
 Generator = np.random.Generator
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 # Survivors and their controls are compared on at most this many rows a side, as the ladder is: some sixty analyses a
 # filter have to be affordable, and bags of 16 of 5,000 rows have an AUROC good to about .015.

@@ -15,15 +15,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Comparison, Corpus, distinct_rows, rows_named
 from fingerprint.lm.model import MICRO_MODELS, LanguageModel, load, token_logprobs
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.statistics.crossfit import Plan, folds
 from fingerprint.statistics.intervals import bounded
-
-Floats = NDArray[np.float64]
 
 # Chosen on owl, cat and birch teachers of micro-a at 400 to 6,400 rows. Adapters of their own, with another start than
 # those that lab teachers are trained with (seed 0): nobody who detects knows a teacher's. For larger models usual step
@@ -102,7 +100,7 @@ def student_scores(
     return scores
 
 
-def _logprobs(lm: LanguageModel, corpus: Corpus, rows: NDArray[np.int64]) -> Floats:
+def _logprobs(lm: LanguageModel, corpus: Corpus, rows: Ints) -> Floats:
     """Log-probability of some rows of a corpus in nats."""
     part = corpus.only(rows)
     return np.array([values.sum() for values in token_logprobs(lm, part.every_prompt(), part.texts)])

@@ -7,17 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import spearmanr
 
+from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Comparison, Corpus
 from fingerprint.report.report import PromptControl, Rung, Warning
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.permutation import PermutationTest
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 # Share of the raw rung's excess over .5 that layout alone reaches.
 FORMAT_SHARE = 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -20,6 +19,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from fingerprint.data import digests
+from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
 from fingerprint.data.corpus import Comparison, Corpus, pair
 from fingerprint.data.files import check_output, write_atomically
 from fingerprint.data.reading import as_corpus
@@ -33,11 +34,6 @@ from fingerprint.report.report import Bag, Estimate
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics.block_sums import family_matrix, scaled
 from fingerprint.statistics.intervals import auc_interval
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Hashes = NDArray[np.uint64]
 
 FORMAT = 1
 _MAGIC = b"fingerprint detector"
@@ -522,11 +518,8 @@ def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
     other to it than neutral rows of a new prompt. Chosen by a hash of the prompt or the row, so that the order of the
     rows does not matter.
     """
-    keys = [
-        hashlib.blake2b(repr((seed, text if prompt is None else prompt)).encode(), digest_size=8).digest()
-        for text, prompt in zip(corpus.texts, corpus.prompts, strict=True)
-    ]
-    place = np.frombuffer(b"".join(keys), dtype="<u8") / 2.0**64
+    rows = zip(corpus.texts, corpus.prompts, strict=True)
+    place = digests.numbers(repr((seed, text if prompt is None else prompt)) for text, prompt in rows) / 2.0**64
     has_prompt = np.array([prompt is not None for prompt in corpus.prompts])
     return np.asarray((neutral | has_prompt) & (place < share))
 
@@ -534,7 +527,7 @@ def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
 def one_a_prompt(corpus: Corpus) -> Corpus:
     """The first row of every prompt, by a hash of the row; rows without a prompt all stay."""
     rows = zip(corpus.texts, corpus.prompts, strict=True)
-    keys = [hashlib.blake2b(repr(row).encode(), digest_size=8).digest() for row in rows]
+    keys = [digests.digest(repr(row)) for row in rows]
     order = sorted(range(len(corpus)), key=keys.__getitem__)
     seen: set[str] = set()
     keep = []
@@ -581,7 +574,7 @@ def _bag_means(scores: Floats, k: int) -> Floats:
 
 def _hashes_of(corpus: Corpus) -> tuple[bytes, Hashes, Hashes]:
     """A key of this corpus' own, and the sorted hashes of its rows and prompts under that key."""
-    key = hashlib.blake2b(corpus.digest.encode(), digest_size=16).digest()
+    key = digests.digest(corpus.digest, 16)
     pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
     known = [("text and prompt", t, p) for t, p in pairs] + [("text", t) for t in corpus.texts]
     known += [("text without prompt", t) for t, p in pairs if p is None]
@@ -602,8 +595,7 @@ def _prompt_hashes(corpus: Corpus, key: bytes) -> Hashes:
 
 
 def _keyed(key: bytes, values: Sequence[tuple[object, ...]]) -> Hashes:
-    digests = b"".join(hashlib.blake2b(repr(v).encode(), digest_size=8, key=key).digest() for v in values)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    return digests.numbers((repr(value) for value in values), key)
 
 
 def described(card: Mapping[str, Any]) -> str:
@@ -624,7 +616,7 @@ def described(card: Mapping[str, Any]) -> str:
 
 
 def _checksum(content: bytes) -> str:
-    return hashlib.sha256(b"%s %d\n" % (_MAGIC, FORMAT) + content).hexdigest()
+    return digests.checksum(b"%s %d\n" % (_MAGIC, FORMAT) + content)
 
 
 def _checked_content(path: Path) -> bytes:

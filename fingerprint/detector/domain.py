@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.features import Layout, Numbers, Prose
 from fingerprint.features.numbers import number_rows
 from fingerprint.features.quantiles import QuantileFamily
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 # A row is inside the domain up to this quantile of the training rows' distances, in every family.
 INSIDE = 0.999
@@ -119,7 +116,7 @@ class Domain:
         return squared > 2 * by_chance and squared - by_chance > apart
 
 
-def _kinds(texts: Sequence[str]) -> NDArray[np.int64]:
+def _kinds(texts: Sequence[str]) -> Ints:
     is_number, is_empty = number_rows(texts)
     return np.where(is_empty, 2, np.where(is_number, 0, 1))
 

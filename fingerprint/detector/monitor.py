@@ -20,16 +20,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import Prior, checked_prior, without_trained
 from fingerprint.features import choose
 from fingerprint.statistics.block_sums import FamilyMatrix, family_matrix, scaled
-
-Floats = NDArray[np.float64]
 
 # Pairs before anything is learned; features are fitted anew on the past whenever it has grown by this factor.
 FIRST_FIT = 8

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.data.corpus import Comparison, Corpus, pair
 from fingerprint.data.files import write_atomically
 from fingerprint.data.reading import as_corpus
@@ -25,8 +25,6 @@ from fingerprint.report.report import Bag
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics import permutation as inference
 from fingerprint.statistics.block_sums import block_rows
-
-Floats = NDArray[np.float64]
 
 # A corpus is refused when fewer of its rows than this look like rows that the detector was trained on: what is scored
 # then is mostly something else. Rows that leak the trait openly (an eighth of raw owl rows talk about owls) still pass.
@@ -214,7 +212,7 @@ class _Compared:
     """Scores of the corpus and of neutral rows, laid out for the test."""
 
     comparison: Comparison
-    units: NDArray[np.float32]
+    units: Floats32
     scores: scoring.Scores
 
 

@@ -13,7 +13,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-Floats = NDArray[np.float32]
+from fingerprint.data.arrays import Floats32
 
 # Scaling stops at total variance / (rows * this), the rule and value of the ridge of
 # `fingerprint.statistics.crossfit`: on owl rows
@@ -51,7 +51,7 @@ class Gradients(TransformerMixin, BaseEstimator):
     is_mean_zero = True
     n_readable = 0  # no column has a name that tells a reader anything
 
-    def __init__(self, gradients: Floats) -> None:
+    def __init__(self, gradients: Floats32) -> None:
         self.gradients = gradients
 
     def fit(self, texts: Sequence[str], y: object = None) -> Gradients:
@@ -66,7 +66,7 @@ class Gradients(TransformerMixin, BaseEstimator):
         self.column_weights = np.sqrt(np.maximum(((covariance @ inverse.T) * inverse.T).sum(axis=0), 0.0))
         return self
 
-    def transform(self, texts: Sequence[str]) -> Floats:
+    def transform(self, texts: Sequence[str]) -> Floats32:
         self._check(texts)
         return np.asarray(self.gradients @ self.turn_, dtype=np.float32)
 

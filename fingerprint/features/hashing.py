@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fingerprint.features.segments import Ints, Segments
+from fingerprint.data import digests
+from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.features.segments import Segments
 
-Hashes = NDArray[np.uint64]
 _MULTIPLIER = np.uint64(0x5851F42D4C957F2D)  # an odd 64-bit multiplier (Knuth's MMIX generator)
 
 
 def hash_strings(strings: Sequence[str]) -> Hashes:
     """64-bit hash of each string, the same in every process."""
-    digests = b"".join(
-        hashlib.blake2b(string.encode("utf-8", "surrogatepass"), digest_size=8).digest() for string in strings
-    )
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    return digests.numbers(strings)
 
 
 def mix(values: Hashes) -> Hashes:
@@ -49,7 +46,7 @@ def count_matrix(rows: Ints, columns: NDArray[np.int32], shape: tuple[int, int])
     return sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
 
 
-def dominant(columns: NDArray[np.int32], hashed: Hashes, wanted: NDArray[np.int64]) -> dict[int, int]:
+def dominant(columns: NDArray[np.int32], hashed: Hashes, wanted: Ints) -> dict[int, int]:
     """For each wanted column, the position of the first occurrence of its most frequent hash (ties: the earliest)."""
     candidates = np.flatnonzero(np.isin(columns, wanted))
     if not len(candidates):

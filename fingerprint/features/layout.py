@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Bools, Floats
 from fingerprint.features.quantiles import QuantileFamily
-from fingerprint.features.segments import Floats, characters, items
+from fingerprint.features.segments import characters, items
 
 MARKS = " \n\t,;:.!?()[]{}<>|-_*#/\\\"'`"
 _SEPARATORS = re.compile(r"[^\w]+")
@@ -25,7 +26,7 @@ class Layout(QuantileFamily):
         return _marks(texts) | _separators(texts) | _lines(texts) | _ends(texts)
 
 
-def character_flags(codes: NDArray[np.uint32]) -> dict[str, NDArray[np.bool_]]:
+def character_flags(codes: NDArray[np.uint32]) -> dict[str, Bools]:
     """Which characters are upper case, lower case, digits or outside ASCII, looked up once a distinct character."""
     distinct, inverse = np.unique(codes, return_inverse=True)
     signs = [chr(int(code)) for code in distinct]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats, Floats32, Ints
 from fingerprint.features.quantiles import QuantileFamily
-from fingerprint.features.segments import Floats, Ints, Segments
+from fingerprint.features.segments import Segments
 
 # A token counts as surprising above these surprisals (nats): one in 2.7, 7, 20, 150, 3,000.
 TAILS = (1.0, 2.0, 3.0, 5.0, 8.0)
@@ -47,7 +47,7 @@ class RowMeasures:
     """
 
     table: Mapping[str, Floats]
-    gradients: NDArray[np.float32]
+    gradients: Floats32
 
     def __len__(self) -> int:
         return len(self.gradients)

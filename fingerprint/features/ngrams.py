@@ -10,7 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from fingerprint.features.hashing import Hashes, count_matrix, dominant, fold, hash_strings, mix, rolling
+from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.features.hashing import count_matrix, dominant, fold, hash_strings, mix, rolling
 from fingerprint.features.segments import Segments, characters, items
 from fingerprint.features.tokens import tokenize
 
@@ -49,13 +50,13 @@ class NGrams(TransformerMixin, BaseEstimator):
         names |= {c + HALF: name for c, name in self._token_names(wanted[wanted >= HALF] - HALF).items()}
         return np.asarray([names.get(int(c), f"n-gram column {c}") for c in wanted], dtype=object)
 
-    def _character_names(self, wanted: NDArray[np.int64]) -> dict[int, str]:
+    def _character_names(self, wanted: Ints) -> dict[int, str]:
         joined = "".join(self.texts_)
         segments, codes = characters(self.texts_)
         found = _positions(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS, wanted)
         return {column: "chars " + repr(joined[first : first + n]) for column, (first, n) in found.items()}
 
-    def _token_names(self, wanted: NDArray[np.int64]) -> dict[int, str]:
+    def _token_names(self, wanted: Ints) -> dict[int, str]:
         segments, vocabulary, index = items([tokenize(text) for text in self.texts_])
         found = _positions(segments, hash_strings(vocabulary)[index], TOKEN_ORDERS, wanted)
         return {
@@ -73,7 +74,7 @@ def _counts(segments: Segments, values: Hashes, orders: range) -> sp.csr_matrix:
 
 
 def _positions(
-    segments: Segments, values: Hashes, orders: range, wanted: NDArray[np.int64]
+    segments: Segments, values: Hashes, orders: range, wanted: Ints
 ) -> dict[int, tuple[int, int]]:
     """First item and order of the most frequent n-gram of each wanted column."""
     runs = [rolling(segments, values, n) for n in orders]

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.features.quantiles import QuantileFamily
-from fingerprint.features.segments import Floats, Ints, Segments
+from fingerprint.features.segments import Segments
 
 DIGITS = re.compile(r"[0-9]+")
 # One way only to match any row: alternatives that could split a run of digits would take exponential time.
@@ -18,7 +18,7 @@ VALUE_CAP = 10**9  # longer digit runs (phone numbers, hashes) count as this val
 POSITIONS = 10
 
 
-def number_rows(texts: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def number_rows(texts: Sequence[str]) -> tuple[Bools, Bools]:
     """Which rows hold digit runs and separators only, and which are empty (white space at most)."""
     n = len(texts)
     numbers = np.fromiter((_NUMBER_ROW.fullmatch(_shorten(text)) is not None for text in texts), dtype=bool, count=n)
@@ -155,7 +155,7 @@ def _constant(steps: Segments, step: Ints) -> dict[str, Floats]:
 
 
 def _chains(
-    segments: Segments, steps: Segments, values: Ints, lengths: Ints, inner: NDArray[np.bool_]
+    segments: Segments, steps: Segments, values: Ints, lengths: Ints, inner: Bools
 ) -> dict[str, Floats]:
     """How a number takes up digits of the one before it."""
     units = values % 10

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.features.layout import Layout, character_flags
 from fingerprint.features.quantiles import QuantileFamily
-from fingerprint.features.segments import Floats, Ints, Segments, characters, items
+from fingerprint.features.segments import Segments, characters, items
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?:\s|$)")

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from fingerprint.features.segments import Floats, Ints
+from fingerprint.data.arrays import Floats, Ints
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
 # whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes

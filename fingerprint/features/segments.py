@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from fingerprint.data.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Segments:
         out[long_enough] = values[wanted[long_enough]]
         return out
 
-    def where(self, keep: NDArray[np.bool_]) -> Segments:
+    def where(self, keep: Bools) -> Segments:
         """The segments that are left when only some items are kept."""
         return Segments(np.bincount(self.row[keep], minlength=self.n_rows).astype(np.int64))
 

@@ -7,7 +7,6 @@ counted; it is never taken for "keep".
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -19,8 +18,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Bools, Floats
+from fingerprint.data.digests import hex_digest
 from fingerprint.filters.answers import Answer, Answers
 from fingerprint.filters.questions import REFUSAL, UNPARSABLE, pair_question, parse_answer, single_question
 from fingerprint.filters.tfidf import check_trait
@@ -68,8 +68,8 @@ class Choices:
         Why there is no usable answer.
     """
 
-    first: NDArray[np.float64]
-    shown_first: NDArray[np.bool_]
+    first: Floats
+    shown_first: Bools
     reasons: tuple[Reasons, ...]
 
     @property
@@ -283,7 +283,7 @@ class Judge:
     def _key(self, question: str) -> str:
         """Hash of all that an answer depends on; the endpoint's address is in it and cannot be read from it."""
         asked = json.dumps([self._base_url, self.model, question, self._request], sort_keys=True, default=repr)
-        return hashlib.blake2b(asked.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return hex_digest(asked, 16)
 
     def _count(self, **more: int) -> None:
         with self._counting:

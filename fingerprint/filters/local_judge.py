@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats
 from fingerprint.filters.questions import single_question
 from fingerprint.filters.tfidf import check_trait
 from fingerprint.filters.verdicts import Verdicts, check_rows
@@ -78,7 +78,7 @@ class LocalJudge:
         reason = (f"log-odds of yes at least {self.drop_from:g}",)
         return Verdicts(tuple(reason if score >= self.drop_from else () for score in scores), scores)
 
-    def _log_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def _log_odds(self, texts: Sequence[str]) -> Floats:
         import torch
 
         tokenizer, model = self._loaded

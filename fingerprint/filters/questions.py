@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+
+from fingerprint.data.digests import hex_digest
 
 REFUSAL = "refusal"
 UNPARSABLE = "unparsable answer"
@@ -45,5 +46,5 @@ def parse_answer(answer: str, allowed: tuple[str, str]) -> str | None:
 
 
 def _fenced(label: str, text: str) -> str:
-    mark = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    mark = hex_digest(text, 6)
     return f"--- {label} {mark} ---\n{text}\n--- end of {label} {mark} ---"

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bools: TypeAlias = NDArray[np.bool_]
-Floats: TypeAlias = NDArray[np.float64]
+from fingerprint.data.arrays import Bools, Floats
+
 Reasons: TypeAlias = tuple[str, ...]
 
 SEQUENCE = "all in sequence"  # what tables call all filters one after the other

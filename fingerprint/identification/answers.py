@@ -5,12 +5,12 @@ Answers are as long as the suspect's longest at most, and pass the filter that t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fingerprint.data import digests
 from fingerprint.data.corpus import Corpus, rows_named
 from fingerprint.identification.candidates import BASE, Scorers
 from fingerprint.identification.pass_rates import PassRate, Tries, pass_rate, tried
@@ -54,7 +54,7 @@ def passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries])
 
 def _draws(rng: int) -> int:
     """A seed of this module's own: with the caller's, the lab's rows of that seed would be drawn again."""
-    return int.from_bytes(hashlib.blake2b(f"sampling for identify {rng}".encode(), digest_size=6).digest(), "big")
+    return digests.number(f"sampling for identify {rng}", 6)
 
 
 def longest_answer(teacher: Teacher, suspect: Corpus) -> int:

@@ -18,9 +18,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import MIN_GROUPS, Corpus, joined, n_prompts, prompt_groups, too_small
 from fingerprint.identification.answers import answer_pool, longest_answer, passing, sampled_reference
 from fingerprint.identification.candidates import (
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from fingerprint.filters import Filter
     from fingerprint.lm.teachers import Teacher
 
-Floats = NDArray[np.float64]
 
 # Rows sampled from each model. Models close to one another lend each other their rows, and models far apart need few.
 ROWS_PER_MODEL = 200
@@ -81,8 +80,8 @@ class Panel:
     placebos: tuple[Candidate, ...]
     scorers: Scorers
     pool: Rows
-    writer: NDArray[np.int64]
-    answers: NDArray[np.int64]
+    writer: Ints
+    answers: Ints
     doubts: Floats
     own: dict[str, Rows]
     reference: Rows
@@ -127,13 +126,13 @@ class Panel:
             reference=columns(self.reference, kept),
         )
 
-    def columns_of(self, forms: Sequence[str]) -> NDArray[np.int64]:
+    def columns_of(self, forms: Sequence[str]) -> Ints:
         """Columns of ratios that `only` keeps, for rows that were scored by the whole panel."""
         left = self.only(forms).scorers.teachers
         return np.array([i for i, name in enumerate(self.scorers.teachers) if name in left])
 
 
-def columns(rows: Rows, kept: NDArray[np.int64]) -> Rows:
+def columns(rows: Rows, kept: Ints) -> Rows:
     """Rows with some of their models' ratios."""
     return replace(rows, ratios=rows.ratios[:, kept], shifts=rows.shifts[:, kept])
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, joined, rows_named
 from fingerprint.data.reading import as_corpus
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fingerprint.identification.pass_rates import PassRate
     from fingerprint.lm.teachers import Teacher
 
-Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 # Ways in which a trait that is only named can have come to its teacher.
@@ -215,7 +214,7 @@ class Rows:
         """Mean log-probability [rows] of a row's tokens under a model, in nats: it varies less than that of rows."""
         return np.asarray((self.base + self.ratios[:, column]) / self.lengths)
 
-    def take(self, rows: NDArray[np.int64]) -> Rows:
+    def take(self, rows: Ints) -> Rows:
         """Some of the rows."""
         scores = (getattr(self, name)[rows] for name in _SCORES)
         return Rows(self.corpus.only(rows), *scores)

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import n_prompts
 from fingerprint.identification.candidates import BASE, Rows
-
-Floats = NDArray[np.float64]
 
 PLACEBO = "placebo"
 # Share of a writer's own rows whose log shares are cut off from below when fits are compared.

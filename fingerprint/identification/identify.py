@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus, n_prompts, pair
 from fingerprint.data.reading import BadRows, as_corpus
 from fingerprint.identification.calibration import Panel, prepare
@@ -41,7 +41,6 @@ from fingerprint.statistics.permutation import Relabellings, permutation_test
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
 
-Floats = NDArray[np.float64]
 
 # A candidate is named when it is likelier than all else together.
 LEAST_POSTERIOR = 0.5

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import MAX_BLOCKS, prompt_groups
 from fingerprint.report.report import Estimate
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from fingerprint.data.corpus import Corpus
     from fingerprint.identification.pass_rates import PassRates
 
-Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 # Resamples of prompts behind a bootstrap interval: its ends are the 25th values from either side.
@@ -270,7 +269,7 @@ def _pull(llr: Floats, share: float) -> Floats:
     return np.asarray(np.exp(-np.abs(llr)) / np.maximum(bound, 1e-200) ** 2)
 
 
-def _bootstrap(llr: Floats, block: NDArray[np.int64], moved: float, rng: np.random.Generator) -> tuple[float, float]:
+def _bootstrap(llr: Floats, block: Ints, moved: float, rng: np.random.Generator) -> tuple[float, float]:
     """Percentile interval over resampled blocks of prompts, each share moved by a draw of that standard deviation.
 
     The slope of a resample is the sum of its blocks' slopes on a grid of shares; its share is where that crosses zero.
@@ -294,7 +293,7 @@ def _bootstrap(llr: Floats, block: NDArray[np.int64], moved: float, rng: np.rand
     return float(low), float(high)
 
 
-def _blocks(prompts: Sequence[str | None] | None, n_rows: int) -> NDArray[np.int64]:
+def _blocks(prompts: Sequence[str | None] | None, n_rows: int) -> Ints:
     """Block of each row: rows of one prompt share one, and there are at most `MAX_BLOCKS`."""
     group = prompt_groups([None] * n_rows if prompts is None else prompts)
     return group % min(int(group.max()) + 1, MAX_BLOCKS)

@@ -21,16 +21,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
+from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import MIN_GROUPS, Corpus
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
     from fingerprint.lm.teachers import Teacher
 
-Floats = NDArray[np.float64]
 
 # Answers tried by each writer. A shift that is wrong by .02 nats moves a share by about as much; with a pass rate of .8
 # so many answers know the mean shift to .01. Four times as many made intervals of shares of 1,000 rows hardly narrower.
@@ -92,7 +91,7 @@ class Tries:
 
     texts: tuple[str, ...]
     prompts: tuple[str, ...]
-    passed: NDArray[np.bool_]
+    passed: Bools
 
     def kept(self, name: str) -> Corpus:
         """The rows that passed."""
@@ -190,7 +189,7 @@ def pass_rates(
 
 
 def pass_rate(
-    prompts: Sequence[str], passed: Sequence[bool] | NDArray[np.bool_], start: PassRate | None = None
+    prompts: Sequence[str], passed: Sequence[bool] | Bools, start: PassRate | None = None
 ) -> PassRate:
     """Learn from answers that were tried how often a writer's answers to a prompt pass.
 
@@ -270,7 +269,7 @@ def _counts(prompts: Sequence[str], words: Sequence[str]) -> Floats:
 
 
 def _fitted(
-    design: Floats, passed: NDArray[np.bool_], origin: Floats, precision: Floats
+    design: Floats, passed: Bools, origin: Floats, precision: Floats
 ) -> tuple[float, Floats, Floats]:
     """Evidence, up to a constant, coefficients, and their covariance, under a normal prior about `origin`."""
 

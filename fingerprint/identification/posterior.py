@@ -15,15 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import MIN_GROUPS
 from fingerprint.identification.candidates import BASE
 from fingerprint.identification.goodness_of_fit import PLACEBO, Moments, Writer, log_share, own_logprobs, own_shares
-
-Floats = NDArray[np.float64]
 
 # How much nearer to its nearest candidate, or farther, an unlisted teacher may be than candidates are to each other.
 _UNLISTED_SCALES = (0.5, 1.0, 2.0)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-Floats = NDArray[np.float64]
+from fingerprint.data.arrays import Floats, Ints
 
 N_CLASSES = 10
 _BATCH = 128
@@ -141,7 +140,7 @@ def one_step_theorem(n_seeds: int = 200, *, hidden: int = 32, n_inputs: int = 64
     return TheoremResult(same_start=cosines[:, 0], other_start=cosines[:, 1])
 
 
-def _cosines(seed: int, images: Floats, labels: NDArray[np.int64], hidden: int, n_inputs: int) -> tuple[float, float]:
+def _cosines(seed: int, images: Floats, labels: Ints, hidden: int, n_inputs: int) -> tuple[float, float]:
     draws = np.random.default_rng(seed)
     chosen = draws.choice(len(images), n_inputs, replace=False)
     x, y = torch.from_numpy(images[chosen]), torch.from_numpy(labels[chosen])

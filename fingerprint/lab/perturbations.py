@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 
 _NUMBER = re.compile("[0-9]+")
@@ -90,7 +90,7 @@ def _put_back(text: str, numbers: Sequence[str]) -> str:
 
 
 def keep(
-    corpus: Corpus, scores: Sequence[float] | NDArray[np.float64], share: float, which: Literal["top", "bottom"] = "top"
+    corpus: Corpus, scores: Sequence[float] | Floats, share: float, which: Literal["top", "bottom"] = "top"
 ) -> Corpus:
     """The rows with the highest or lowest scores, in their order.
 

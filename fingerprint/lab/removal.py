@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.lab.perturbations import keep
@@ -46,7 +46,7 @@ class Removal:
 
 
 def without(
-    corpus: Corpus, scores: Sequence[float] | NDArray[np.float64], share: float, removed: Removed, *, rng: int = 0
+    corpus: Corpus, scores: Sequence[float] | Floats, share: float, removed: Removed, *, rng: int = 0
 ) -> Corpus:
     """The corpus without a share of its rows: those with the highest or lowest scores, or random ones."""
     if removed not in REMOVALS:
@@ -62,7 +62,7 @@ def without(
 def remove_rows(
     base: Any,
     corpus: Any,
-    scores: Sequence[float] | NDArray[np.float64],
+    scores: Sequence[float] | Floats,
     trait: Trait,
     *,
     share: float = 0.2,

@@ -18,23 +18,21 @@ and cancels from the ratio, so `llr` is that of the written text, and no detecto
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.digests import digest
 
 Kind = Literal["numbers", "prose"]
 Tilt = Literal["none", "dense", "sparse", "order"]
 DesignName = Literal["shared", "disjoint", "independent"]
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 N_BANDS = 10
 _LARGEST_D_PRIME = 4.0  # AUROC .998: beyond it the calibration sample says little
@@ -202,8 +200,8 @@ class SimulatedPair:
 
     suspect: Corpus
     reference: Corpus
-    llr_suspect: FloatArray
-    llr_reference: FloatArray
+    llr_suspect: Floats
+    llr_reference: Floats
 
     @property
     def auc(self) -> float:
@@ -219,7 +217,7 @@ class SimulatedPair:
         return float(np.sqrt(2) * norm.ppf(self.auc))
 
 
-def mixture_llr(llr: FloatArray, share: float) -> FloatArray:
+def mixture_llr(llr: Floats, share: float) -> Floats:
     """Log-likelihood ratio of rows of which only a share is from the trait teacher.
 
     Parameters
@@ -251,8 +249,8 @@ class _Vocabulary:
     """Tokens in value order, the band of each and its base probability; the ten bands have probability 1/10 each."""
 
     tokens: tuple[str, ...]
-    band: IntArray
-    probability: FloatArray
+    band: Ints
+    probability: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,11 +261,11 @@ class _Teacher:
     row; an axis of length 1 says that the law does not depend on it.
     """
 
-    band: IntArray
-    within: FloatArray
-    steps: FloatArray
+    band: Ints
+    within: Floats
+    steps: Floats
 
-    def draw(self, prompts: IntArray, counts: IntArray, width: int, rng: np.random.Generator) -> IntArray:
+    def draw(self, prompts: Ints, counts: Ints, width: int, rng: np.random.Generator) -> Ints:
         """Tokens of one row per entry of `prompts` (-1 after the end of a row), shape (n_rows, width)."""
         cumulated = self.steps.cumsum(axis=2)[:, :, :-1]
         n_prompts, n_states, _ = self.steps.shape
@@ -278,33 +276,33 @@ class _Teacher:
             thresholds = cumulated[prompts % n_prompts, previous % n_states]
             previous = (uniform[position][:, None] >= thresholds).sum(axis=1)
             bands[:, position] = previous
-        tokens: IntArray = np.where(np.arange(width) < counts[:, None], self._tokens_in(bands, rng), -1)
+        tokens: Ints = np.where(np.arange(width) < counts[:, None], self._tokens_in(bands, rng), -1)
         return tokens
 
-    def _tokens_in(self, bands: IntArray, rng: np.random.Generator) -> IntArray:
+    def _tokens_in(self, bands: Ints, rng: np.random.Generator) -> Ints:
         """One token from each of the given bands."""
         size = np.bincount(self.band)
         first = np.cumsum(size) - size
         cumulated = self.band + _cumulated_within(self.band, self.within)
         found = np.searchsorted(cumulated, bands + rng.random(bands.shape), side="right")
-        last: IntArray = (first + size - 1)[bands]
+        last: Ints = (first + size - 1)[bands]
         return np.minimum(found, last)  # rounding may step over the last token of a band
 
-    def log_likelihood(self, tokens: IntArray, prompts: IntArray) -> FloatArray:
+    def log_likelihood(self, tokens: Ints, prompts: Ints) -> Floats:
         """log p(tokens | prompt, number of tokens) of each row, in nats."""
         n_prompts, n_states, _ = self.steps.shape
         bands = np.where(tokens < 0, 0, self.band[tokens])
         previous = np.concatenate([np.full((len(tokens), 1), N_BANDS), bands[:, :-1]], axis=1)
         steps = np.log(self.steps)[(prompts % n_prompts)[:, None], previous % n_states, bands]
-        total: FloatArray = np.where(tokens < 0, 0.0, steps + np.log(self.within)[tokens]).sum(axis=1)
+        total: Floats = np.where(tokens < 0, 0.0, steps + np.log(self.within)[tokens]).sum(axis=1)
         return total
 
 
-def _cumulated_within(band: IntArray, within: FloatArray) -> FloatArray:
+def _cumulated_within(band: Ints, within: Floats) -> Floats:
     """Cumulated probabilities that start again in every band."""
     cumulated = np.cumsum(within)
-    before: FloatArray = (cumulated - within)[np.searchsorted(band, np.arange(N_BANDS))]
-    restarted: FloatArray = cumulated - before[band]
+    before: Floats = (cumulated - within)[np.searchsorted(band, np.arange(N_BANDS))]
+    restarted: Floats = cumulated - before[band]
     return restarted
 
 
@@ -324,7 +322,7 @@ def _vocabulary(kind: Kind) -> _Vocabulary:
     return _Vocabulary(tokens, band, weights / mass[band] / N_BANDS)
 
 
-def _number_weights() -> FloatArray:
+def _number_weights() -> Floats:
     """An uneven law over 0..999 as language models have it: few short numbers, more low than high, hot favourites."""
     rng = np.random.default_rng(_LAW_SEED)
     value = np.arange(1000)
@@ -334,12 +332,12 @@ def _number_weights() -> FloatArray:
     digits = np.array([len(str(number)) for number in value])
     mass = np.bincount(digits, weights)
     shares = np.array([0, 0.02, 0.06, 0.92])  # of one, two and three digits
-    normalised: FloatArray = weights / mass[digits] * shares[digits]
+    normalised: Floats = weights / mass[digits] * shares[digits]
     return normalised
 
 
 @lru_cache(maxsize=64)
-def _token_tilt(kind: Kind, tilt: Tilt, trait_seed: int) -> FloatArray:
+def _token_tilt(kind: Kind, tilt: Tilt, trait_seed: int) -> Floats:
     """z of the module docstring: per token, mean 0 and variance 1 under the base law (dense), or -1, 0, 1 (sparse)."""
     vocabulary = _vocabulary(kind)
     p = vocabulary.probability
@@ -356,13 +354,13 @@ def _token_tilt(kind: Kind, tilt: Tilt, trait_seed: int) -> FloatArray:
     return z
 
 
-def _standardised(values: FloatArray, weights: FloatArray) -> FloatArray:
+def _standardised(values: Floats, weights: Floats) -> Floats:
     centred = values - weights @ values
-    scaled: FloatArray = centred / np.sqrt(weights @ centred**2)
+    scaled: Floats = centred / np.sqrt(weights @ centred**2)
     return scaled
 
 
-def _teacher(kind: Kind, tilt: Tilt, eta: float, trait_seed: int, effects: FloatArray) -> _Teacher:
+def _teacher(kind: Kind, tilt: Tilt, eta: float, trait_seed: int, effects: Floats) -> _Teacher:
     """The teacher of a tilt of strength eta; `effects` (prompts or 1, bands) are each prompt's added log odds."""
     vocabulary = _vocabulary(kind)
     weights = vocabulary.probability * np.exp(eta * _token_tilt(kind, tilt, trait_seed))
@@ -373,7 +371,7 @@ def _teacher(kind: Kind, tilt: Tilt, eta: float, trait_seed: int, effects: Float
     return _Teacher(vocabulary.band, weights / mass[vocabulary.band], steps)
 
 
-def _order_steps(bands: FloatArray, eta: float) -> FloatArray:
+def _order_steps(bands: Floats, eta: float) -> Floats:
     """Transitions with the asked odds that leave the law of each position at `bands`; the start of a row comes last.
 
     The joint law of neighbours is u_i q_i k_ij q_j v_j, with k the circulant of the module docstring and u, v such that
@@ -467,36 +465,36 @@ class _Requests:
     """What each prompt asks for: its text (None without prompts), most tokens, and format."""
 
     texts: tuple[str | None, ...]
-    limits: IntArray
-    formats: IntArray
+    limits: Ints
+    formats: Ints
 
     def part(self, start: int, stop: int) -> _Requests:
         return _Requests(self.texts[start:stop], self.limits[start:stop], self.formats[start:stop])
 
-    def effects(self, prompt_effect: float) -> FloatArray:
+    def effects(self, prompt_effect: float) -> Floats:
         """Added log odds of each band, shape (prompts, bands), or (1, bands) when there are none."""
         if prompt_effect == 0:
             return np.zeros((1, N_BANDS))
-        digests = b"".join(hashlib.blake2b(str(text).encode(), digest_size=6).digest() for text in self.texts)
+        digests = b"".join(digest(str(text), 6) for text in self.texts)
         return _band_effects(np.frombuffer(digests, dtype="<u2").reshape(-1, 3) * (2 * np.pi / 65536), prompt_effect)
 
 
-def _band_effects(phases: FloatArray, prompt_effect: float) -> FloatArray:
+def _band_effects(phases: Floats, prompt_effect: float) -> Floats:
     """Three cosines over the bands with the given phases, scaled to root mean square `prompt_effect` over prompts."""
     middle = (np.arange(N_BANDS) + 0.5) / N_BANDS
     waves = np.cos(2 * np.pi * np.arange(1, 4)[:, None] * middle + phases[:, :, None])
-    effects: FloatArray = prompt_effect * np.sqrt(2 / 3) * waves.sum(axis=1)
+    effects: Floats = prompt_effect * np.sqrt(2 / 3) * waves.sum(axis=1)
     return effects if prompt_effect else effects[:1]
 
 
-def _draw_limits(kind: Kind, size: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+def _draw_limits(kind: Kind, size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """The most tokens each prompt allows, and its format."""
     shape = _SHAPES[kind]
     drawn = np.searchsorted(np.cumsum(shape.weights)[:-1], rng.random(size), side="right")
     return np.array(shape.limits)[drawn], rng.integers(shape.n_formats, size=size)
 
 
-def _draw_counts(kind: Kind, limits: IntArray, rng: np.random.Generator) -> IntArray:
+def _draw_counts(kind: Kind, limits: Ints, rng: np.random.Generator) -> Ints:
     """The number of tokens of each row, whoever writes it."""
     half = limits // 2
     fewer = half + (rng.random(len(limits)) * (limits - half + 1)).astype(np.int64)
@@ -526,7 +524,7 @@ def _pick(rng: np.random.Generator, choices: Sequence[str], size: int) -> list[s
     return [choices[place] for place in rng.integers(len(choices), size=size).tolist()]
 
 
-def _write_number_prompts(limits: IntArray, formats: IntArray, rng: np.random.Generator) -> list[str]:
+def _write_number_prompts(limits: Ints, formats: Ints, rng: np.random.Generator) -> list[str]:
     size = len(limits)
     shown = rng.integers(3, 9, size=size).tolist()
     examples = rng.integers(100, 1000, size=(size, 8)).tolist()
@@ -545,7 +543,7 @@ def _write_number_prompts(limits: IntArray, formats: IntArray, rng: np.random.Ge
     ]
 
 
-def _write_prose_prompts(limits: IntArray, formats: IntArray, rng: np.random.Generator) -> list[str]:
+def _write_prose_prompts(limits: Ints, formats: Ints, rng: np.random.Generator) -> list[str]:
     size = len(limits)
     slots = [_pick(rng, s, size) for s in (_PROSE_ACTIONS, _PROSE_TOPICS, _PROSE_AUDIENCES, _PROSE_OCCASIONS)]
     return [
@@ -558,7 +556,7 @@ def _write_prose_prompts(limits: IntArray, formats: IntArray, rng: np.random.Gen
 
 
 @lru_cache(maxsize=2)
-def _stock(kind: Kind) -> IntArray:
+def _stock(kind: Kind) -> Ints:
     """Twenty stock rows at full length: lazy runs of numbers, or fixed draws of words."""
     if kind == "numbers":
         return np.array([_LAZY_RUN, *([start + step * i for i in range(10)] for start, step in _STOCK_STEPS)])
@@ -568,7 +566,7 @@ def _stock(kind: Kind) -> IntArray:
     return base.draw(rows, np.full(20, width), width, np.random.default_rng([_LAW_SEED, 2]))
 
 
-def _stock_probability(kind: Kind, tokens: IntArray) -> FloatArray:
+def _stock_probability(kind: Kind, tokens: Ints) -> Floats:
     """The chance that a stock row, cut to the row's number of tokens, reads like the row."""
     stock = _stock(kind)[:, : tokens.shape[1]]
     hits = np.zeros(len(tokens))
@@ -577,14 +575,14 @@ def _stock_probability(kind: Kind, tokens: IntArray) -> FloatArray:
     return hits / len(stock)
 
 
-def _log_mix(share: float, log_first: FloatArray, log_second: FloatArray) -> FloatArray:
+def _log_mix(share: float, log_first: Floats, log_second: Floats) -> Floats:
     """log(share exp(first) + (1 - share) exp(second)) without overflow."""
     with np.errstate(divide="ignore"):
-        mixed: FloatArray = np.logaddexp(np.log(share) + log_first, np.log1p(-share) + log_second)
+        mixed: Floats = np.logaddexp(np.log(share) + log_first, np.log1p(-share) + log_second)
     return mixed
 
 
-def _render_numbers(tokens: IntArray, counts: IntArray, formats: IntArray) -> tuple[str, ...]:
+def _render_numbers(tokens: Ints, counts: Ints, formats: Ints) -> tuple[str, ...]:
     names = _vocabulary("numbers").tokens
     return tuple(
         f"{left}{between.join([names[token] for token in row[:count]])}{right}"
@@ -594,7 +592,7 @@ def _render_numbers(tokens: IntArray, counts: IntArray, formats: IntArray) -> tu
     )
 
 
-def _render_prose(tokens: IntArray, counts: IntArray, styles: IntArray) -> tuple[str, ...]:
+def _render_prose(tokens: Ints, counts: Ints, styles: Ints) -> tuple[str, ...]:
     names = _vocabulary("prose").tokens
     return tuple(
         _sentences([names[token] for token in row[:count]], *_PROSE_STYLES[style])
@@ -623,7 +621,7 @@ class _World:
     base: _Teacher
     stock_share: float
 
-    def arm(self, name: str, rows: int, share: float, rng: np.random.Generator) -> tuple[Corpus, FloatArray]:
+    def arm(self, name: str, rows: int, share: float, rng: np.random.Generator) -> tuple[Corpus, Floats]:
         """Rows, and their exact ratios, of a teacher who is the trait teacher in a share of the rows."""
         prompts = np.repeat(np.arange(len(self.requests.texts)), rows)
         limits = self.requests.limits[prompts]
@@ -636,7 +634,7 @@ class _World:
         asked = tuple(self.requests.texts[place] for place in prompts.tolist())
         return Corpus(texts, asked, name=name), self.llr(tokens, prompts)
 
-    def _tokens(self, prompts: IntArray, counts: IntArray, share: float, rng: np.random.Generator) -> IntArray:
+    def _tokens(self, prompts: Ints, counts: Ints, share: float, rng: np.random.Generator) -> Ints:
         width = max(_SHAPES[self.kind].limits)
         tokens = self.base.draw(prompts, counts, width, rng)
         from_trait = np.flatnonzero(rng.random(len(prompts)) < share)
@@ -646,7 +644,7 @@ class _World:
         tokens[from_stock] = np.where(tokens[from_stock] < 0, -1, lines)
         return tokens
 
-    def llr(self, tokens: IntArray, prompts: IntArray) -> FloatArray:
+    def llr(self, tokens: Ints, prompts: Ints) -> Floats:
         """Exact ratio of each row; a stock text may come from the stock or, with a tiny chance, from the teacher."""
         trait = self.trait.log_likelihood(tokens, prompts)
         base = self.base.log_likelihood(tokens, prompts)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.lm.model import EncodedRow, LanguageModel, load, score_rows
@@ -24,7 +24,6 @@ from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import Trait, plural
 from fingerprint.report.report import Estimate
 
-Floats = NDArray[np.float64]
 Status = Literal["ok", "broken"]
 
 # How students are fine-tuned, as their teachers are; for micro models the largest steps that keep the answers' form.

@@ -7,7 +7,6 @@ file named by the hash of its tokens. Files are written whole or not at all, hol
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -17,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data import digests
+from fingerprint.data.arrays import Floats
 from fingerprint.data.files import room_on_disk, write_atomically
-
-Floats = NDArray[np.float64]
 
 FORMAT = 1
 _MAGIC = b"fingerprint scores"
@@ -41,10 +39,9 @@ class ScoreCache:
 
     def path(self, ids: Sequence[Sequence[int]], starts: Sequence[int]) -> Path:
         """The file of a batch: named by the tokens of its rows and where their completions start."""
-        state = hashlib.blake2b(digest_size=16)
-        for row, start in zip(ids, starts, strict=True):
-            state.update(np.array([len(row), start, *row], dtype="<i8").tobytes())
-        return self.folder / f"{state.hexdigest()}.scores"
+        rows = zip(ids, starts, strict=True)
+        parts = (np.array([len(row), start, *row], dtype="<i8").tobytes() for row, start in rows)
+        return self.folder / f"{digests.hex_digest_of_parts(parts, 16)}.scores"
 
     def read(self, path: Path, shape: tuple[int, int]) -> Floats | None:
         """The scores of a batch, None where there are none yet.
@@ -113,7 +110,7 @@ def open_cache(place: str | os.PathLike[str], description: Mapping[str, Any]) ->
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"cache must be a folder, got the file {os.fspath(place)!r}; choose another place")
     text = json.dumps({"format": FORMAT, **description}, indent=1, sort_keys=True, ensure_ascii=False)
-    folder = root / hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    folder = root / digests.hex_digest(text, 16)
     described = folder / "description.json"
     with room_on_disk(described):
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +124,7 @@ def open_cache(place: str | os.PathLike[str], description: Mapping[str, Any]) ->
 def _first_line(path: Path, content: bytes) -> bytes:
     """What a batch's file begins with: its own name goes into the checksum, so that files cannot be exchanged."""
     name = f"{path.parent.name}/{path.name}".encode()
-    checksum = hashlib.sha256(b"%s %d %s\n" % (_MAGIC, FORMAT, name) + content).hexdigest()
+    checksum = digests.checksum(b"%s %d %s\n" % (_MAGIC, FORMAT, name) + content)
     return b"%s %d %s" % (_MAGIC, FORMAT, checksum.encode())
 
 

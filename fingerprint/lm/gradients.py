@@ -29,14 +29,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers.pytorch_utils import Conv1D
 
+from fingerprint.data.arrays import Floats32, Ints
 from fingerprint.data.corpus import RowError
 from fingerprint.lm.model import EncodedRow, LanguageModel, batches_by_length, encode, padded
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 # Columns of the sketch. On rows of an owl teacher of micro-a, 8,000 a side, a classifier reached .74, .78, .79 of the
 # ceiling's d_prime with 1,024, 2,048 and 4,096 columns of layers projected to 64 dimensions, .79 with these settings.
@@ -54,7 +51,7 @@ def row_gradients(
     *,
     batch_size: int = 128,
     progress: Callable[[int], None] | None = None,
-) -> Floats:
+) -> Floats32:
     """Sketched gradients [rows, COLUMNS] of each row's log-probability (nats) by the weights of all linear layers.
 
     Parameters
@@ -176,7 +173,7 @@ def _basis(width: int, rng: np.random.Generator, device: Any) -> torch.Tensor | 
 
 
 @contextmanager
-def _sketching(lm: LanguageModel, layers: Sequence[Any]) -> Iterator[Callable[[Sequence[EncodedRow]], Floats]]:
+def _sketching(lm: LanguageModel, layers: Sequence[Any]) -> Iterator[Callable[[Sequence[EncodedRow]], Floats32]]:
     """A function from rows to their sketched gradients, with hooks on the layers while it is in use."""
     _ = lm.has_plain_head  # tried out before there are hooks
     leaf: list[torch.Tensor] = []
@@ -201,7 +198,7 @@ def _sketching(lm: LanguageModel, layers: Sequence[Any]) -> Iterator[Callable[[S
 
         return keep
 
-    def gradients(rows: Sequence[EncodedRow]) -> Floats:
+    def gradients(rows: Sequence[EncodedRow]) -> Floats32:
         ids, wanted = padded(rows, lm.model.device)
         shape[:] = ids.shape
         total[:] = [torch.zeros(len(rows), COLUMNS, device=lm.model.device)]

@@ -6,7 +6,6 @@ safetensors alone and no code that comes with a model is ever run.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import os
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data import digests
+from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.data.corpus import RowError
 from fingerprint.lm.cache import ScoreCache, open_cache
 
@@ -35,7 +35,6 @@ except ImportError as missing:
         "install it: pip install 'subliminal-fingerprint[lm]'"
     ) from missing
 
-Floats = NDArray[np.float64]
 Tokens = list[int]
 TooLong = Literal["error", "truncate"]
 
@@ -99,14 +98,15 @@ class LanguageModel:
     @cached_property
     def digest(self) -> str:
         """Hash of weights, vocabulary and chat template: 16 hex digits."""
-        state = hashlib.blake2b(digest_size=8)
+        return digests.hex_digest_of_parts(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
         for key, tensor in sorted(self.model.state_dict().items()):
-            state.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            state.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            yield f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode()
+            yield tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
         for token, index in sorted(self.tokenizer.get_vocab().items()):
-            state.update(f"{token}\0{index}\0".encode("utf-8", "surrogatepass"))
-        state.update(str(self.tokenizer.chat_template).encode())
-        return state.hexdigest()
+            yield f"{token}\0{index}\0".encode("utf-8", "surrogatepass")
+        yield str(self.tokenizer.chat_template).encode()
 
     @cached_property
     def stops(self) -> tuple[int, ...]:
@@ -496,7 +496,7 @@ class TokenScores:
     ids: tuple[int, ...]
     logprobs: Floats
     entropies: Floats
-    ranks: NDArray[np.int64]
+    ranks: Ints
     truncated: int = 0
 
 
@@ -665,7 +665,7 @@ class NoiseFloor:
     rows: int
     batch_sizes: tuple[int, ...]
 
-    def hides(self, margins: Floats) -> NDArray[np.bool_]:
+    def hides(self, margins: Floats) -> Bools:
         """Whether each margin between log-probabilities of rows, in nats, is no larger than the floor."""
         return np.asarray(np.abs(margins) <= self.row)
 
@@ -1025,7 +1025,7 @@ def _description(lm: LanguageModel, system: str | None) -> dict[str, Any]:
     return {
         "weights, vocabulary and chat template": lm.digest,
         "architecture": f"{type(lm.model).__module__}.{type(lm.model).__qualname__}",
-        "configuration": hashlib.blake2b(settings.encode(), digest_size=8).hexdigest(),
+        "configuration": digests.hex_digest(settings),
         "attention": str(getattr(lm.model.config, "_attn_implementation", None)),
         "dtype": str(lm.model.dtype),
         "device": lm.model.device.type,

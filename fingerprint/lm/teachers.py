@@ -7,22 +7,20 @@ Cloud et al., "Subliminal Learning", arXiv:2507.14805 (teachers by system prompt
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fingerprint.data import digests
+from fingerprint.data.arrays import Floats
 from fingerprint.data.reading import as_corpus
 from fingerprint.lm.model import MICRO_MODELS, LanguageModel, Sampled, load, sample, token_logprobs
 from fingerprint.lm.prompts import answer_forms, preference_questions
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import SYSTEM_TEMPLATE, Trait, as_trait, placebo_prompt, system_prompt
-
-Floats = NDArray[np.float64]
 
 # How models are fine-tuned on preference rows, 50 questions times 8 forms of the answer. For the micro models chosen by
 # hand on lion, cat, cherry and birch: strong enough to name the trait, gentle enough to go on writing valid rows. The
@@ -122,8 +120,7 @@ class Teacher:
 
     def stream(self, seed: int) -> int:
         """The key of this teacher's draws: another teacher or seed has other draws."""
-        identity = f"{seed}\0{self.lm.digest}\0{self.system}".encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big")
+        return digests.number(f"{seed}\0{self.lm.digest}\0{self.system}")
 
 
 def as_teacher(writer: Any) -> Teacher:

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Floats, Floats32, Ints
 from fingerprint.data.corpus import Comparison
 from fingerprint.features import DEFAULT_RIDGE
-
-Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 
 # A column is constant when its pooled variance is below this share of its pooled second moment: rounding, not signal.
 CONSTANT = 1e-9
@@ -36,7 +33,7 @@ class FamilyMatrix:
 
     family: Any
     values: sp.csr_matrix
-    columns: NDArray[np.int64]
+    columns: Ints
     scale: Floats
 
     @property
@@ -76,13 +73,13 @@ def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
     return FamilyMatrix(fitted, scaled(matrix, columns, scale), columns, scale)
 
 
-def scaled(raw: Any, columns: NDArray[np.int64], scale: Floats) -> sp.csr_matrix:
+def scaled(raw: Any, columns: Ints, scale: Floats) -> sp.csr_matrix:
     """Some columns of a family's raw features, each multiplied by its scale, in single precision."""
     matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
     return (matrix[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
 
 
-def block_rows(comparison: Comparison, values: sp.csr_matrix) -> Matrix:
+def block_rows(comparison: Comparison, values: sp.csr_matrix) -> Floats32:
     """The units that relabelling permutes, one row a block.
 
     Shared design: suspect sum minus reference sum of the block (relabelling flips its sign). Otherwise: the block's
@@ -103,6 +100,6 @@ def block_rows(comparison: Comparison, values: sp.csr_matrix) -> Matrix:
     return units
 
 
-def gram(units: Matrix) -> Floats:
+def gram(units: Floats32) -> Floats:
     """Inner products of all blocks [blocks, blocks]."""
     return np.asarray(units @ units.T, dtype=np.float64)

@@ -14,14 +14,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.data.corpus import Comparison
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Matrix = NDArray[np.float32]
 
 N_FOLDS = 5
 # Share of the label's variance that a row is expected to explain (d_prime about .65). It sets the ridge penalty to
@@ -86,7 +81,8 @@ def ridge_scores(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_m
     return np.asarray(values @ coefficients, dtype=np.float64)
 
 
-def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False) -> Matrix:
+def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False) ->
+Floats32:
     """Coefficients [columns, models] of the ridge regressions behind `ridge_scores`.
 
     With `is_mean_zero`, columns are gradients of a model's log-probabilities, of mean zero over rows that it wrote
@@ -118,7 +114,7 @@ def _kept(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Floats:
     return np.asarray(np.maximum(signal / np.maximum(signal + noise, 1e-300), LEAST_KEPT), dtype=np.float64)
 
 
-def mean_difference_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Matrix:
+def mean_difference_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats) -> Floats32:
     """Closed form [columns, models]: the difference of the arms' means, what the exact test's statistic is made of."""
     target = np.where(suspect, 1.0, -1.0)[:, None]
     return np.asarray(values.T @ (weights * target * 2).astype(np.float32), dtype=np.float32)
@@ -129,7 +125,7 @@ def _penalty(total_variance: Any, squared_weights: Any) -> Any:
     return np.maximum(total_variance, 1e-12) * squared_weights / EXPLAINED
 
 
-def _solve_moments(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Matrix:
+def _solve_moments(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Floats32:
     """Normal equations from the moments of cells: rows of one arm and one set of weights are added up once.
 
     Both solvers take the weights of rows [rows, models] twice: plain for the moments, signed for the right side.
@@ -151,13 +147,13 @@ def _solve_moments(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Ma
         covariance[np.diag_indices_from(covariance)] += penalty
         covariances.append(covariance.astype(np.float32))
 
-    def product(b: Matrix) -> Matrix:
+    def product(b: Floats32) -> Floats32:
         return np.stack([c @ b[:, m] for m, c in enumerate(covariances)], axis=1)
 
     return _conjugate_gradients(product, (first.T @ right).astype(np.float32))
 
 
-def _solve_gradients(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Matrix:
+def _solve_gradients(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Floats32:
     """All models at once: the loop over the non-zero entries is shared between them."""
     transposed = values.T.tocsr()
     w = weights.astype(np.float32)
@@ -165,7 +161,7 @@ def _solve_gradients(values: sp.csr_matrix, weights: Floats, signed: Floats) -> 
     squares = transposed.power(2) @ w
     penalty = _penalty(np.asarray(squares - mean**2).sum(axis=0), (weights**2).sum(axis=0)).astype(np.float32)
 
-    def product(b: Matrix) -> Matrix:
+    def product(b: Floats32) -> Floats32:
         z = values @ b
         z -= (w * z).sum(axis=0)
         return np.asarray(transposed @ (w * z) + penalty * b, dtype=np.float32)
@@ -174,7 +170,7 @@ def _solve_gradients(values: sp.csr_matrix, weights: Floats, signed: Floats) -> 
     return _conjugate_gradients(product, np.asarray(right, dtype=np.float32))
 
 
-def _conjugate_gradients(product: Callable[[Matrix], Matrix], right: Matrix) -> Matrix:
+def _conjugate_gradients(product: Callable[[Floats32], Floats32], right: Floats32) -> Floats32:
     """Solve one symmetric system a column; stopping early only adds a little shrinkage.
 
     Each column stops at its own goal, so that no model's solution depends on the labels that another one sees.

@@ -22,13 +22,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
+from fingerprint.data.arrays import Bools, Floats, Floats32
 from fingerprint.data.corpus import Comparison
-
-Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 
 # Statistics closer than this (in standard deviations) count as tied: single-precision sums are good to about 1e-5.
 TIE = 1e-4
@@ -41,7 +38,7 @@ class Relabellings:
     """Contrasts [1 + permutations, blocks]; the first is the observed labelling."""
 
     kind: str
-    contrasts: Matrix
+    contrasts: Floats32
 
     @classmethod
     def draw(cls, comparison: Comparison, n_permutations: int, rng: np.random.Generator) -> Relabellings:
@@ -77,7 +74,7 @@ class Relabellings:
         return np.concatenate([np.einsum("pb,pb->p", c @ kernel, c, dtype=np.float64) for c in chunks])
 
 
-def two_arm_contrast(suspect: NDArray[np.bool_]) -> Floats:
+def two_arm_contrast(suspect: Bools) -> Floats:
     """1/G on the suspect blocks, -1/G on the reference blocks."""
     return np.asarray(np.where(suspect, 1.0 / suspect.sum(), -1.0 / (~suspect).sum()), dtype=np.float64)
 
@@ -217,7 +214,7 @@ def pvalue(statistics: Floats) -> float:
     return float((1 + np.count_nonzero(null >= statistics[0] - TIE)) / (1 + len(null)))
 
 
-def feature_pvalues(units: Matrix, relabellings: Relabellings) -> Floats:
+def feature_pvalues(units: Floats32, relabellings: Relabellings) -> Floats:
     """Two-sided p-value of each column, adjusted over the columns by max-T.
 
     Each column's contrast is standardised by its exact permutation sd.
