@@ -81,8 +81,9 @@ def ridge_scores(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_m
     return np.asarray(values @ coefficients, dtype=np.float64)
 
 
-def ridge_coefficients(values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False) ->
-Floats32:
+def ridge_coefficients(
+    values: sp.csr_matrix, suspect: Bools, weights: Floats, *, is_mean_zero: bool = False
+) -> Floats32:
     """Coefficients [columns, models] of the ridge regressions behind `ridge_scores`.
 
     With `is_mean_zero`, columns are gradients of a model's log-probabilities, of mean zero over rows that it wrote
