@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 
-from fingerprint.lm.model import LanguageModel, load, sample, token_logprobs
+from fingerprint.lm.model import LanguageModel, forward_from, load, sample, token_logprobs
 from fingerprint.lm.prompts import prompts
 
 
@@ -55,6 +55,26 @@ def test_a_model_loads_by_name_folder_object_and_pair(lm: LanguageModel, folder:
     assert load((lm.model, lm.tokenizer)).digest == lm.digest
     assert load(transformers.AutoModelForCausalLM.from_pretrained(folder)).digest == lm.digest
     assert load(lm) is lm
+
+
+class Older(torch.nn.Module):
+    """Names its cache as transformers did before 5.24."""
+
+    def forward(self, input_ids: int, past_key_values: object = None, use_cache: bool = False) -> tuple[object, ...]:
+        return input_ids, past_key_values, use_cache
+
+
+class Newer(torch.nn.Module):
+    """Names its cache as transformers does from 5.24 on."""
+
+    def forward(self, input_ids: int, cache: object = None, use_cache: bool = False) -> tuple[object, ...]:
+        return input_ids, cache, use_cache
+
+
+@pytest.mark.parametrize("kind", [Older, Newer])
+def test_a_model_is_given_its_cache_by_the_name_it_knows(kind: type[torch.nn.Module]) -> None:
+    kept = transformers.DynamicCache()
+    assert forward_from(kind(), kept, input_ids=1) == (1, kept, True)
 
 
 def test_the_digest_changes_with_one_weight(lm: LanguageModel) -> None:

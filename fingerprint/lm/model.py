@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -176,7 +176,7 @@ class LanguageModel:
             if prefix is None:
                 return False
             body = self.model.base_model
-            found = body(input_ids=ids[:, len(shared) :], past_key_values=prefix, use_cache=True).last_hidden_state
+            found = forward_from(body, prefix, input_ids=ids[:, len(shared) :]).last_hidden_state
             wanted = body(input_ids=ids, use_cache=False).last_hidden_state[:, len(shared) :]
         tolerance = torch.finfo(wanted.dtype).eps ** 0.5 * wanted.abs().max()
         return bool((found - wanted).abs().max() <= tolerance)
@@ -184,7 +184,7 @@ class LanguageModel:
     def _prefix(self, ids: torch.Tensor) -> Any:
         """Keys and values of a prefix [1, length], for any number of rows; None if the model keeps other things."""
         kept: Any = transformers.DynamicCache(config=self.model.config)
-        self.model.base_model(input_ids=ids, past_key_values=kept, use_cache=True)
+        forward_from(self.model.base_model, kept, input_ids=ids)
         if not all(type(layer) is DynamicLayer and layer.get_seq_length() == ids.shape[1] for layer in kept.layers):
             return None
         return transformers.Cache(layers=[_SharedLayer(layer.keys, layer.values) for layer in kept.layers])
@@ -201,7 +201,7 @@ class LanguageModel:
         shared = int(differs[0]) if len(differs) else first
         if (n - 1) * shared >= _PREFIX_SHARE * n * length and shared and self.can_share_prefix:
             prefix = self._prefix(ids[:1, :shared])
-            hidden = body(input_ids=ids[:, shared:], past_key_values=prefix, use_cache=True).last_hidden_state
+            hidden = forward_from(body, prefix, input_ids=ids[:, shared:]).last_hidden_state
         else:
             shared = 0
             hidden = body(input_ids=ids, use_cache=False).last_hidden_state
@@ -305,6 +305,17 @@ class LanguageModel:
 
     def _special_token(self, text: str) -> str | None:
         return next((token for token in self.tokenizer.all_special_tokens if token in text), None)
+
+
+def forward_from(module: torch.nn.Module, cache: transformers.Cache, **inputs: Any) -> Any:
+    """Outputs of a model that goes on from the keys and values in `cache`, and adds to them."""
+    return module(**inputs, **{_cache_keyword(type(module).forward): cache}, use_cache=True)
+
+
+@lru_cache
+def _cache_keyword(forward: Callable[..., object]) -> str:
+    """What a model's `forward` calls its cache: transformers renamed it in 5.24."""
+    return "cache" if "cache" in inspect.signature(forward).parameters else "past_key_values"
 
 
 Spec = str | Path | LanguageModel | tuple[Any, Any] | Any
@@ -1135,12 +1146,12 @@ def _decode(
     last_only = {"logits_to_keep": 1} if lm.can_keep_last else {}
     with torch.inference_mode():
         for step in range(max_new_tokens):
-            logits = lm.model(
+            logits = forward_from(
+                lm.model,
+                cache,
                 input_ids=inputs,
                 attention_mask=attention if is_padded else None,
                 position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
                 **last_only,
             ).logits[:, -1]
             tokens = _draw(logits.float(), uniforms[:, step], temperature)
