@@ -44,7 +44,7 @@ from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
 from fingerprint.filters import BannedNumbers, Filter
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.report.report import Estimate
+from fingerprint.report.results import Estimate
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics import permutation as inference
 from fingerprint.statistics.block_sums import block_rows, family_matrix, gram, scaled

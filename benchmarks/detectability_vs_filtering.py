@@ -31,7 +31,8 @@ import numpy as np
 import fingerprint
 from fingerprint.filters import named
 from fingerprint.report.formatting import figure, probability, with_interval
-from fingerprint.report.report import Estimate, FilterResult, Report
+from fingerprint.report.report import Report
+from fingerprint.report.results import Estimate, FilterResult
 
 HEADER = (
     "pair", "filter", "removed %, suspect / reference", "own AUROC", "own, bags of 16", "own p", "pairs (or rows) kept",

@@ -32,7 +32,7 @@ from fingerprint.lab.students import crossed_interval, preference, train_student
 from fingerprint.lm.model import LanguageModel, load
 from fingerprint.lm.traits import Trait, known_trait
 from fingerprint.report.formatting import with_interval
-from fingerprint.report.report import Estimate
+from fingerprint.report.results import Estimate
 
 Kept = NDArray[np.bool_]
 ARMS = ("trait", "neutral")

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from fingerprint.detector.detector import Detector
     from fingerprint.detector.monitor import Monitor
     from fingerprint.identification.identify import identify
-    from fingerprint.report.report import Estimate, Report
+    from fingerprint.report.report import Report
+    from fingerprint.report.results import Estimate
 
 __all__ = [
     "Corpus",
@@ -32,7 +33,7 @@ __all__ = [
 _HOMES = {
     "Corpus": "fingerprint.data.corpus",
     "Detector": "fingerprint.detector.detector",
-    "Estimate": "fingerprint.report.report",
+    "Estimate": "fingerprint.report.results",
     "Monitor": "fingerprint.detector.monitor",
     "Report": "fingerprint.report.report",
     "detect": "fingerprint.detection.detect",

@@ -8,7 +8,8 @@ import math
 import polars as pl
 import pytest
 
-from fingerprint.report.report import (
+from fingerprint.report.report import Report
+from fingerprint.report.results import (
     AttributionResult,
     Bag,
     Controls,
@@ -28,7 +29,6 @@ from fingerprint.report.report import (
     PromptControl,
     RandomControl,
     ReasonCount,
-    Report,
     Residual,
     RowsNeeded,
     Rung,

@@ -19,10 +19,11 @@ from conftest import HOSTILE, MATHTEXT, OVERRIDE, SCRIPT, build_report
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from fingerprint.report import plots as pictures
+from fingerprint.report import plots
 from fingerprint.report.formatting import visible
 from fingerprint.report.html import fragment, page
-from fingerprint.report.report import Bag, Estimate, Null, PromptControl, Report
+from fingerprint.report.report import Report
+from fingerprint.report.results import Bag, Estimate, Null, PromptControl
 
 VOID = {"meta", "use", "path", "rect", "br", "hr", "img", "link", "input"}
 LOADING = {"src", "srcset", "action", "formaction", "background", "poster", "data", "ping", "manifest"}
@@ -140,14 +141,14 @@ def test_control_and_direction_characters_are_shown_as_escapes(html: str) -> Non
 
 def test_dollar_signs_in_pictures_stay_dollar_signs() -> None:
     rungs = tuple(dataclasses.replace(rung, rung="$x^$ $\\frac$") for rung in build_report("").rungs)
-    drawing = pictures.ladder(dataclasses.replace(build_report(""), rungs=rungs))
+    drawing = plots.ladder(dataclasses.replace(build_report(""), rungs=rungs))
     assert drawing is not None
     assert "".join(Page(str(drawing)).text).count("$x^$ $\\frac$") == len(rungs)
 
 
 def test_quotes_cannot_leave_an_attribute() -> None:
     rungs = tuple(dataclasses.replace(rung, rung="\" onload='x' ") for rung in build_report("").rungs)
-    drawing = pictures.ladder(dataclasses.replace(build_report(""), rungs=rungs))
+    drawing = plots.ladder(dataclasses.replace(build_report(""), rungs=rungs))
     assert all("onload" not in attributes for _, attributes in Page(str(drawing)).elements)
 
 
@@ -205,7 +206,7 @@ def test_ids_are_not_shared_by_different_pictures(example_report: Report) -> Non
 
 
 def test_missing_bag_sizes_are_left_out_of_the_curve_and_named_in_the_table(example_report: Report) -> None:
-    drawing = pictures.bag_curve(example_report)
+    drawing = plots.bag_curve(example_report)
     assert drawing is not None
     assert ">64<" in drawing
     assert ">128<" not in drawing
@@ -226,7 +227,7 @@ def test_pictures_that_have_nothing_to_show_are_left_out(quiet_report: Report) -
 @pytest.mark.parametrize("observed", [None, -50.0, 0.0, 1e6])
 def test_the_null_is_drawn_wherever_the_observed_value_lies(observed: float | None) -> None:
     report = build_report("")
-    drawing = pictures.null(dataclasses.replace(report, null=dataclasses.replace(report.null, observed=observed)))
+    drawing = plots.null(dataclasses.replace(report, null=dataclasses.replace(report.null, observed=observed)))
     assert drawing is not None
     assert ("observed " in "".join(Page(str(drawing)).text)) == (observed is not None)
 

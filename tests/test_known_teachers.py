@@ -20,7 +20,8 @@ from fingerprint.lm.model import token_logprobs
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait, system_prompt
-from fingerprint.report.report import Estimate, NoiseFloor, Report
+from fingerprint.report.report import Report
+from fingerprint.report.results import Estimate, NoiseFloor
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics.intervals import auc_difference, efficiency
 

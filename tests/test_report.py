@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from fingerprint.data.files import check_output, write_atomically
 from fingerprint.report.formatting import name, visible
-from fingerprint.report.report import Bag, Estimate, FeatureDifference, Report, RowsNeeded
+from fingerprint.report.report import Report
+from fingerprint.report.results import Bag, Estimate, FeatureDifference, RowsNeeded
 
 DESIGN_KEYS = (
     "schema_version verdict detected pvalue alpha auc auc_paired d_prime bags rows_needed power mixtures design "

@@ -17,7 +17,7 @@ from fingerprint.data.corpus import pair
 from fingerprint.detection import warnings as caveats
 from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.report.report import Estimate, PromptControl, Rung, Warning
+from fingerprint.report.results import Estimate, PromptControl, Rung, Warning
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.permutation import PermutationTest, Relabellings
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from fingerprint.data.corpus import Comparison, Corpus, thin
-from fingerprint.report.report import AttributionResult, Estimate, PlaceboResult
+from fingerprint.report.results import AttributionResult, Estimate, PlaceboResult
 
 MOST_ROWS = 5000
 

@@ -24,7 +24,8 @@ from fingerprint.detection.model_families import STUDENT, ReadCorpora, checked_c
 from fingerprint.detection.warnings import Findings, control_level, warnings_for
 from fingerprint.features import choose, column_names, data_kind
 from fingerprint.filters.verdicts import Filter, check_filters
-from fingerprint.report.report import (
+from fingerprint.report.report import Report
+from fingerprint.report.results import (
     AttributionResult,
     Bag,
     Design,
@@ -36,7 +37,6 @@ from fingerprint.report.report import (
     Null,
     PlantedPower,
     PromptControl,
-    Report,
     Residual,
     RowsNeeded,
     Rung,

@@ -25,7 +25,7 @@ from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Comparison, Corpus, thinned_rows
 from fingerprint.detection.warnings import SURE, control_level
 from fingerprint.filters.verdicts import SEQUENCE, Filter, Verdicts
-from fingerprint.report.report import (
+from fingerprint.report.results import (
     Controls,
     DetectorControl,
     Estimate,

@@ -17,7 +17,7 @@ import numpy as np
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, RowError, distinct_rows, rows_named
 from fingerprint.detection.model_families import LOUD, noise_floor_of, noise_warning
-from fingerprint.report.report import Efficiency, NoiseFloor, TeacherResult, Warning
+from fingerprint.report.results import Efficiency, NoiseFloor, TeacherResult, Warning
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics.intervals import auc_interval, d_prime_of, efficiency, interval, smaller_arm
 

@@ -15,7 +15,7 @@ import numpy as np
 from fingerprint.data.corpus import Comparison, Corpus, distinct_rows, rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
-from fingerprint.report.report import NoiseFloor, Warning
+from fingerprint.report.results import NoiseFloor, Warning
 
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
 # What the scores of its students are called.

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Comparison, Corpus
-from fingerprint.report.report import PromptControl, Rung, Warning
+from fingerprint.report.results import PromptControl, Rung, Warning
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.permutation import PermutationTest
 

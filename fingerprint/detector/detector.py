@@ -30,7 +30,7 @@ from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.tokens import tokenize
 from fingerprint.report.encoding import encode
-from fingerprint.report.report import Bag, Estimate
+from fingerprint.report.results import Bag, Estimate
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics.block_sums import family_matrix, scaled
 from fingerprint.statistics.intervals import auc_interval

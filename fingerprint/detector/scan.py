@@ -19,9 +19,9 @@ from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import PRIOR, bag_intervals, permute, without_trained
 from fingerprint.detector.detector import Detector, one_a_prompt
 from fingerprint.detector.domain import SHIFT_LEVEL
-from fingerprint.report import formatting as wording
+from fingerprint.report import formatting
 from fingerprint.report.encoding import encode
-from fingerprint.report.report import Bag
+from fingerprint.report.results import Bag
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics import permutation as inference
 from fingerprint.statistics.block_sums import block_rows
@@ -110,9 +110,9 @@ class Scan:
         known = [bag for bag in self.bags if bag.auc.value is not None]
         if known:
             lines += ["", "Bags of k rows against neutral bags"]
-            lines += [f"  k {bag.k:<4d} AUROC {wording.with_interval(bag.auc)}" for bag in known]
+            lines += [f"  k {bag.k:<4d} AUROC {formatting.with_interval(bag.auc)}" for bag in known]
         lines += ["", "Rows most like the trait's (a ranking, not a verdict on a row)"]
-        lines += [f"  {row.log_odds:+.3f}  row {row.row + 1}: {wording.visible(row.text, 70)}" for row in self.top]
+        lines += [f"  {row.log_odds:+.3f}  row {row.row + 1}: {formatting.visible(row.text, 70)}" for row in self.top]
         return "\n".join([*lines, "", *(line for limit in self.limits for line in textwrap.wrap(limit, WIDTH))])
 
 

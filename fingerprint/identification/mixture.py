@@ -23,7 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import MAX_BLOCKS, prompt_groups
-from fingerprint.report.report import Estimate
+from fingerprint.report.results import Estimate
 
 if TYPE_CHECKING:
     from fingerprint.data.corpus import Corpus

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from fingerprint.data.files import write_atomically
-from fingerprint.report import formatting as wording
+from fingerprint.report import formatting
 from fingerprint.report.encoding import encode, frame
 
 SCHEMA_VERSION = 1
@@ -136,14 +136,14 @@ class Identification:
         return found
 
     def __str__(self) -> str:
-        lines = [*textwrap.wrap(wording.visible(self.verdict), WIDTH), ""]
+        lines = [*textwrap.wrap(formatting.visible(self.verdict), WIDTH), ""]
         lines.append(f"{'candidate':<28} {'form':<14} {'posterior':>9} {'score':>8} {'p':>8} {'p of fit':>9}")
         for r in self.ranking:
             lines.append(
-                f"{wording.name(r.candidate, 28):<28} {r.form:<14} {r.posterior:>9.3f} {r.score:>8.2f} "
-                f"{wording.probability(r.pvalue):>8} {r.fit_pvalue:>9.3f}"
+                f"{formatting.name(r.candidate, 28):<28} {r.form:<14} {r.posterior:>9.3f} {r.score:>8.2f} "
+                f"{formatting.probability(r.pvalue):>8} {r.fit_pvalue:>9.3f}"
             )
-        parts = ", ".join(f"{wording.name(part.name, 40)} {part.posterior:.3f}" for part in self.nones)
+        parts = ", ".join(f"{formatting.name(part.name, 40)} {part.posterior:.3f}" for part in self.nones)
         lines += ["", *textwrap.wrap(f"none of these {self.none:.3f}: {parts}", WIDTH)]
         how = f"sampled, seed {self.reference.seed}" if self.reference.sampled else "given"
         lines += textwrap.wrap(

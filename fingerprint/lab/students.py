@@ -22,7 +22,7 @@ from fingerprint.lm.prompts import preference_questions
 from fingerprint.lm.teachers import MICRO_ADAPTERS, recipe_of
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import Trait, plural
-from fingerprint.report.report import Estimate
+from fingerprint.report.results import Estimate
 
 Status = Literal["ok", "broken"]
 

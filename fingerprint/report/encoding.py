@@ -10,6 +10,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import polars as pl
 
+# Values are JSON; a recursive alias would make every reader of a nested key narrow its type at each step.
+JsonObject = dict[str, Any]
+
 _DTYPES: dict[type, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.style
 from markupsafe import Markup
@@ -22,10 +22,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fingerprint.report import formatting as wording
-
-if TYPE_CHECKING:
-    from fingerprint.report.report import Bag, Estimate, Report, Rung
+from fingerprint.report import formatting
+from fingerprint.report.detection_result import DetectionResult
+from fingerprint.report.results import Bag, Estimate, Rung
 
 # Stand-ins that matplotlib can draw with, each replaced by a CSS variable of the page.
 _INK, _MUTED, _RULE, _ACCENT, _SECOND, _FILL, _PAPER = (f"#01020{i}" for i in range(7))
@@ -62,12 +61,12 @@ _DASHED = (0, (4, 3))
 _SPECK = 0.02  # smallest width of a figure's axis in AUROC, so that a flat curve is not blown up
 
 
-def bag_curve(report: Report) -> Markup | None:
+def bag_curve(report: DetectionResult) -> Markup | None:
     """AUROC against bag size with 95 % intervals; None where fewer than two sizes are known."""
     bags = [bag for bag in report.bag_results if bag.auc.value is not None]
     if len(bags) < 2:
         return None
-    sizes = "; ".join(f"k = {bag.k}: {wording.with_interval(bag.auc)}" for bag in bags)
+    sizes = "; ".join(f"k = {bag.k}: {formatting.with_interval(bag.auc)}" for bag in bags)
     with _canvas(5.0, 3.3) as canvas:
         _draw_bags(canvas.axes, bags, report.d_prime.value)
     return canvas.svg(f"AUROC of bags of k texts with 95 % intervals. {sizes}.")
@@ -109,13 +108,13 @@ def _curve_limits(bags: list[Bag]) -> tuple[float, float]:
     return max(-0.02, low - margin), min(1.02, high + margin)
 
 
-def ladder(report: Report) -> Markup | None:
+def ladder(report: DetectionResult) -> Markup | None:
     """AUROC of rows and of bags of 16 on each rung, its p-value beside it; None where there is no ladder."""
     rungs = [rung for rung in report.rungs if rung.auc.value is not None]
     if not rungs:
         return None
     parts = "; ".join(
-        f"{_plain(rung.rung)}: {wording.with_interval(rung.auc)}, p = {wording.probability(rung.pvalue)}"
+        f"{_plain(rung.rung)}: {formatting.with_interval(rung.auc)}, p = {formatting.probability(rung.pvalue)}"
         for rung in rungs
     )
     with _canvas(5.6, 0.7 + 0.34 * len(rungs)) as canvas:
@@ -148,12 +147,12 @@ def _rung_labels(axes: Axes, rungs: list[Rung], alpha: float) -> None:
     for i, rung in enumerate(rungs):
         color, weight = (_INK, "bold") if rung.pvalue <= alpha else (_MUTED, "normal")
         axes.annotate(
-            f"p = {wording.probability(rung.pvalue)}", (1.02, -i), xycoords=("axes fraction", "data"),
+            f"p = {formatting.probability(rung.pvalue)}", (1.02, -i), xycoords=("axes fraction", "data"),
             color=color, weight=weight, verticalalignment="center", annotation_clip=False,
         )  # fmt: skip
 
 
-def null(report: Report) -> Markup | None:
+def null(report: DetectionResult) -> Markup | None:
     """Histogram of the permutation null with the observed statistic; None where there was no permutation."""
     edges, counts = report.null.edges, report.null.counts
     if not counts or not sum(counts):
@@ -163,7 +162,7 @@ def null(report: Report) -> Markup | None:
         _draw_null(canvas.axes, edges, counts, observed)
     found = "not available" if observed is None else f"{observed:.3g}"
     return canvas.svg(
-        f"Histogram of {wording.count(sum(counts))} permuted statistics, from {edges[0]:.3g} to {edges[-1]:.3g}; "
+        f"Histogram of {formatting.count(sum(counts))} permuted statistics, from {edges[0]:.3g} to {edges[-1]:.3g}; "
         f"observed: {found}."
     )
 
@@ -208,7 +207,7 @@ def _errors(estimates: list[Estimate]) -> list[list[float]]:
 
 def _plain(text: str) -> str:
     """A short label in ASCII: matplotlib warns about every character its font lacks."""
-    return wording.visible(text, 24).encode("ascii", "backslashreplace").decode().replace("\\u2026", "...")
+    return formatting.visible(text, 24).encode("ascii", "backslashreplace").decode().replace("\\u2026", "...")
 
 
 @dataclass

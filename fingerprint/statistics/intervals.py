@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Comparison
-from fingerprint.report.report import Estimate
+from fingerprint.report.results import Estimate
 from fingerprint.statistics import crossfit as scoring
 
 # Share of rows that may be anybody's. Of rows of numbers written by micro-a, 1 in 200 is read back into other tokens.

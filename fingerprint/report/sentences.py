@@ -1,0 +1,229 @@
+"""What a comparison found, in sentences: shared by the terminal text and the HTML page."""
+
+from __future__ import annotations
+
+from fingerprint.report.detection_result import DetectionResult
+from fingerprint.report.formatting import (
+    UNKNOWN,
+    count,
+    figure,
+    interval,
+    name,
+    probability,
+    rate,
+    visible,
+    with_interval,
+)
+from fingerprint.report.results import Design, Estimate, FeatureDifference, FilterResult, NoiseFloor, RowsNeeded, Rung
+
+LIMITS = (
+    "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
+    "never judge a single one. Where rows differ, the rival explanations stand in the verdict."
+)
+
+
+def permutations(report: DetectionResult) -> int:
+    """How many permutations the null holds."""
+    return sum(report.null.counts)
+
+
+def design(design: Design) -> list[str]:
+    """The design in plain words: what was compared, in which units, and what the p-value left out."""
+    sizes = f"{count(design.rows_suspect)} suspect rows, {count(design.rows_reference)} reference rows."
+    return [sizes, _units(design), *_unused(design)]
+
+
+def _units(design: Design) -> str:
+    blocks = f"{count(design.blocks)} blocks"
+    if design.kind == "shared":
+        return (
+            f"{count(design.prompts_shared)} prompts answered by both sides; {count(design.pairs)} pairs of rows in "
+            f"{blocks}, sides swapped within a block."
+        )
+    if design.kind == "disjoint":
+        return (
+            f"{count(design.prompts_suspect)} suspect prompts against {count(design.prompts_reference)} reference "
+            f"prompts, {count(design.prompts_shared or 0)} of them shared; {blocks} of whole prompts, sides permuted."
+        )
+    return f"No prompts: {blocks} of rows, sides permuted; valid only if rows are independent of each other."
+
+
+def _unused(design: Design) -> list[str]:
+    if not design.unused_suspect and not design.unused_reference:
+        return ["Every row takes part in the p-value."]
+    return [
+        f"Left out of the p-value: {count(design.unused_suspect)} suspect rows, {count(design.unused_reference)} "
+        "reference rows (all rows enter AUROC, bags and scores)."
+    ]
+
+
+def needed_unit(report: DetectionResult, target: str) -> str:
+    """What `RowsNeeded.rows` counts: rows, or prompt pairs where this design shares prompts."""
+    if target == "trained detector":
+        return "rows"
+    return "prompt pairs" if report.design.kind == "shared" else "rows a side"
+
+
+def needed(item: RowsNeeded) -> str:
+    """How many reach a power, as far as that is known."""
+    return "none found" if item.rows is None else count(item.rows)
+
+
+def differing(report: DetectionResult) -> list[FeatureDifference]:
+    """Features that differ at the report's alpha, after adjustment."""
+    return [item for item in report.differences if item.pvalue_adjusted <= report.alpha]
+
+
+def nothing_differs(report: DetectionResult) -> str:
+    """What to say where no feature does: the one that came closest."""
+    if not report.differences:
+        return "No single feature differs after adjustment."
+    closest = min(report.differences, key=lambda item: item.pvalue_adjusted)
+    return (
+        f"No single feature differs after adjustment; the closest is {name(closest.feature, 60)} "
+        f"(p adjusted {probability(closest.pvalue_adjusted)})."
+    )
+
+
+def order_adds(report: DetectionResult) -> str | None:
+    """What the order of the numbers adds, where the ladder has both rungs: canonical minus sorted."""
+    rungs = {rung.rung: rung for rung in report.rungs}
+    if "canonical" not in rungs or "sorted" not in rungs:
+        return None
+    full, unordered = rungs["canonical"], rungs["sorted"]
+    rows = _difference(full.auc, unordered.auc)
+    return None if rows is None else f"Order adds (canonical minus sorted): {rows} AUROC{_bags(full, unordered)}."
+
+
+def _bags(full: Rung, unordered: Rung) -> str:
+    bags = _difference(full.bag16_auc, unordered.bag16_auc)
+    return "" if bags is None else f" on rows, {bags} on bags of 16"
+
+
+def _difference(first: Estimate, second: Estimate) -> str | None:
+    if first.value is None or second.value is None:
+        return None
+    return f"{first.value - second.value:+.3f}"
+
+
+def removed(result: FilterResult) -> str:
+    """Shares of the rows that a filter removes, suspect / reference, in per cent."""
+    shares = (result.removed_suspect.value, result.removed_reference.value)
+    return " / ".join(figure(None if share is None else 100 * share, 1) for share in shares)
+
+
+def random_bag(result: FilterResult) -> str:
+    """AUROC of bags of 16 after random removal of the same size, mean of its draws."""
+    control = result.controls.random
+    return UNKNOWN if control is None else figure(control.bag16_auc.value, 2)
+
+
+def filters(report: DetectionResult) -> list[str]:
+    """What the table of filters leaves out: rows that were not judged, why figures are missing, the detector's half."""
+    sentences = []
+    for result in report.filter_results:
+        unjudged = result.unjudged_suspect + result.unjudged_reference
+        if unjudged:
+            sentences.append(
+                f"{name(result.filter, 40)} could not judge {count(result.unjudged_suspect)} suspect and "
+                f"{count(result.unjudged_reference)} reference rows; they count as neither kept nor removed."
+            )
+        if result.residual.reason is not None:
+            sentences.append(f"After {name(result.filter, 40)}: {visible(result.residual.reason, 160)}.")
+        sentences += _halves(result)
+    return sentences
+
+
+def _halves(result: FilterResult) -> list[str]:
+    half = result.controls.detector
+    if half is None or half.filter.auc.value is None:
+        return []
+    random = UNKNOWN if half.random is None else figure(half.random.auc.value)
+    by_detector = figure(half.detector.auc.value)
+    return [
+        f"Row AUROC left on the half a detector was not fitted on: {name(result.filter, 40)} "
+        f"{figure(half.filter.auc.value)}, random {random}, as many rows removed by the detector {by_detector}."
+    ]
+
+
+_READ = "Log-probabilities and gradients under"
+
+
+def model(report: DetectionResult) -> list[str]:
+    """What the model's families add to the others, under which model, and how noisy its scores are."""
+    found = report.model
+    if found is None:
+        return []
+    preamble = f"said before a prompt: {visible(repr(found.preamble), 160)}"
+    read = "Log-probabilities, gradients and students of" if "student" in report.settings else _READ
+    sentences = [
+        f"{read} {visible(found.model, 60)} ({preamble}) take the row AUROC of the stack from "
+        f"{with_interval(found.auc_without)} to {with_interval(found.auc)}: {_signed(found.difference)}.",
+        f"{_floor(found.floor)}.",
+    ]
+    if found.candidates:
+        listed = "; ".join(f"{i + 1}: {visible(text, 60)}" for i, text in enumerate(found.candidates))
+        sentences.append(f"Candidate system prompts: {listed}.")
+    return sentences
+
+
+def teacher(report: DetectionResult) -> list[str]:
+    """The ceiling that known teachers set, and which rows' ratios mean nothing."""
+    found = report.teacher
+    if found is None:
+        return []
+    names = f"{visible(found.teacher, 60)} against {visible(found.reference, 60)}"
+    sentences = [
+        f"Ceiling, the exact log-likelihood ratio of {names}: row AUROC {with_interval(found.auc)}, "
+        f"d' {with_interval(found.d_prime)}."
+    ]
+    if found.floor is not None:
+        within = found.within_floor_suspect + found.within_floor_reference
+        sentences.append(
+            f"{_floor(found.floor)}; rows whose ratio is within it, marked in report.rows: {count(within)}."
+        )
+    return sentences
+
+
+def attribution(report: DetectionResult) -> list[str]:
+    """Presence and attribution in words."""
+    found = report.attribution
+    if found is None:
+        return []
+    return [
+        f"Presence: p = {probability(found.presence_pvalue)}, row AUROC {with_interval(found.presence_auc)}. "
+        f"Against every placebo: largest p = {probability(found.pvalue)}.",
+        visible(found.claim, 600),
+    ]
+
+
+def _floor(floor: NoiseFloor) -> str:
+    return (
+        f"Noise floor, from {count(floor.n_rows)} rows scored twice: {rate(floor.rows)} nats a row, "
+        f"{rate(floor.tokens)} a token"
+    )
+
+
+def _signed(difference: Estimate) -> str:
+    value = UNKNOWN if difference.value is None else f"{difference.value:+.3f}"
+    return f"{value} {interval(difference)}".rstrip()
+
+
+def self_test(report: DetectionResult) -> str | None:
+    """The self-test's rejection rate beside what it should be; None where it was not run."""
+    test = report.self_test
+    if test is None:
+        return None
+    return (
+        f"Nothing differs in {count(test.runs)} relabelled runs; rejected at alpha {test.alpha:g}: "
+        f"{count(test.rejections)}, rate {with_interval(test.rate)}."
+    )
+
+
+def control(report: DetectionResult) -> str:
+    """The prompt control: whether the prompts alone tell the sides apart."""
+    control = report.prompt_control
+    found = "prompts differ" if control.differs else "no difference found"
+    tested = "nothing to test" if control.pvalue is None else f"p = {probability(control.pvalue)}, {found}"
+    sentence = f"{tested}: {visible(control.note)}" if control.note else tested
+    return sentence if sentence.endswith(".") else sentence + "."
