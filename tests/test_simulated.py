@@ -6,6 +6,7 @@ import doctest
 import hashlib
 import math
 import re
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -13,12 +14,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fingerprint.lab import simulated
 from fingerprint.lab.simulated import mixture_llr, simulated_pair
+from fingerprint.lab.simulated.requests import band_effects
+from fingerprint.lab.simulated.rows import stock_rows
+from fingerprint.lab.simulated.strength import tilt_strength
+from fingerprint.lab.simulated.teachers import simulated_teacher, token_tilt
+from fingerprint.lab.simulated.vocabulary import base_law
 
 TILTS = ("dense", "sparse", "order")
 KINDS = ("numbers", "prose")
-WORDS = {word: place for place, word in enumerate(simulated._vocabulary("prose").tokens)}
+WORDS = {word: place for place, word in enumerate(base_law("prose").tokens)}
 
 
 def tokens_of(text: str, kind: str) -> list[int]:
@@ -60,10 +65,10 @@ def slow_order_steps(q: list[float], eta: float) -> list[list[float]]:
 
 def slow_log_likelihoods(tokens, prompt, kind, tilt, d_prime, effect) -> tuple[float, float]:
     """log p of a row for the trait and the base teacher, token by token."""
-    law = simulated._vocabulary(kind)
+    law = base_law(kind)
     band = law.band.tolist()
-    eta = simulated._strength(kind, tilt, d_prime, effect, 0)
-    z = [0.0] * len(band) if tilt == "order" else simulated._token_tilt(kind, tilt, 0).tolist()
+    eta = tilt_strength(kind, tilt, d_prime, effect, 0)
+    z = [0.0] * len(band) if tilt == "order" else token_tilt(kind, tilt, 0).tolist()
     odds = prompt_odds(prompt, effect)
     base = [p * odds[b] for p, b in zip(law.probability.tolist(), band, strict=True)]
     trait = [p * math.exp(eta * tilted) for p, tilted in zip(base, z, strict=True)]
@@ -90,7 +95,7 @@ def test_llr_equals_a_slow_recomputation_from_the_text(kind, tilt, effect):
 def test_llr_of_stock_rows_mixes_both_sources(tilt):
     share = 0.4
     pair = simulated_pair(100, tilt=tilt, stock_share=share, rng=4)
-    stock = [list(row) for row in simulated._stock("numbers").tolist()]
+    stock = [list(row) for row in stock_rows("numbers").tolist()]
     n_stock = 0
     for text, prompt, value in zip(pair.suspect.texts, pair.suspect.prompts, pair.llr_suspect, strict=True):
         tokens = tokens_of(text, "numbers")
@@ -105,12 +110,12 @@ def test_llr_of_stock_rows_mixes_both_sources(tilt):
 @pytest.mark.parametrize("effect", [0.0, 1.5])
 @pytest.mark.parametrize("tilt", TILTS)
 def test_probabilities_of_all_rows_of_two_numbers_add_up_to_one(tilt, effect):
-    effects = simulated._band_effects(np.array([[0.3, 2.0, 5.0]]), effect)
+    effects = band_effects(np.array([[0.3, 2.0, 5.0]]), effect)
     first, second = np.divmod(np.arange(1_000_000), 1000)
     rows = np.stack([first, second], axis=1)
     prompts = np.zeros(len(rows), dtype=np.int64)
-    trait = simulated._teacher("numbers", tilt, 0.9, 0, effects)
-    base = simulated._teacher("numbers", "none", 0.0, 0, effects)
+    trait = simulated_teacher("numbers", tilt, 0.9, 0, effects)
+    base = simulated_teacher("numbers", "none", 0.0, 0, effects)
     p, q = (np.exp(teacher.log_likelihood(rows, prompts)) for teacher in (trait, base))
     assert p.sum() == pytest.approx(1, abs=1e-9)
     assert q.sum() == pytest.approx(1, abs=1e-9)
@@ -179,7 +184,7 @@ def position_pvalue(tokens: np.ndarray, probability: np.ndarray) -> float:
 def test_order_leaves_each_position_and_the_length_of_rows_alone():
     pair = simulated_pair(20_000, tilt="order", d_prime=2.0, design="independent", rng=7)
     rows = [tokens_of(text, "numbers") for text in pair.suspect.texts]
-    law = simulated._vocabulary("numbers")
+    law = base_law("numbers")
     for position in (0, 1, 2, 5, 9):
         tokens = np.array([row[position] for row in rows if len(row) > position])
         assert position_pvalue(tokens, law.probability) > 1e-4
@@ -194,23 +199,21 @@ def test_order_leaves_each_position_and_the_length_of_rows_alone():
 def test_dense_and_sparse_rows_follow_the_tilted_law():
     for tilt in ("dense", "sparse"):
         pair = simulated_pair(20_000, tilt=tilt, design="independent", rng=8)
-        law = simulated._vocabulary("numbers").probability
-        tilted = law * np.exp(
-            simulated._strength("numbers", tilt, 1.0, 0.0, 0) * simulated._token_tilt("numbers", tilt, 0)
-        )
+        law = base_law("numbers").probability
+        tilted = law * np.exp(tilt_strength("numbers", tilt, 1.0, 0.0, 0) * token_tilt("numbers", tilt, 0))
         tokens = np.array([token for text in pair.suspect.texts for token in tokens_of(text, "numbers")])
         assert position_pvalue(tokens, tilted / tilted.sum()) > 1e-4
         assert position_pvalue(tokens, law) < 1e-10
 
 
 def test_dense_tilt_is_half_smooth_and_sparse_tilts_ten_tokens():
-    law = simulated._vocabulary("numbers")
-    z = simulated._token_tilt("numbers", "dense", 1)
+    law = base_law("numbers")
+    z = token_tilt("numbers", "dense", 1)
     assert law.probability @ z == pytest.approx(0, abs=1e-9)
     assert law.probability @ z**2 == pytest.approx(1)
     nearby = np.convolve(z, np.ones(15) / 15, mode="same")  # averages the noise of single numbers away
     assert 0.3 < np.var(nearby[100:900]) / np.var(z[100:900]) < 0.8
-    assert Counter(simulated._token_tilt("numbers", "sparse", 1).tolist()) == {0.0: 990, 1.0: 7, -1.0: 3}
+    assert Counter(token_tilt("numbers", "sparse", 1).tolist()) == {0.0: 990, 1.0: 7, -1.0: 3}
 
 
 def test_trait_seed_changes_the_trait():
@@ -221,7 +224,7 @@ def test_trait_seed_changes_the_trait():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bands_of_the_base_law_have_equal_probability(kind):
-    law = simulated._vocabulary(kind)
+    law = base_law(kind)
     np.testing.assert_allclose(np.bincount(law.band, law.probability), 0.1)
     assert (np.diff(law.band) >= 0).all()
     assert len(set(law.tokens)) == len(law.tokens) == {"numbers": 1000, "prose": 300}[kind]
@@ -281,7 +284,7 @@ def test_prose_rows_are_punctuated_sentences_within_the_limit():
 
 def band_agreement(pair) -> tuple[int, int]:
     """How many prompts have two suspect rows whose first numbers share a band, and how many prompts there are."""
-    band = simulated._vocabulary("numbers").band
+    band = base_law("numbers").band
     first = np.array([band[tokens_of(text, "numbers")[0]] for text in pair.suspect.texts]).reshape(-1, 2)
     return int((first[:, 0] == first[:, 1]).sum()), len(first)
 
@@ -296,7 +299,7 @@ def test_prompt_effect_makes_rows_of_one_prompt_alike(design):
 
 def test_prompt_effect_is_the_same_in_both_arms_of_shared_prompts():
     pair = simulated_pair(4000, prompt_effect=1.0, rng=16)
-    band = simulated._vocabulary("numbers").band
+    band = base_law("numbers").band
     first, second = (
         np.array([band[tokens_of(text, "numbers")[0]] for text in corpus.texts])
         for corpus in (pair.suspect, pair.reference)
@@ -378,4 +381,4 @@ def test_mixture_llr_refuses_a_share_above_one():
 
 
 def test_docstring_examples_run():
-    assert doctest.testmod(simulated).failed == 0
+    assert doctest.testmod(sys.modules[simulated_pair.__module__]).failed == 0
