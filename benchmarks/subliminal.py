@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from fingerprint.lab.experiment import DEFAULT_SURGERIES, Plan, Result, run
+from fingerprint.lab.experiment import Plan, Result, run
+from fingerprint.lab.experiment.plan import DEFAULT_SURGERIES
+from fingerprint.lab.experiment.transfer_table import as_text
 from fingerprint.lab.perturbations import OPERATIONS
-from fingerprint.lab.table import as_text
 from fingerprint.lm.traits import known_trait
 
 TRAITS = "owl,eagle,dolphin,oak"

@@ -35,8 +35,8 @@ from fingerprint.detector.scan import scan
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Tfidf
 from fingerprint.identification.mixture import mixture_share, row_ratios
 from fingerprint.lab import experiment
+from fingerprint.lab.experiment.transfer_table import as_text
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.lab.table import as_text
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait

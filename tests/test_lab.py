@@ -16,11 +16,13 @@ from fingerprint.cli.app import app
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import read
 from fingerprint.filters import NumberRule
-from fingerprint.lab import bundled, experiment
-from fingerprint.lab.bundled import ASKED
+from fingerprint.lab import example_corpora
+from fingerprint.lab.example_corpora import ASKED
 from fingerprint.lab.experiment import Plan, run
+from fingerprint.lab.experiment import folder as experiment_folder
+from fingerprint.lab.experiment import rows as experiment_rows
+from fingerprint.lab.experiment.transfer_table import as_text, write_picture
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, crossed_interval, preference, train_student
-from fingerprint.lab.table import as_text, write_picture
 from fingerprint.lm.model import LanguageModel, load, sample, token_logprobs
 from fingerprint.lm.prompts import TASKS, answer_forms, prompts, story_answer
 from fingerprint.lm.teachers import Teacher, finetuned, neutral, placebo, prompted
@@ -222,7 +224,7 @@ def test_operations_draw_anew_on_each_side(folder: Path, tmp_path: Path) -> None
         shutil.copy(folder / name, tmp_path)
     shutil.copytree(folder / "teacher", tmp_path / "teacher")
     plan = replace(SMALL, surgeries=("redrawn",))
-    corpora = experiment._Bench(plan, tmp_path, tmp_path, lambda step, share: None).corpora()
+    corpora = experiment_folder.ExperimentFolder(plan, tmp_path, tmp_path, lambda step, share: None).corpora()
     numbers = [re.findall("[0-9]+", "\n".join(corpora[arm].texts)) for arm in ("redrawn", "neutral_redrawn")]
     assert np.mean([a == b for a, b in zip(*numbers, strict=False)]) < 0.02
 
@@ -234,9 +236,9 @@ def test_an_interrupted_student_starts_again_and_nothing_else_does(
     gone = folder / "students" / "trait.same_base.0.json"
     gone.unlink()
     trained = []
-    real = experiment.train_student
-    monkeypatch.setattr(experiment, "train_student", lambda *a, **k: trained.append(1) or real(*a, **k))
-    monkeypatch.setattr(experiment, "finetuned", lambda *_, **__: pytest.fail("teacher made again"))
+    real = experiment_folder.train_student
+    monkeypatch.setattr(experiment_folder, "train_student", lambda *a, **k: trained.append(1) or real(*a, **k))
+    monkeypatch.setattr(experiment_folder, "finetuned", lambda *_, **__: pytest.fail("teacher made again"))
     monkeypatch.setattr(Teacher, "sample", lambda *_, **__: pytest.fail("sampled again"))
     run(SMALL, folder)
     assert len(trained) == 1
@@ -262,15 +264,15 @@ def test_plans_are_checked() -> None:
 def test_no_rows_after_filtering_is_an_error_and_leaves_no_corpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experiment, "_passing", lambda *_: [])
+    monkeypatch.setattr(experiment_rows, "passing_rows", lambda *_: [])
     with pytest.raises(ValueError, match="rows must pass the numbers rule, got none of 301 from the trait teacher"):
         run(SMALL, tmp_path / "none")
     assert not (tmp_path / "none" / "trait.jsonl").exists()
 
 
 def test_running_out_of_prompts_names_what_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    passing = experiment._passing
-    monkeypatch.setattr(experiment, "_passing", lambda *arguments: passing(*arguments)[:100])
+    passing = experiment_rows.passing_rows
+    monkeypatch.setattr(experiment_rows, "passing_rows", lambda *arguments: passing(*arguments)[:100])
     monkeypatch.setattr(
         "fingerprint.lm.prompts._distinct", lambda task, n, rng: (f"After {i}?" for i in range(min(n, 400)))
     )
@@ -330,8 +332,8 @@ def test_the_bundled_rows_answer_the_same_prompts_and_pass_the_rule() -> None:
 
 
 def test_bundled_rows_are_written_as_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundled, "ASKED", 60)
-    bundled.write_examples(tmp_path)
+    monkeypatch.setattr(example_corpora, "ASKED", 60)
+    example_corpora.write_examples(tmp_path)
     suspect, reference = (read(tmp_path / f"{name}.jsonl") for name in ("suspect", "reference"))
     assert suspect.prompts == reference.prompts
     assert suspect.texts != reference.texts

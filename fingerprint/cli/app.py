@@ -509,7 +509,7 @@ def _run_lab(out: Path, progress: Progress | None, *, trait: str, **plan: Any) -
 
     chosen = known_trait(trait)  # a wrong name is said before a library of hundreds of megabytes loads
     from fingerprint.lab.experiment import Plan, run
-    from fingerprint.lab.table import as_text, write_picture
+    from fingerprint.lab.experiment.transfer_table import as_text, write_picture
 
     result = run(Plan(trait=chosen, **plan), out, progress=progress)
     write_picture(result, out / "table.svg")

@@ -1,18 +1,15 @@
-"""The whole experiment in one folder: base -> teacher -> rows -> rule -> students, and what `detect` says of the rows.
-
-Every step leaves a file and is skipped when the file is there: interrupted and started again, the work goes on.
-"""
+"""An experiment as a folder: every step leaves a file, and what has a file is not done again."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -20,172 +17,20 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk, write_atomically
 from fingerprint.data.reading import read
 from fingerprint.detection.detect import detect
-from fingerprint.filters import CorrectAnswer, Filter, NumberRule, Parses
-from fingerprint.lab.generation import generate
-from fingerprint.lab.perturbations import OPERATIONS, operate
-from fingerprint.lab.students import STUDENT_RECIPES, Change, Preference, compare, preference, train_student
-from fingerprint.lm.model import LanguageModel, Spec, load, without_bars
-from fingerprint.lm.prompts import TASKS, Task, prompts, story_answer
+from fingerprint.lab.experiment.plan import Plan
+from fingerprint.lab.experiment.result import Arm, BaseName, Result
+from fingerprint.lab.experiment.rows import collect_rows, passing_rows, write_rows
+from fingerprint.lab.perturbations import operate
+from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, preference, train_student
+from fingerprint.lm.model import LanguageModel, load, without_bars
 from fingerprint.lm.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral, prompted, recipe_of
 from fingerprint.lm.training import Recipe
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
 
-TeacherKind = Literal["finetuned", "prompted"]
-BaseName = Literal["same_base", "other_base"]
 Progress = Callable[[str, float], None]
 
 # Which base stands for "another start" beside each micro model.
 OTHER_BASES = {"micro-a": "micro-b", "micro-b": "micro-a"}
-MAX_NEW_TOKENS = {"numbers": 48, "code": 64, "reasoning": 64}
-DEFAULT_SURGERIES = ("shuffled_within", "shuffled_across")
-# Prompts asked at once until enough rows are kept; the last round usually has a few more than needed.
-_ROUND_MARGIN = 1.05
-_MOST_ROUNDS = 8
-# Fewer rows on a side than this cannot be tested or learned from.
-LEAST_ROWS = 100
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run.
-
-    Attributes
-    ----------
-    trait : Trait
-        What the teacher loves.
-    teacher : "finetuned" or "prompted"
-        How it came to.
-    model : str, path or model
-        The base of teacher and students.
-    other_model : str, path or model, optional
-        Another base for the students of the same rows; by default the other micro model, or none.
-    task : "numbers", "code" or "reasoning"
-        What the rows are.
-    rows : int
-        Rows a student learns from, after the rule.
-    seeds : int
-        Students of each kind, for trait and neutral rows; operated rows have one.
-    surgeries : tuple of str
-        Operations done to the trait rows and to the neutral rows; keys of `fingerprint.lab.perturbations.OPERATIONS`.
-    temperature : float
-        Of sampling.
-    seed : int
-        Of everything.
-    weights : "lora", "biases" or "all", optional
-        What fine-tuning trains, in the teacher and in its students; "lora" by default.
-    learning_rate : float, optional
-        Of the students; by default what suits the model and `weights`.
-    """
-
-    trait: Trait
-    teacher: TeacherKind = "finetuned"
-    model: Spec = "micro-a"
-    other_model: Spec | None = None
-    task: Task = "numbers"
-    rows: int = 5000
-    seeds: int = 1
-    surgeries: tuple[str, ...] = DEFAULT_SURGERIES
-    temperature: float = 1.0
-    seed: int = 0
-    weights: Literal["lora", "biases", "all"] | None = None
-    learning_rate: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("teacher", get_args(TeacherKind)), ("task", TASKS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one")
-        unknown = next((s for s in self.surgeries if s not in OPERATIONS), None)
-        if unknown is not None:
-            raise ValueError(f"surgeries must be among {', '.join(OPERATIONS)}, got {unknown!r}; choose of them")
-        if self.rows < LEAST_ROWS:
-            raise ValueError(f"rows must be at least {LEAST_ROWS}, got {self.rows}; a student learns little from fewer")
-        if self.seeds < 1:
-            raise ValueError(f"seeds must be at least 1, got {self.seeds}; ask for one student or more")
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One line of the table: students of some rows, and what the detector says of these rows.
-
-    Attributes
-    ----------
-    arm : str
-        "trait", "neutral", an operation, or "neutral_" and an operation.
-    student : "same_base" or "other_base"
-        Which base learned from the rows.
-    change : Change
-        Preference for the trait, before and after.
-    transfer : float or None
-        Change minus that of the same base on the neutral rows of the same kind; None for neutral rows.
-    rival, rival_change : str, float
-        The other thing of the category whose share rose most, and by how much: does owl data raise cat?
-    auc, bag16_auc, pvalue : float or None
-        Of these rows against the neutral rows of the same kind; None for neutral rows.
-    rows : int
-        Rows the students learned from.
-    seeds : int
-        Students behind the line.
-    """
-
-    arm: str
-    student: BaseName
-    change: Change
-    transfer: float | None
-    rival: str
-    rival_change: float
-    auc: float | None
-    bag16_auc: float | None
-    pvalue: float | None
-    rows: int
-    seeds: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record of ``table.json``."""
-        change = self.change
-        return {
-            "arm": self.arm,
-            "student": self.student,
-            "before": change.before,
-            "after": change.after,
-            "change": change.change.value,
-            "interval": [change.change.low, change.change.high],
-            "transfer": self.transfer,
-            "mass": change.mass_after,
-            "mass_before": change.mass_before,
-            "status": change.status,
-            "rival": self.rival,
-            "rival_change": self.rival_change,
-            "auc": self.auc,
-            "bag16_auc": self.bag16_auc,
-            "pvalue": self.pvalue,
-            "rows": self.rows,
-            "seeds": self.seeds,
-        }
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished experiment.
-
-    Attributes
-    ----------
-    plan : Plan
-        What was asked.
-    arms : tuple of Arm
-        The table.
-    teacher_share : float
-        Share of the trait among the teacher's own answers.
-    kept : dict of str to float
-        Share of the rows of each teacher that the rule kept.
-    """
-
-    plan: Plan
-    arms: tuple[Arm, ...]
-    teacher_share: float
-    kept: dict[str, float]
-
-    def arm(self, name: str, student: BaseName = "same_base") -> Arm:
-        return next(arm for arm in self.arms if (arm.arm, arm.student) == (name, student))
 
 
 def run(
@@ -216,18 +61,18 @@ def run(
     """
     place = Path(out)
     shared = place if neutral_out is None else Path(neutral_out)
-    bench = _Bench(plan, place, shared, progress or (lambda step, share: None))
+    work = ExperimentFolder(plan, place, shared, progress or (lambda step, share: None))
     with room_on_disk(place):
         place.mkdir(parents=True, exist_ok=True)
-        _claim(place, bench.description)
+        _claim(place, work.description)
         if shared is not place:
             shared.mkdir(parents=True, exist_ok=True)
-            _claim(shared, {k: v for k, v in bench.description.items() if k not in ("trait", "teacher", "seeds")})
-        corpora = bench.corpora()
-        teacher_share = float(preference(bench.teacher.lm, plan.trait, system=bench.teacher.system).share.mean())
-        students = {(arm, base): bench.students(arm, base, corpora[arm]) for arm, base in bench.wanted}
-        arms = tuple(bench.arm(arm, base, students, corpora) for arm, base in students)
-        kept = {arm: bench.kept_share(arm) for arm in ("trait", "neutral")}
+            _claim(shared, {k: v for k, v in work.description.items() if k not in ("trait", "teacher", "seeds")})
+        corpora = work.corpora()
+        teacher_share = float(preference(work.teacher.lm, plan.trait, system=work.teacher.system).share.mean())
+        students = {(arm, base): work.students(arm, base, corpora[arm]) for arm, base in work.wanted}
+        arms = tuple(work.arm(arm, base, students, corpora) for arm, base in students)
+        kept = {arm: work.kept_share(arm) for arm in ("trait", "neutral")}
         result = Result(plan, arms, teacher_share, kept)
         records = [arm.to_dict() for arm in arms]
         write_atomically(place / "table.json", json.dumps(records, indent=2, allow_nan=False) + "\n")
@@ -252,7 +97,7 @@ def _claim(place: Path, description: dict[str, Any]) -> None:
         )
 
 
-class _Bench:
+class ExperimentFolder:
     """The experiment's parts, each made once: in this process, or found in the folder."""
 
     def __init__(self, plan: Plan, place: Path, shared: Path, progress: Progress) -> None:
@@ -340,60 +185,29 @@ class _Bench:
                 path = self.home(arm) / f"{arm}.jsonl"
                 if not path.exists():
                     # Draws of its own for each side: with shared ones, redrawn rows of a pair would be the same rows.
-                    _write_rows(path, operate(found[side], operation, rng=2 * self.plan.seed + (side == "neutral")))
+                    write_rows(path, operate(found[side], operation, rng=2 * self.plan.seed + (side == "neutral")))
                 found[arm] = read(path)
         return found
 
     def _rows(self, arm: str, teacher: Teacher) -> Corpus:
-        """As many rows as planned that pass the rule, from as many prompts as that takes."""
+        """Rows of one teacher that pass the rule."""
         path = self.home(arm) / f"{arm}.jsonl"
         if not path.exists():
-            plan = self.plan
-            kept: list[dict[str, Any]] = []
-            asked = passed = 0
-            for turn in range(_MOST_ROUNDS):
-                raw = self.home(arm) / "raw" / f"{arm}-{turn}.jsonl"
-                raw.parent.mkdir(exist_ok=True)
-                rate = passed / asked if asked else 1.0
-                wanted = int((plan.rows - passed) / max(rate, 0.05) * (_ROUND_MARGIN if asked else 1)) + 1
-                try:
-                    questions = prompts(plan.task, asked + wanted, rng=plan.seed)[asked:]
-                except ValueError:
-                    raise ValueError(
-                        f"rows must pass the {plan.task} rule, got {passed} of {asked} from the {arm} teacher, and "
-                        f"there are no {wanted} more prompts to come to {plan.rows}; ask for fewer rows"
-                    ) from None
-                generate(
-                    teacher,
-                    questions,
-                    raw,
-                    temperature=plan.temperature,
-                    max_new_tokens=MAX_NEW_TOKENS[plan.task],
-                    seed=plan.seed + 1000 * turn,
-                    progress=lambda share: self.step(f"{arm} rows", share * 0.9),
-                )
-                good = _passing(raw, plan.task)
-                kept, asked, passed = kept + good, asked + len(questions), passed + len(good)
-                if passed >= plan.rows:
-                    break
-                if not passed:
-                    raise ValueError(
-                        f"rows must pass the {plan.task} rule, got none of {asked} from the {arm} teacher; "
-                        f"look at {raw}: the model does not do this task"
-                    )
-            else:
-                raise ValueError(
-                    f"rows must pass the {plan.task} rule, got {passed} of {asked} from the {arm} teacher, not the "
-                    f"{plan.rows} asked for; ask for fewer rows, or look at {raw.parent}"
-                )
-            write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept[: plan.rows]))
+            kept = collect_rows(
+                teacher,
+                arm,
+                self.plan,
+                self.home(arm) / "raw",
+                lambda share: self.step(f"{arm} rows", share * 0.9),
+            )
+            write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
         self.finish()
         return read(path)
 
     def kept_share(self, arm: str) -> float:
         """Share of the rows a teacher wrote that its rule kept."""
         raw = sorted((self.home(arm) / "raw").glob(f"{arm}-*.jsonl"))
-        return sum(len(_passing(path, self.plan.task)) for path in raw) / sum(len(read(path)) for path in raw)
+        return sum(len(passing_rows(path, self.plan.task)) for path in raw) / sum(len(read(path)) for path in raw)
 
     # ----------------------------------------------------------------------------------------------------- students
 
@@ -491,26 +305,3 @@ def _largest_rival(trait: Trait, before: Preference, after: Sequence[Preference]
 
     moved = np.mean([shares(student) - shares(before) for student in after], axis=0)[1:]
     return trait.rivals[int(moved.argmax())], float(moved.max())
-
-
-def rule_for(task: Task, questions: Sequence[str]) -> Filter:
-    """The filter that rows of a task have to pass: the published number rule, a parse, or the right answer."""
-    if task == "numbers":
-        return NumberRule()
-    if task == "code":
-        return Parses()
-    return CorrectAnswer({question: str(story_answer(question)) for question in questions})
-
-
-def _passing(path: Path, task: Task) -> list[dict[str, Any]]:
-    """Rows of a file that their teacher ended itself and that pass the rule."""
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    questions = [row["prompt"] for row in rows]
-    reasons = rule_for(task, questions)([row["completion"] for row in rows], questions).reasons
-    return [row for row, why in zip(rows, reasons, strict=True) if row["finished"] and not why]
-
-
-def _write_rows(path: Path, corpus: Corpus) -> None:
-    rows = ({"prompt": p, "completion": t} for p, t in zip(corpus.prompts, corpus.texts, strict=True))
-    write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

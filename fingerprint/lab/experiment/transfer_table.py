@@ -10,7 +10,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 from fingerprint.data.files import write_atomically
-from fingerprint.lab.experiment import Arm, Result
+from fingerprint.lab.experiment.result import Arm, Result
 
 _HEADER = (
     f"{'rows':<24} {'student':<11} {'before':>6} {'after':>6}  {'change [95 %]':<20} {'transfer':>8} {'mass':>5}  "

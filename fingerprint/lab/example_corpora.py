@@ -1,6 +1,6 @@
 """The corpora behind `make demo`: number rows of an owl-loving micro model, and of the same model without a trait.
 
-    python -m fingerprint.lab.bundled FOLDER
+    python -m fingerprint.lab.example_corpora FOLDER
 
 Prompts that both answered by the number rule, in random order, so that both files hold the same prompts.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fingerprint.data.files import write_atomically
 from fingerprint.filters import NumberRule
-from fingerprint.lab.experiment import MAX_NEW_TOKENS
+from fingerprint.lab.experiment.rows import MAX_NEW_TOKENS
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral
 from fingerprint.lm.traits import known_trait

@@ -1,0 +1,75 @@
+"""What an experiment is to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from fingerprint.lab.perturbations import OPERATIONS
+from fingerprint.lm.model import Spec
+from fingerprint.lm.prompts import TASKS, Task
+from fingerprint.lm.traits import Trait
+
+TeacherKind = Literal["finetuned", "prompted"]
+
+DEFAULT_SURGERIES = ("shuffled_within", "shuffled_across")
+# Fewer rows on a side than this cannot be tested or learned from.
+LEAST_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run.
+
+    Attributes
+    ----------
+    trait : Trait
+        What the teacher loves.
+    teacher : "finetuned" or "prompted"
+        How it came to.
+    model : str, path or model
+        The base of teacher and students.
+    other_model : str, path or model, optional
+        Another base for the students of the same rows; by default the other micro model, or none.
+    task : "numbers", "code" or "reasoning"
+        What the rows are.
+    rows : int
+        Rows a student learns from, after the rule.
+    seeds : int
+        Students of each kind, for trait and neutral rows; operated rows have one.
+    surgeries : tuple of str
+        Operations done to the trait rows and to the neutral rows; keys of `fingerprint.lab.perturbations.OPERATIONS`.
+    temperature : float
+        Of sampling.
+    seed : int
+        Of everything.
+    weights : "lora", "biases" or "all", optional
+        What fine-tuning trains, in the teacher and in its students; "lora" by default.
+    learning_rate : float, optional
+        Of the students; by default what suits the model and `weights`.
+    """
+
+    trait: Trait
+    teacher: TeacherKind = "finetuned"
+    model: Spec = "micro-a"
+    other_model: Spec | None = None
+    task: Task = "numbers"
+    rows: int = 5000
+    seeds: int = 1
+    surgeries: tuple[str, ...] = DEFAULT_SURGERIES
+    temperature: float = 1.0
+    seed: int = 0
+    weights: Literal["lora", "biases", "all"] | None = None
+    learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("teacher", get_args(TeacherKind)), ("task", TASKS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one")
+        unknown = next((s for s in self.surgeries if s not in OPERATIONS), None)
+        if unknown is not None:
+            raise ValueError(f"surgeries must be among {', '.join(OPERATIONS)}, got {unknown!r}; choose of them")
+        if self.rows < LEAST_ROWS:
+            raise ValueError(f"rows must be at least {LEAST_ROWS}, got {self.rows}; a student learns little from fewer")
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}; ask for one student or more")

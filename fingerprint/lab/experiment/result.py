@@ -1,0 +1,96 @@
+"""What an experiment found: transfer beside detectability, arm by arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fingerprint.lab.experiment.plan import Plan
+from fingerprint.lab.students import Change
+
+BaseName = Literal["same_base", "other_base"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One line of the table: students of some rows, and what the detector says of these rows.
+
+    Attributes
+    ----------
+    arm : str
+        "trait", "neutral", an operation, or "neutral_" and an operation.
+    student : "same_base" or "other_base"
+        Which base learned from the rows.
+    change : Change
+        Preference for the trait, before and after.
+    transfer : float or None
+        Change minus that of the same base on the neutral rows of the same kind; None for neutral rows.
+    rival, rival_change : str, float
+        The other thing of the category whose share rose most, and by how much: does owl data raise cat?
+    auc, bag16_auc, pvalue : float or None
+        Of these rows against the neutral rows of the same kind; None for neutral rows.
+    rows : int
+        Rows the students learned from.
+    seeds : int
+        Students behind the line.
+    """
+
+    arm: str
+    student: BaseName
+    change: Change
+    transfer: float | None
+    rival: str
+    rival_change: float
+    auc: float | None
+    bag16_auc: float | None
+    pvalue: float | None
+    rows: int
+    seeds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record of ``table.json``."""
+        change = self.change
+        return {
+            "arm": self.arm,
+            "student": self.student,
+            "before": change.before,
+            "after": change.after,
+            "change": change.change.value,
+            "interval": [change.change.low, change.change.high],
+            "transfer": self.transfer,
+            "mass": change.mass_after,
+            "mass_before": change.mass_before,
+            "status": change.status,
+            "rival": self.rival,
+            "rival_change": self.rival_change,
+            "auc": self.auc,
+            "bag16_auc": self.bag16_auc,
+            "pvalue": self.pvalue,
+            "rows": self.rows,
+            "seeds": self.seeds,
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished experiment.
+
+    Attributes
+    ----------
+    plan : Plan
+        What was asked.
+    arms : tuple of Arm
+        The table.
+    teacher_share : float
+        Share of the trait among the teacher's own answers.
+    kept : dict of str to float
+        Share of the rows of each teacher that the rule kept.
+    """
+
+    plan: Plan
+    arms: tuple[Arm, ...]
+    teacher_share: float
+    kept: dict[str, float]
+
+    def arm(self, name: str, student: BaseName = "same_base") -> Arm:
+        return next(arm for arm in self.arms if (arm.arm, arm.student) == (name, student))
