@@ -38,11 +38,12 @@ import numpy as np
 from fingerprint.data.corpus import Corpus
 from fingerprint.filters import NumberRule
 from fingerprint.identification.calibration import Panel, columns, prepare
-from fingerprint.identification.candidates import TRAIT_FORMS, Rows, listed
+from fingerprint.identification.candidates import TRAIT_FORMS, listed
 from fingerprint.identification.identify import judge
 from fingerprint.identification.mixture import mixture_share, row_ratios
 from fingerprint.identification.pass_rates import pass_rates
 from fingerprint.identification.result import Identification
+from fingerprint.identification.scoring import Rows
 from fingerprint.lm.model import load
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral

@@ -6,14 +6,15 @@ Answers are as long as the suspect's longest at most, and pass the filter that t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data import digests
+from fingerprint.data.arrays import Bools
 from fingerprint.data.corpus import Corpus, rows_named
-from fingerprint.identification.candidates import BASE, Scorers
-from fingerprint.identification.pass_rates import PassRate, Tries, pass_rate, tried
+from fingerprint.identification.scoring import Scorers
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
@@ -39,19 +40,6 @@ def answer_pool(scorers: Scorers, suspect: Corpus, n_tries: int, rng: int, rule:
     return found
 
 
-def passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries]) -> dict[str, PassRate]:
-    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate."""
-    if not pool:
-        return {}
-    of_base = [*reference, pool[0]]
-    base = pass_rate([p for t in of_base for p in t.prompts], np.concatenate([t.passed for t in of_base]))
-    others = {
-        name: pass_rate(tries.prompts, tries.passed, start=base)
-        for name, tries in zip(list(scorers.teachers)[1:], pool[1:], strict=True)
-    }
-    return {BASE: base, **others}
-
-
 def _draws(rng: int) -> int:
     """A seed of this module's own: with the caller's, the lab's rows of that seed would be drawn again."""
     return digests.number(f"sampling for identify {rng}", 6)
@@ -64,3 +52,38 @@ def longest_answer(teacher: Teacher, suspect: Corpus) -> int:
     with rows_named([suspect]):
         rows = encode(teacher.lm, suspect.every_prompt(), suspect.texts, system=teacher.system)
     return max(len(row.ids) - row.start for row in rows)
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Answers of a model, and which of them passed: ended within the limit, and kept by the rule."""
+
+    texts: tuple[str, ...]
+    prompts: tuple[str, ...]
+    passed: Bools
+
+    def kept(self, name: str) -> Corpus:
+        """The rows that passed."""
+        return Corpus(self.texts, self.prompts, name=name).only(self.passed)
+
+    def first(self, n: int) -> Tries:
+        """The first n of them."""
+        return Tries(self.texts[:n], self.prompts[:n], self.passed[:n])
+
+    @property
+    def doubt(self) -> float:
+        """Variance of the log of the share that passed; that of one more answer that did and one that did not."""
+        n, passed = len(self.passed) + 2, int(self.passed.sum()) + 1
+        return (n - passed) / (passed * n)
+
+
+def tried(
+    teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, rule: Filter | None, first_row: int = 0
+) -> Tries:
+    """Answers of a teacher of at most `limit` tokens, judged by the rule."""
+    answers = teacher.sample(prompts, seed=seed, max_new_tokens=limit, first_row=first_row)
+    texts = tuple(answer.text for answer in answers)
+    passed = np.array([answer.finished for answer in answers], dtype=bool)
+    if rule is not None:
+        passed &= [not why for why in rule(list(texts), list(prompts)).reasons]
+    return Tries(texts, tuple(prompts), passed)

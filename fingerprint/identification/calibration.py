@@ -22,25 +22,22 @@ from scipy.special import logsumexp
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import MIN_GROUPS, Corpus, joined, n_prompts, prompt_groups, too_small
-from fingerprint.identification.answers import answer_pool, longest_answer, passing, sampled_reference
+from fingerprint.identification.answers import Tries, answer_pool, longest_answer, sampled_reference
 from fingerprint.identification.candidates import (
     BASE,
     TRAIT_FORMS,
     Candidate,
     Progress,
-    Rows,
-    Scorers,
-    build,
-    joined_rows,
+    _teachers,
 )
-from fingerprint.identification.goodness_of_fit import PLACEBO, Writer
-from fingerprint.identification.pass_rates import Tries
-from fingerprint.identification.posterior import Distance, temperature, unlisted
+from fingerprint.identification.goodness_of_fit import PLACEBO, Distance, Writer, unlisted
+from fingerprint.identification.pass_rates import passing
+from fingerprint.identification.posterior import temperature
 from fingerprint.identification.result import Anchor
+from fingerprint.identification.scoring import Rows, Scorers, joined_rows
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
-    from fingerprint.lm.teachers import Teacher
 
 
 # Rows sampled from each model. Models close to one another lend each other their rows, and models far apart need few.
@@ -109,14 +106,14 @@ class Panel:
 
     def only(self, forms: Sequence[str]) -> Panel:
         """The same panel without traits of other forms."""
-        gone = {_key(c) for c in (*self.candidates, *self.placebos) if c.form in TRAIT_FORMS and c.form not in forms}
+        gone = {c.key for c in (*self.candidates, *self.placebos) if c.form in TRAIT_FORMS and c.form not in forms}
         kept = np.array([i for i, name in enumerate(self.scorers.teachers) if name not in gone])
         rows = np.flatnonzero(np.isin(self.writer, kept))
         teachers = {name: t for name, t in self.scorers.teachers.items() if name not in gone}
         return replace(
             self,
-            candidates=tuple(c for c in self.candidates if _key(c) not in gone),
-            placebos=tuple(c for c in self.placebos if _key(c) not in gone),
+            candidates=tuple(c for c in self.candidates if c.key not in gone),
+            placebos=tuple(c for c in self.placebos if c.key not in gone),
             scorers=replace(self.scorers, teachers=teachers),
             pool=columns(self.pool.take(rows), kept),
             writer=np.searchsorted(kept, self.writer[rows]),
@@ -167,7 +164,7 @@ def prepare(
         longest_answer(base, suspect)  # a row that is too long is named before minutes of building candidates
     scorers = Scorers(_teachers((*candidates, *placebos), base, step))
     corpora = [c for c in (*candidates, *placebos) if c.form == "corpus"]
-    halves = {_key(c): _halves(c.source, rng) for c in corpora}
+    halves = {c.key: _halves(c.source, rng) for c in corpora}
     tries: list[Tries] = []
     if reference is None:
         tries = [sampled_reference(scorers.teachers[BASE], suspect, rng, rule)]
@@ -234,29 +231,6 @@ def _anchor(scored: Rows, given: Corpus | None, scorers: Scorers, rng: int) -> A
     return Anchor(len(scored.corpus), False, None if base is None else base.lm.name, rng, assumption)
 
 
-def _teachers(candidates: Sequence[Candidate], base: Teacher | None, step: Progress) -> dict[str, Teacher]:
-    """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
-
-    That of a trait is as long as the trait's; other system messages share one.
-    """
-    if base is None:
-        return {}
-    from fingerprint.lm.teachers import Teacher, placebo
-    from fingerprint.lm.traits import PLACEBO as INERT
-
-    found = {BASE: base}
-    asked = [candidate for candidate in candidates if candidate.form != "corpus"]
-    for done, candidate in enumerate(asked):
-        step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))
-        found[_key(candidate)] = build(candidate, base.lm)
-    inert = {t.system: t for t in (placebo(base.lm, c.source) for c in asked if c.form == "prompted")}
-    if not inert and any(found[_key(c)].system for c in asked):
-        inert[INERT] = Teacher(base.lm, "placebo", INERT)
-    for number, teacher in enumerate(inert.values(), 1):
-        found[f"placebo: prompt {number}"] = teacher
-    return found
-
-
 def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
     """One half to fit on, one to calibrate by; rows of one prompt stay together."""
     group = prompt_groups(corpus.prompts)
@@ -271,7 +245,7 @@ def _halves(corpus: Corpus, rng: int) -> tuple[Corpus, Corpus]:
 
 
 def _writers(panel: Panel) -> tuple[Writer, ...]:
-    known = {_key(c): (c.name, c.form) for c in panel.candidates}
+    known = {c.key: (c.name, c.form) for c in panel.candidates}
     models = list(panel.scorers.teachers)
     found = []
     for column, key in enumerate((*(models or [BASE]), *panel.scorers.detectors)):
@@ -300,7 +274,3 @@ def _weights(panel: Panel, column: int) -> Floats:
         logs -= np.maximum(rate.logs([prompt or "" for prompt in panel.pool.corpus.prompts]), np.log(_LEAST_PASSING))
     weight = np.exp(logs - logs.max())
     return np.asarray(weight / weight.sum())
-
-
-def _key(candidate: Candidate) -> str:
-    return f"{candidate.form}: {candidate.name}"

@@ -7,6 +7,7 @@ tells one that no comparison of the listed ones tells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,8 @@ from scipy.stats import norm
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import n_prompts
-from fingerprint.identification.candidates import BASE, Rows
+from fingerprint.identification.candidates import BASE
+from fingerprint.identification.scoring import Rows
 
 PLACEBO = "placebo"
 # Share of a writer's own rows whose log shares are cut off from below when fits are compared.
@@ -136,3 +138,54 @@ def _floor(values: Floats, weight: Floats) -> float:
     """The value that few of a writer's rows are below: a single row of tens of nats is no sample of anything."""
     order = np.argsort(values)
     return float(values[order][np.searchsorted(np.cumsum(weight[order]), _FEW)])
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Means and sds of fit and surprise of other rows, in standard deviations of those of the candidate's own rows."""
+
+    mean: float
+    sd: float
+    surprise: float = 0.0
+    surprise_sd: float = 1.0
+
+
+def unlisted(writers: Sequence[Writer], n_prompts: int) -> dict[str, list[Distance]]:
+    """Fit to the nearest listed writer that rows of an unlisted teacher would have, by that writer's form.
+
+    Each candidate and each placebo, left out, is an unlisted teacher: its own likelihood is taken from all shares, and
+    the nearest candidate that is left, of its form if it is one itself, is the one whose evidence its rows raise most.
+    Where that leaves nobody, an unlisted teacher is as far from the one candidate as the base is. From the base and
+    from placebos it is as far as candidates are from the base: one that none of them resembles passes for the base.
+    """
+    found: dict[str, list[Distance]] = {}
+    known = [w for w in writers if w.is_candidate]
+    for truth in writers[1:]:
+        others = [w for w in known if w is not truth and (w.form == truth.form or not truth.is_candidate)]
+        if others:
+            evidence = truth.weight @ truth.rows.evidence
+            nearest = max(others, key=lambda w: float(evidence[w.column]))
+            found.setdefault(nearest.form, []).append(_distance(truth, nearest, truth.column, n_prompts))
+    for writer in known:
+        if writer.form not in found:
+            found[writer.form] = [_distance(writers[0], writer, None, n_prompts)]
+    found[BASE] = found[PLACEBO] = [_distance(writer, writers[0], None, n_prompts) for writer in known]
+    return found
+
+
+def _distance(truth: Writer, nearest: Writer, left_out: int | None, n_prompts: int) -> Distance:
+    """Fit and surprise of one writer's rows to another writer."""
+    floor, own = own_shares(nearest, left_out)
+    other = Moments.of(truth, np.maximum(log_share(truth.rows, nearest.column, left_out), floor))
+    parts = [(own, other)]
+    if nearest.is_model:
+        low, high, expected = own_logprobs(nearest)
+        found = Moments.of(truth, np.clip(truth.rows.mean_logprobs(nearest.column), low, high))
+        parts.append((expected, found))
+    scales = [float(np.sqrt(a.spread(n_prompts))) for a, _ in parts]
+    values = [
+        value
+        for (a, b), scale in zip(parts, scales, strict=True)
+        for value in ((b.mean - a.mean) / scale, float(np.sqrt(b.spread(n_prompts))) / scale)
+    ]
+    return Distance(*values)

@@ -24,7 +24,10 @@ import numpy as np
 from scipy.special import expit, log_expit
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.corpus import MIN_GROUPS, Corpus
+from fingerprint.data.corpus import MIN_GROUPS
+from fingerprint.identification.answers import Tries, tried
+from fingerprint.identification.candidates import BASE
+from fingerprint.identification.scoring import Scorers
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
@@ -83,41 +86,6 @@ class PassRate:
     def _design(self, prompts: Sequence[str]) -> Floats:
         counts = (_counts(prompts, self.words) - self.centre) / self.scale
         return np.column_stack([np.ones(len(prompts)), counts])
-
-
-@dataclass(frozen=True)
-class Tries:
-    """Answers of a model, and which of them passed: ended within the limit, and kept by the rule."""
-
-    texts: tuple[str, ...]
-    prompts: tuple[str, ...]
-    passed: Bools
-
-    def kept(self, name: str) -> Corpus:
-        """The rows that passed."""
-        return Corpus(self.texts, self.prompts, name=name).only(self.passed)
-
-    def first(self, n: int) -> Tries:
-        """The first n of them."""
-        return Tries(self.texts[:n], self.prompts[:n], self.passed[:n])
-
-    @property
-    def doubt(self) -> float:
-        """Variance of the log of the share that passed; that of one more answer that did and one that did not."""
-        n, passed = len(self.passed) + 2, int(self.passed.sum()) + 1
-        return (n - passed) / (passed * n)
-
-
-def tried(
-    teacher: Teacher, prompts: Sequence[str], limit: int, seed: int, rule: Filter | None, first_row: int = 0
-) -> Tries:
-    """Answers of a teacher of at most `limit` tokens, judged by the rule."""
-    answers = teacher.sample(prompts, seed=seed, max_new_tokens=limit, first_row=first_row)
-    texts = tuple(answer.text for answer in answers)
-    passed = np.array([answer.finished for answer in answers], dtype=bool)
-    if rule is not None:
-        passed &= [not why for why in rule(list(texts), list(prompts)).reasons]
-    return Tries(texts, tuple(prompts), passed)
 
 
 @dataclass(frozen=True)
@@ -188,9 +156,7 @@ def pass_rates(
     return PassRates(*(pass_rate(chosen, found.passed) for found in answers))
 
 
-def pass_rate(
-    prompts: Sequence[str], passed: Sequence[bool] | Bools, start: PassRate | None = None
-) -> PassRate:
+def pass_rate(prompts: Sequence[str], passed: Sequence[bool] | Bools, start: PassRate | None = None) -> PassRate:
     """Learn from answers that were tried how often a writer's answers to a prompt pass.
 
     Parameters
@@ -268,9 +234,7 @@ def _counts(prompts: Sequence[str], words: Sequence[str]) -> Floats:
     return counts
 
 
-def _fitted(
-    design: Floats, passed: Bools, origin: Floats, precision: Floats
-) -> tuple[float, Floats, Floats]:
+def _fitted(design: Floats, passed: Bools, origin: Floats, precision: Floats) -> tuple[float, Floats, Floats]:
     """Evidence, up to a constant, coefficients, and their covariance, under a normal prior about `origin`."""
 
     def value(beta: Floats) -> float:
@@ -292,3 +256,16 @@ def _fitted(
             break
     evidence = value(beta) + np.log(precision).sum() / 2 - np.linalg.slogdet(curvature)[1] / 2
     return float(evidence), beta, np.linalg.inv(curvature)
+
+
+def passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries]) -> dict[str, PassRate]:
+    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate."""
+    if not pool:
+        return {}
+    of_base = [*reference, pool[0]]
+    base = pass_rate([p for t in of_base for p in t.prompts], np.concatenate([t.passed for t in of_base]))
+    others = {
+        name: pass_rate(tries.prompts, tries.passed, start=base)
+        for name, tries in zip(list(scorers.teachers)[1:], pool[1:], strict=True)
+    }
+    return {BASE: base, **others}

@@ -12,7 +12,6 @@ Guo et al. (2017), arXiv:1706.04599: temperature.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
@@ -20,24 +19,13 @@ from scipy.stats import norm
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import MIN_GROUPS
-from fingerprint.identification.candidates import BASE
-from fingerprint.identification.goodness_of_fit import PLACEBO, Moments, Writer, log_share, own_logprobs, own_shares
+from fingerprint.identification.goodness_of_fit import Distance, Writer, own_logprobs, own_shares
 
 # How much nearer to its nearest candidate, or farther, an unlisted teacher may be than candidates are to each other.
 _UNLISTED_SCALES = (0.5, 1.0, 2.0)
 # Temperatures tried, and simulated corpora for each writer behind the choice.
 _TEMPERATURES = np.geomspace(1.0, 10.0, 13)
 _SIMULATED = 16
-
-
-@dataclass(frozen=True)
-class Distance:
-    """Means and sds of fit and surprise of other rows, in standard deviations of those of the candidate's own rows."""
-
-    mean: float
-    sd: float
-    surprise: float = 0.0
-    surprise_sd: float = 1.0
 
 
 def posterior(
@@ -107,47 +95,6 @@ def _prior(writers: Sequence[Writer]) -> Floats:
     n_rest = sum(not w.is_candidate for w in writers)
     shares = [0.5 / len(set(names)) / names.count(w.name) if w.is_candidate else (0.5 - one) / n_rest for w in writers]
     return np.array([*shares, one])
-
-
-def unlisted(writers: Sequence[Writer], n_prompts: int) -> dict[str, list[Distance]]:
-    """Fit to the nearest listed writer that rows of an unlisted teacher would have, by that writer's form.
-
-    Each candidate and each placebo, left out, is an unlisted teacher: its own likelihood is taken from all shares, and
-    the nearest candidate that is left, of its form if it is one itself, is the one whose evidence its rows raise most.
-    Where that leaves nobody, an unlisted teacher is as far from the one candidate as the base is. From the base and
-    from placebos it is as far as candidates are from the base: one that none of them resembles passes for the base.
-    """
-    found: dict[str, list[Distance]] = {}
-    known = [w for w in writers if w.is_candidate]
-    for truth in writers[1:]:
-        others = [w for w in known if w is not truth and (w.form == truth.form or not truth.is_candidate)]
-        if others:
-            evidence = truth.weight @ truth.rows.evidence
-            nearest = max(others, key=lambda w: float(evidence[w.column]))
-            found.setdefault(nearest.form, []).append(_distance(truth, nearest, truth.column, n_prompts))
-    for writer in known:
-        if writer.form not in found:
-            found[writer.form] = [_distance(writers[0], writer, None, n_prompts)]
-    found[BASE] = found[PLACEBO] = [_distance(writer, writers[0], None, n_prompts) for writer in known]
-    return found
-
-
-def _distance(truth: Writer, nearest: Writer, left_out: int | None, n_prompts: int) -> Distance:
-    """Fit and surprise of one writer's rows to another writer."""
-    floor, own = own_shares(nearest, left_out)
-    other = Moments.of(truth, np.maximum(log_share(truth.rows, nearest.column, left_out), floor))
-    parts = [(own, other)]
-    if nearest.is_model:
-        low, high, expected = own_logprobs(nearest)
-        found = Moments.of(truth, np.clip(truth.rows.mean_logprobs(nearest.column), low, high))
-        parts.append((expected, found))
-    scales = [float(np.sqrt(a.spread(n_prompts))) for a, _ in parts]
-    values = [
-        value
-        for (a, b), scale in zip(parts, scales, strict=True)
-        for value in ((b.mean - a.mean) / scale, float(np.sqrt(b.spread(n_prompts))) / scale)
-    ]
-    return Distance(*values)
 
 
 def temperature(
