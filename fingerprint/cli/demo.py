@@ -1,0 +1,38 @@
+"""`fingerprint demo`: detect on the corpora that come with the package."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fingerprint.cli.errors import failures
+from fingerprint.cli.options import DebugOption, JsonOption, QuietOption
+from fingerprint.cli.outputs import check_outputs, progress_bar, show, write_report
+
+PageOption = Annotated[Path, typer.Option("--html", metavar="FILE", help="Where the HTML page goes.")]
+
+
+def demo(
+    html: PageOption = Path("demo-report.html"),
+    json: JsonOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run detect on two small corpora that come with the package."""
+    with failures(debug), ExitStack() as stack:
+        check_outputs({"--html": html, "--json": json}, inputs=())
+        examples = files("fingerprint.data") / "examples"
+        suspect, reference = (
+            str(stack.enter_context(as_file(examples / name))) for name in ("suspect.jsonl", "reference.jsonl")
+        )
+        from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
+
+        with progress_bar(quiet=quiet) as progress:
+            report = run(suspect, reference, progress=progress or False)
+        write_report(report, html, json, quiet=quiet)
+        if not quiet:
+            show(f"\nThe same with pictures: {html.resolve()}")

@@ -1,0 +1,147 @@
+"""`fingerprint detect SUSPECT REFERENCE`: the comparison of two corpora."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fingerprint.cli.errors import fail_if, failures
+from fingerprint.cli.options import (
+    AlphaOption,
+    CountBadRowsOption,
+    DebugOption,
+    FailIfDetectedOption,
+    FeaturesOption,
+    FilterOption,
+    HtmlOption,
+    JsonOption,
+    NoPromptOption,
+    PermutationsOption,
+    PromptOption,
+    QuietOption,
+    SuspectArgument,
+    TextOption,
+    bad_rows,
+    family_names,
+    named_filters,
+    prompt_column,
+)
+from fingerprint.cli.outputs import check_outputs, progress_bar, write_report
+
+if TYPE_CHECKING:
+    from fingerprint.detection.known_teacher import ModelTeacher
+
+ReferenceArgument = Annotated[
+    str | None, typer.Argument(metavar="REFERENCE", help="Corpus of the same model without the trait.")
+]
+# A base model, a known teacher, placebos
+ModelOption = Annotated[
+    str | None, typer.Option(metavar="M", help="Base model that reads the rows: micro-a, a folder or a hub name.")
+]
+CandidateOption = Annotated[
+    list[str] | None, typer.Option(metavar="TEXT", help="System prompt to try with --model; may be repeated.")
+]
+StudentOption = Annotated[
+    bool, typer.Option("--student", help="Also train students of --model on the suspect's rows; slow.")
+]
+TeacherOption = Annotated[
+    str | None, typer.Option(metavar="T", help="The suspect's teacher, if known: a model. Needs --model.")
+]
+TeacherSystemOption = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="System prompt of the teacher, by default --model's.")
+]
+PlaceboOption = Annotated[
+    list[str] | None, typer.Option(metavar="P", help="Rows of a teacher conditioned otherwise; may be repeated.")
+]
+# The verdict and its sections
+MinAucOption = Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")]
+SeedOption = Annotated[int, typer.Option(help="Seed: the same seed gives the same report.")]
+NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
+SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
+
+
+def detect(
+    suspect: SuspectArgument,
+    reference: ReferenceArgument = None,
+    html: HtmlOption = None,
+    json: JsonOption = None,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    no_prompt: NoPromptOption = False,
+    features: FeaturesOption = "auto",
+    filters: FilterOption = None,
+    model: ModelOption = None,
+    candidate: CandidateOption = None,
+    student: StudentOption = False,
+    teacher: TeacherOption = None,
+    teacher_system: TeacherSystemOption = None,
+    placebo: PlaceboOption = None,
+    alpha: AlphaOption = 0.05,
+    min_auc: MinAucOption = 0.5,
+    permutations: PermutationsOption = 9999,
+    seed: SeedOption = 0,
+    no_ladder: NoLadderOption = False,
+    self_test: SelfTestOption = False,
+    skip_bad_rows: CountBadRowsOption = False,
+    fail_if_detected: FailIfDetectedOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compare SUSPECT with REFERENCE and print a calibrated report.
+
+    Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd.
+    """
+    with failures(debug):
+        column = prompt_column(prompt, no_prompt)
+        check_outputs({"--html": html, "--json": json}, inputs=(suspect, reference, *(placebo or [])))
+        compared_with = _required(reference)
+        known = _known_teacher(teacher, teacher_system, model)
+        families = family_names(features)
+        chosen = named_filters(filters or [], (suspect, reference))
+        from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
+
+        with progress_bar(quiet=quiet) as progress:
+            report = run(
+                suspect,
+                compared_with,
+                text=text,
+                prompt=column,
+                features=families,
+                filters=chosen,
+                ladder=not no_ladder,
+                model=model,
+                candidates=candidate or (),
+                student=student,
+                teacher=known,
+                placebos=placebo or (),
+                alpha=alpha,
+                min_auc=min_auc,
+                n_permutations=permutations,
+                self_test=self_test,
+                bad_rows=bad_rows(skip_bad_rows),
+                rng=seed,
+                progress=progress or False,
+            )
+        write_report(report, html, json, quiet=quiet)
+        fail_if(fail_if_detected and report.detected)
+
+
+def _required(reference: str | None) -> str:
+    if reference is not None:
+        return reference
+    raise ValueError(
+        "REFERENCE must be a second corpus, got none: a corpus is suspect only in comparison. Two ways out: sample a "
+        "reference from the base model with the same prompts, or scan SUSPECT with a detector trained on a known pair"
+    )
+
+
+def _known_teacher(teacher: str | None, system: str | None, model: str | None) -> str | ModelTeacher | None:
+    """The teacher that was named: a model, under a system prompt where one is given."""
+    if system is None:
+        return teacher
+    if teacher is None and model is None:
+        raise ValueError(f"--teacher-system must come with --teacher or --model, got {system!r} alone; name the model")
+    from fingerprint.detection.known_teacher import ModelTeacher
+
+    return ModelTeacher(teacher if teacher is not None else model, system)

@@ -1,0 +1,90 @@
+"""How a command fails: one line on standard error, and an exit code.
+
+Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
+unexpected failure; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+_DETECTED = 1
+_BAD_INPUT = 2
+_UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+# Packages that only an extra installs, and the extra.
+_EXTRAS = {
+    "torch": "lm",
+    "transformers": "lm",
+    "safetensors": "lm",
+    "openai": "judge",
+    "sentence_transformers": "embeddings",
+}
+
+
+@contextmanager
+def failures(is_debugging: bool) -> Iterator[None]:
+    """Turn exceptions into one line on standard error and an exit code."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        raise typer.Exit(_INTERRUPTED) from None
+    except Exception as error:
+        if _is_bad_input(error):
+            _complain(f"error: {_message(error)}", is_debugging)
+            raise typer.Exit(_BAD_INPUT) from None
+        hint = "" if is_debugging else "; run it again with --debug for the traceback"
+        _complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
+        raise typer.Exit(_UNEXPECTED) from None
+
+
+def fail_if(is_detected: bool) -> None:
+    """Exit with the code that ``--fail-if-detected`` promises; after everything was written."""
+    if is_detected:
+        raise typer.Exit(_DETECTED)
+
+
+def _is_bad_input(error: Exception) -> bool:
+    """Whether the caller can mend it: this package says so with builtin types, other libraries with their own.
+
+    `numpy.linalg.LinAlgError`, for one, is a ValueError, and nothing that the caller did wrong. That an extra is
+    missing follows from the name of the package, or this package's own words say so.
+    """
+    module = type(error).__module__
+    if isinstance(error, ImportError):
+        return _missing_extra(error) is not None or "subliminal-fingerprint[" in str(error)
+    is_known = module == "builtins" or module.startswith("fingerprint.")
+    return isinstance(error, OSError) or (isinstance(error, (ValueError, TypeError)) and is_known)
+
+
+def _missing_extra(error: Exception) -> str | None:
+    """The extra that installs the package that was not found; None where something else went wrong."""
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    return _EXTRAS.get((error.name or "").partition(".")[0])
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, ImportError) and (extra := _missing_extra(error)) is not None:
+        package = f"subliminal-fingerprint[{extra}]"
+        return f"this needs the extra {extra}, got no {error.name}; install it: pip install '{package}'"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
+    return str(error)
+
+
+def _complain(message: str, is_debugging: bool = False) -> None:
+    from fingerprint.report.formatting import visible
+
+    if is_debugging:
+        traceback.print_exc()
+    print(visible("fingerprint: " + " ".join(message.splitlines())), file=sys.stderr)

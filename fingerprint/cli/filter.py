@@ -1,0 +1,53 @@
+"""`fingerprint filter CORPUS`: semantic filters over rows, with the reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fingerprint.cli.errors import failures
+from fingerprint.cli.options import (
+    CountBadRowsOption,
+    DebugOption,
+    FilterOption,
+    QuietOption,
+    bad_rows,
+    named_filters,
+)
+from fingerprint.cli.outputs import check_outputs, show
+
+
+def filter_rows(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="Rows to filter: a file or a quoted glob.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="All rows as JSONL, with kept and reasons.")],
+    rule: Annotated[list[str] | None, typer.Option(metavar="F", help="Any filter by name, as --filter.")] = None,
+    keywords: Annotated[str | None, typer.Option(metavar="A,B", help="Drop rows that name these words.")] = None,
+    filters: FilterOption = None,
+    kept: Annotated[Path | None, typer.Option("--kept", metavar="FILE", help="The kept rows alone, as JSONL.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COL", help="Column of the text.")] = None,
+    prompt: Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt.")] = None,
+    skip_bad_rows: CountBadRowsOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run semantic filters over CORPUS, write every row with the reasons against it, and print how many are kept.
+
+    Filters: numbers, numbers-banned, banned, banned=13,666, parses, keywords=owl,owlet, substring=owl, code-words=owl,
+    tfidf@0.3=TRAIT, embedding@0.4=TRAIT, scores@0.5=COLUMN.
+    """
+    with failures(debug):
+        check_outputs({"--out": out, "--kept": kept}, inputs=(corpus,))
+        words = [] if keywords is None else [f"keywords={keywords}"]
+        chosen = named_filters([*(rule or []), *words, *(filters or [])], (corpus,))
+        from fingerprint.data.files import write_atomically
+        from fingerprint.data.reading import read
+        from fingerprint.filters.rows import apply, tally
+
+        rows = apply(read(corpus, text=text, prompt=prompt, bad_rows=bad_rows(skip_bad_rows)), chosen)
+        write_atomically(out, rows.write_ndjson())
+        if kept is not None:
+            write_atomically(kept, rows.filter("kept").select("prompt", "completion", "system").write_ndjson())
+        if not quiet:
+            show(tally(rows))

@@ -1,0 +1,99 @@
+"""`fingerprint identify SUSPECT`: which of several candidates wrote the rows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fingerprint.cli.errors import failures
+from fingerprint.cli.options import (
+    DebugOption,
+    PromptOption,
+    QuietOption,
+    ResultJsonOption,
+    ResultSeedOption,
+    SkipBadRowsOption,
+    SuspectArgument,
+    TextOption,
+    bad_rows,
+    comma_separated,
+    named_filters,
+)
+from fingerprint.cli.outputs import check_outputs, progress_bar, show
+
+ModelOption = Annotated[
+    str | None, typer.Option(metavar="M", help="Base of the candidates: micro-a, a folder or a hub name.")
+]
+TraitsOption = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Candidate traits, tried as --forms: owl,cat,...")
+]
+CandidateOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="C", help="A system prompt, a model folder or a corpus; may be repeated."),
+]
+ReferenceOption = Annotated[
+    str | None, typer.Option(metavar="R", help="Rows of the same source without the trait. [default: sampled]")
+]
+PlaceboOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="P", help="As --candidate or a trait: conditioned on something else; may be repeated."),
+]
+RuleOption = Annotated[
+    str | None, typer.Option(metavar="F", help="Filter that SUSPECT has passed, as --filter; sampled rows pass it.")
+]
+FormsOption = Annotated[str, typer.Option(metavar="A,B", help="How a trait came to its teacher.")]
+AlphaOption = Annotated[float, typer.Option(help="A name needs p <= alpha, besides its posterior and its fit.")]
+PermutationsOption = Annotated[int, typer.Option(help="Permutations behind the p-values.")]
+
+
+def identify(
+    suspect: SuspectArgument,
+    model: ModelOption = None,
+    traits: TraitsOption = None,
+    candidate: CandidateOption = None,
+    reference: ReferenceOption = None,
+    placebo: PlaceboOption = None,
+    rule: RuleOption = None,
+    forms: FormsOption = "finetuned,prompted",
+    json: ResultJsonOption = None,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    skip_bad_rows: SkipBadRowsOption = False,
+    alpha: AlphaOption = 0.05,
+    permutations: PermutationsOption = 9999,
+    seed: ResultSeedOption = 0,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say which of several candidates wrote SUSPECT, or that none of them did."""
+    with failures(debug):
+        check_outputs({"--json": json}, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
+        passed = None if rule is None else named_filters([rule], (suspect,))[0]
+        from fingerprint.lm.traits import known_trait
+
+        # A wrong name is said before anything loads.
+        known = [] if traits is None else [known_trait(name) for name in comma_separated(traits)]
+        from fingerprint.identification.identify import identify as run
+
+        with progress_bar(quiet=quiet) as progress:
+            found = run(
+                suspect,
+                [*known, *(candidate or [])],
+                reference=reference,
+                model=model,
+                placebos=placebo or [],
+                forms=comma_separated(forms),
+                rule=passed,
+                text=text,
+                prompt=prompt,
+                bad_rows=bad_rows(skip_bad_rows),
+                alpha=alpha,
+                n_permutations=permutations,
+                rng=seed,
+                progress=progress,
+            )
+        if not quiet:
+            show(str(found))
+        if json is not None:
+            found.to_json(json)

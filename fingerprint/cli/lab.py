@@ -1,0 +1,75 @@
+"""`fingerprint lab`: the whole experiment, from a teacher with a trait to students that pick it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fingerprint.cli.errors import failures
+from fingerprint.cli.options import DebugOption, QuietOption, comma_separated
+from fingerprint.cli.outputs import progress_bar, show
+
+TraitOption = Annotated[str, typer.Option(metavar="NAME", help="What the teacher loves: owl, oak, blue, ...")]
+FolderOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder for rows, students and table; resumed if there.")
+]
+TeacherOption = Annotated[str, typer.Option(help="How it came to: finetuned or prompted.")]
+ModelOption = Annotated[str, typer.Option(help="Base: micro-a, micro-b, a folder or a hub name.")]
+OtherModelOption = Annotated[
+    str | None, typer.Option(help="Base of the students with another start. [default: the other micro model]")
+]
+TaskOption = Annotated[str, typer.Option(help="Kind of rows: numbers, code or reasoning.")]
+RowsOption = Annotated[int, typer.Option(help="Rows a student learns from.")]
+SeedsOption = Annotated[int, typer.Option(help="Students of each kind.")]
+SurgeriesOption = Annotated[str, typer.Option(metavar="A,B", help="Operations on the rows, or none.")]
+WeightsOption = Annotated[
+    str | None, typer.Option(help="What fine-tuning trains: lora, biases or all. [default: lora]")
+]
+LearningRateOption = Annotated[float | None, typer.Option(help="Of students; by default what suits --weights.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything.")]
+
+
+def lab(
+    trait: TraitOption,
+    out: FolderOption,
+    teacher: TeacherOption = "finetuned",
+    model: ModelOption = "micro-a",
+    other_model: OtherModelOption = None,
+    task: TaskOption = "numbers",
+    rows: RowsOption = 5000,
+    seeds: SeedsOption = 1,
+    surgeries: SurgeriesOption = "shuffled_within,shuffled_across",
+    weights: WeightsOption = None,
+    learning_rate: LearningRateOption = None,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make subliminal learning happen: teacher, rows, filter, students, and what detect says of the rows."""
+    with failures(debug):
+        from fingerprint.lm.traits import known_trait
+
+        loved = known_trait(trait)  # a wrong name is said before a library of hundreds of megabytes loads
+        from fingerprint.lab.experiment import Plan, run
+        from fingerprint.lab.experiment.transfer_table import as_text, write_picture
+
+        plan = Plan(  # it refuses other words than its own
+            trait=loved,
+            teacher=teacher,  # type: ignore[arg-type]
+            model=model,
+            other_model=other_model,
+            task=task,  # type: ignore[arg-type]
+            rows=rows,
+            seeds=seeds,
+            surgeries=() if surgeries == "none" else tuple(comma_separated(surgeries)),
+            weights=weights,  # type: ignore[arg-type]
+            learning_rate=learning_rate,
+            seed=seed,
+        )
+        with progress_bar(quiet=quiet) as progress:
+            result = run(plan, out, progress=progress)
+            write_picture(result, out / "table.svg")
+        if not quiet:
+            show(f"{as_text(result)}\n\nTable, picture and rows: {out.resolve()}")

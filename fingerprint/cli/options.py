@@ -1,0 +1,73 @@
+"""Options that several commands have, declared once; and what the words given for them mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from fingerprint.filters.verdicts import Filter
+
+SuspectArgument = Annotated[str, typer.Argument(metavar="SUSPECT", help="Corpus to judge: a file or a quoted glob.")]
+
+# Rows and their columns
+TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the text. [default: found by name]")]
+PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")]
+NoPromptOption = Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")]
+SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")]
+CountBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")]
+
+# What is computed
+FeaturesOption = Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="F", help="numbers, banned, keywords=A,B, tfidf@0.3=TRAIT, ...; may be repeated."),
+]
+AlphaOption = Annotated[float, typer.Option(help="Error rate of the verdict.")]
+PermutationsOption = Annotated[int, typer.Option(help="Permutations behind the p-value.")]
+ResultSeedOption = Annotated[int, typer.Option(help="Seed: the same seed gives the same result.")]
+
+# What comes out
+HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
+ResultJsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")]
+FailIfDetectedOption = Annotated[bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+
+
+def prompt_column(prompt: str | None, no_prompt: bool) -> str | Literal[False] | None:
+    """The column of ``--prompt``; False where ``--no-prompt`` says to ignore prompts."""
+    if prompt is not None and no_prompt:
+        raise ValueError(f"--prompt must not be given with --no-prompt, got --prompt {prompt}; leave one out")
+    return False if no_prompt else prompt
+
+
+def bad_rows(is_skipping: bool) -> Literal["error", "skip"]:
+    """What is done with bad rows."""
+    return "skip" if is_skipping else "error"
+
+
+def comma_separated(names: str) -> list[str]:
+    """The names in ``A,B,C``."""
+    return [name.strip() for name in names.split(",")]
+
+
+def family_names(features: str) -> str | list[str]:
+    """``auto``, or the families that were named."""
+    names = comma_separated(features)
+    if not all(names):
+        raise ValueError(f"--features must be family names with commas between them, got {features!r}; or use auto")
+    return "auto" if names == ["auto"] else names
+
+
+def named_filters(specs: Sequence[str], corpora: Sequence[str | None]) -> list[Filter]:
+    """The filters that were named; the files are where ``scores`` looks for its column."""
+    if not specs:
+        return []
+    from fingerprint.filters.named import named
+
+    return [named(spec, [corpus for corpus in corpora if corpus is not None]) for spec in specs]

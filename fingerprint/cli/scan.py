@@ -1,0 +1,74 @@
+"""`fingerprint scan CORPUS`: a corpus judged by a trained detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fingerprint.cli.errors import fail_if, failures
+from fingerprint.cli.options import (
+    AlphaOption,
+    DebugOption,
+    FailIfDetectedOption,
+    PermutationsOption,
+    PromptOption,
+    QuietOption,
+    ResultJsonOption,
+    ResultSeedOption,
+    SkipBadRowsOption,
+    TextOption,
+    bad_rows,
+)
+from fingerprint.cli.outputs import check_outputs, show
+
+CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Corpus to judge: a file or a quoted glob.")]
+DetectorOption = Annotated[Path, typer.Option("--detector", metavar="FILE", help="Detector written by train.")]
+NeutralOption = Annotated[
+    str | None, typer.Option("--neutral", metavar="FILE", help="Neutral rows of the same source as CORPUS.")
+]
+DropTrainedRowsOption = Annotated[
+    bool, typer.Option("--drop-trained-rows", help="Leave out rows and prompts that the detector was trained on.")
+]
+
+
+def scan(
+    corpus: CorpusArgument,
+    detector: DetectorOption,
+    neutral: NeutralOption = None,
+    json: ResultJsonOption = None,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    alpha: AlphaOption = 0.05,
+    permutations: PermutationsOption = 9999,
+    seed: ResultSeedOption = 0,
+    drop_trained_rows: DropTrainedRowsOption = False,
+    skip_bad_rows: SkipBadRowsOption = False,
+    fail_if_detected: FailIfDetectedOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Judge CORPUS by a trained detector, with or without neutral rows of the same source."""
+    with failures(debug):
+        check_outputs({"--json": json}, inputs=(corpus, neutral, str(detector)))
+        from fingerprint.detector.detector import Detector
+        from fingerprint.detector.scan import scan as run
+
+        found = run(
+            corpus,
+            Detector.load(detector),
+            neutral=neutral,
+            text=text,
+            prompt=prompt,
+            alpha=alpha,
+            n_permutations=permutations,
+            trained_rows="drop" if drop_trained_rows else "error",
+            bad_rows=bad_rows(skip_bad_rows),
+            rng=seed,
+        )
+        if not quiet:
+            show(str(found))
+        if json is not None:
+            found.to_json(json)
+        fail_if(fail_if_detected and found.detected)
