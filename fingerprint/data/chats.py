@@ -6,59 +6,68 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fingerprint.data.quoting import _shown
-from fingerprint.data.sources import _OR_SKIP, _RowError
-from fingerprint.data.tables import _as_list
+from fingerprint.data.quoting import shown
+from fingerprint.data.sources import OR_SKIP, BadRowError
+from fingerprint.data.tables import as_list
 
 #: "developer" is what newer chat formats call the system role.
 SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
-class _Turn(NamedTuple):
+class Turn(NamedTuple):
+    """What one speaker said."""
+
     role: str
     content: str
 
 
-def _turns(value: object, role: str, column: str | None) -> list[_Turn]:
+def read_turns(value: object, role: str, column: str | None) -> list[Turn]:
+    """Turns of a chat; a plain string is one turn of `role`.
+
+    Raises
+    ------
+    BadRowError
+        If `value` is neither, or a turn holds anything but text; the message names `column`.
+    """
     if isinstance(value, str):
-        return [_Turn(role, value)]
-    chat = _as_list(value)
+        return [Turn(role, value)]
+    chat = as_list(value)
     if chat is None:
-        raise _RowError(
-            f"must be a string, or a chat (a list of role and content), got {_shown(value)}; convert it, {_OR_SKIP}",
-            within=_column(column),
+        raise BadRowError(
+            f"must be a string, or a chat (a list of role and content), got {shown(value)}; convert it, {OR_SKIP}",
+            within=in_column(column),
         )
     return [_turn(item, column) for item in chat]
 
 
-def _turn(item: object, column: str | None) -> _Turn:
+def _turn(item: object, column: str | None) -> Turn:
     if not isinstance(item, Mapping) or not isinstance(role := item.get("role"), str):
-        raise _RowError(
-            f'must be a chat with turns like {{"role": "user", "content": "..."}}, got {_shown(item)}; '
-            f"convert it, {_OR_SKIP}",
-            within=_column(column),
+        raise BadRowError(
+            f'must be a chat with turns like {{"role": "user", "content": "..."}}, got {shown(item)}; '
+            f"convert it, {OR_SKIP}",
+            within=in_column(column),
         )
-    return _Turn(role, _content(item.get("content"), column))
+    return Turn(role, _content(item.get("content"), column))
 
 
 def _content(content: object, column: str | None) -> str:
     if isinstance(content, str):
         return content
-    parts = _as_list(content)
+    parts = as_list(content)
     if parts is None:
         parts = [content]
     texts = [part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in parts]
     for part, text in zip(parts, texts, strict=True):
         if not isinstance(text, str):
-            raise _RowError(
-                f"must be a chat whose content is text (a string, or parts of type text), got {_shown(part)}; "
-                f"leave other parts out, {_OR_SKIP}",
-                within=_column(column),
+            raise BadRowError(
+                f"must be a chat whose content is text (a string, or parts of type text), got {shown(part)}; "
+                f"leave other parts out, {OR_SKIP}",
+                within=in_column(column),
             )
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _joined(turns: list[_Turn]) -> str | None:
+def joined_turns(turns: list[Turn]) -> str | None:
     """A single user turn as it is; several as JSON, which no text inside a turn can imitate."""
     spoken = [turn for turn in turns if turn.role not in SYSTEM_ROLES]
     if not spoken:
@@ -68,5 +77,6 @@ def _joined(turns: list[_Turn]) -> str | None:
     return json.dumps(spoken, ensure_ascii=False)
 
 
-def _column(name: str | None) -> str:
+def in_column(name: str | None) -> str:
+    """Where in a row a message says that something is wrong."""
     return f"column {name!r}"

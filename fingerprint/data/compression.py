@@ -8,19 +8,24 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
 
-_BUFFER = 1 << 17
-_COMPRESSIONS = (".gz", ".zst")
-_GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: Endings that come after the one of the format.
+COMPRESSIONS = (".gz", ".zst")
+#: First bytes of gzip and zstd data.
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a byte 0x50 to 0x5f; parallel compressors write such a frame first
+_BUFFER = 1 << 17
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[io.BufferedReader]:
+def opened(file: str) -> Iterator[io.BufferedReader]:
     """The bytes of a file, decompressed. Damage to the compression becomes an error that names the file."""
     try:
         with open(file, "rb") as raw:
@@ -35,11 +40,11 @@ def _decompressed(raw: io.BufferedReader, file: str) -> io.BufferedReader:
     head = raw.peek()[:4]
     if not head:
         raise ValueError(f"{file} must have at least one row, got an empty file (0 bytes); check how it was written")
-    if head.startswith(_GZIP):
+    if head.startswith(GZIP):
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER)
-    if head == _ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
+    if head == ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
         return io.BufferedReader(_ZstdStream(raw), _BUFFER)
-    if os.path.splitext(file.lower())[1] in _COMPRESSIONS:
+    if os.path.splitext(file.lower())[1] in COMPRESSIONS:
         raise ValueError(f"{file} must be compressed, as its name says, got the bytes {head!r}; rename it")
     return raw
 
@@ -54,14 +59,15 @@ class _ZstdStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        target = memoryview(buffer)
         while not self._ready:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0
             self._ready = memoryview(chunk)
-        size = min(len(buffer), len(self._ready))
-        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        size = min(len(target), len(self._ready))
+        target[:size], self._ready = self._ready[:size], self._ready[size:]
         return size
 
     @staticmethod

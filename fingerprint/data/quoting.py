@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+def short(value: object) -> str:
+    """A value as Python writes it, cut to 60 characters."""
+    written = repr(value)
+    return written if len(written) <= 60 else f"{written[:57]}..."
 
 
-def _shown(value: object) -> str:
-    return f"{_short(value)} ({type(value).__name__})"
+def shown(value: object) -> str:
+    """A value, shortened, and its type."""
+    return f"{short(value)} ({type(value).__name__})"
 
 
-def _names(names: Iterable[object]) -> str:
-    listed = [repr(name) for name in names]
-    return ", ".join(listed[:12]) + (f" and {len(listed) - 12} more" if len(listed) > 12 else "")
+def listed(names: Iterable[object]) -> str:
+    """The first twelve of some names, and how many more there are."""
+    written = [repr(name) for name in names]
+    return ", ".join(written[:12]) + (f" and {len(written) - 12} more" if len(written) > 12 else "")
 
 
-def _around(text: str, position: int) -> str:
-    return _short(text[max(0, position - 20) : position + 20])
+def around(text: str, position: int) -> str:
+    """The 20 characters on either side of a place in a text."""
+    return short(text[max(0, position - 20) : position + 20])

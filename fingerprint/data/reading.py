@@ -11,13 +11,13 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import Literal
 
-from fingerprint.data.columns import _asked, _Columns, _find_columns
+from fingerprint.data.columns import Columns, asked_columns, find_columns
 from fingerprint.data.corpus import Corpus
-from fingerprint.data.formats import _file_source
-from fingerprint.data.frames import _rows_in_memory
-from fingerprint.data.rows import _Row, _take
-from fingerprint.data.shards import _matching_files
-from fingerprint.data.sources import _numbered, _RowError, _Source
+from fingerprint.data.frames import rows_in_memory
+from fingerprint.data.quoting import short
+from fingerprint.data.rows import Row, read_row
+from fingerprint.data.shards import file_sources
+from fingerprint.data.sources import BadRowError, Source, numbered
 
 BadRows = Literal["error", "skip"]
 
@@ -141,7 +141,7 @@ def as_corpus(
     """
     asked = _asked(text, prompt, bad_rows)
     if isinstance(data, Corpus):
-        if asked != _Columns():
+        if asked != Columns():
             raise ValueError(
                 f"text and prompt must be left out when {argument} is a Corpus, got text={text!r}, prompt={prompt!r}; "
                 f"name the columns where the corpus is read"
@@ -149,26 +149,32 @@ def as_corpus(
         return data
     if isinstance(data, str | os.PathLike) and isinstance(path := os.fspath(data), str):
         return _read(path, asked, bad_rows, argument)
-    rows = _numbered(_rows_in_memory(data, asked, argument), start=0)
-    return _collect([_Source(argument, "row index", rows)], asked, bad_rows, argument)
+    rows = numbered(rows_in_memory(data, asked, argument), start=0)
+    return _collect([Source(argument, "row index", rows)], asked, bad_rows, argument)
 
 
-def _read(path: str, asked: _Columns, bad_rows: BadRows, argument: str) -> Corpus:
-    files = _matching_files(path, argument)
-    return _collect((_file_source(file, asked) for file in files), asked, bad_rows, path)
+def _asked(text: object, prompt: object, bad_rows: object) -> Columns:
+    if bad_rows not in ("error", "skip"):
+        raise ValueError(f'bad_rows must be "error" or "skip", got {short(bad_rows)}; "skip" counts them')
+    return asked_columns(text, prompt)
 
 
-def _collect(sources: Iterable[_Source], asked: _Columns, bad_rows: BadRows, name: str) -> Corpus:
-    columns: _Columns | None = None
-    kept: list[_Row] = []
+def _read(path: str, asked: Columns, bad_rows: BadRows, argument: str) -> Corpus:
+    return _collect(file_sources(path, asked, argument), asked, bad_rows, path)
+
+
+def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name: str) -> Corpus:
+    """A corpus of all rows of all sources; the first good row decides the columns."""
+    columns: Columns | None = None
+    kept: list[Row] = []
     skipped, first_bad = 0, ""
     with closing(_placed_rows(sources)) as rows:
         for source, number, row in rows:
             try:
-                found = columns or _find_columns(row, asked)
-                kept.append(_take(row, found))
+                found = columns or find_columns(row, asked)
+                kept.append(read_row(row, found))
                 columns = found
-            except _RowError as error:
+            except BadRowError as error:
                 message = error.at(f"{source.name}, {source.unit} {number}")
                 if bad_rows == "error":
                     raise ValueError(message) from None
@@ -184,7 +190,8 @@ def _collect(sources: Iterable[_Source], asked: _Columns, bad_rows: BadRows, nam
     )
 
 
-def _placed_rows(sources: Iterable[_Source]) -> Generator[tuple[_Source, int, object], None, None]:
+def _placed_rows(sources: Iterable[Source]) -> Generator[tuple[Source, int, object], None, None]:
+    """Rows of all sources, one source after the other, each with its source and number."""
     for source in sources:
         empty = True
         with closing(source.rows) as rows:

@@ -4,45 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Any
 
-from fingerprint.data.columns import _Columns, _needed
-from fingerprint.data.quoting import _names, _short, _shown
+from fingerprint.data.columns import Columns, needed_columns
+from fingerprint.data.quoting import listed, short, shown
 
 
-def _rows_of_columns(columns: Mapping[Any, object], place: str) -> Iterable[object]:
-    lists: dict[Any, Sequence[object]] = {}
+def rows_of_columns(columns: Mapping[object, object], place: str) -> Iterable[object]:
+    """Rows of a mapping of column names to lists, arrays or series.
+
+    Raises
+    ------
+    ValueError
+        If a column is no list, or their lengths differ; `place` is what the message calls the table.
+    """
+    lists: dict[object, Sequence[object]] = {}
     for name, values in columns.items():
-        listed = _as_list(values)
-        if listed is None:
+        items = as_list(values)
+        if items is None:
             raise ValueError(
-                f"{place} must have a list in every column, got {_shown(values)} in {name!r}; "
+                f"{place} must have a list in every column, got {shown(values)} in {name!r}; "
                 f"a single row goes into a list"
             )
-        lists[name] = listed
+        lists[name] = items
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"{place} must have columns of equal length, got {_short(lengths)}; check how it was written")
+        raise ValueError(f"{place} must have columns of equal length, got {short(lengths)}; check how it was written")
     return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
 
 
-def _rows_of_table(
-    names: Iterable[str], height: int, column: Callable[[str], Iterable[object]], asked: _Columns
+def rows_of_table(
+    names: Iterable[str], height: int, column: Callable[[str], Iterable[object]], asked: Columns
 ) -> Iterable[object]:
-    """Rows with all columns of a table, of which only those that may be needed are converted."""
-    needed = _needed(asked)
+    """Rows with all columns of a table, of which only those that may be needed are converted.
+
+    Parameters
+    ----------
+    names : iterable of str
+        All columns of the table, each once.
+    height : int
+        Number of rows.
+    column : callable
+        Gives the values of a column, by its name.
+    asked : Columns
+        The columns that the caller named.
+    """
+    needed = needed_columns(asked)
     columns = {name: column(name) if name in needed else repeat(None, height) for name in names}
     return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
 
-def _distinct(names: Sequence[str], place: str) -> Sequence[str]:
+def distinct_names(names: Sequence[str], place: str) -> Sequence[str]:
+    """Names of columns, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is there twice: which of the two would be read?
+    """
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{place} must have columns of different names, got {_names(twice)} twice; rename one")
+        raise ValueError(f"{place} must have columns of different names, got {listed(twice)} twice; rename one")
     return names
 
 
-def _as_list(value: object) -> Sequence[object] | None:
+def as_list(value: object) -> Sequence[object] | None:
     """The items of a list, tuple, array or series; None for anything else, strings included."""
     for method in ("tolist", "to_list"):
         if hasattr(value, method):
