@@ -43,6 +43,8 @@ from fingerprint.lm.traits import known_trait
 
 # Keys of the recorded documents that have another name since: {name before: name after}.
 RENAMED: dict[str, str] = {}
+# Places of keys that the documents before did not have.
+ADDED = {"/scan/schema_version"}
 
 QUICK: dict[str, Any] = {"n_permutations": 999}
 
@@ -257,7 +259,8 @@ def compare(before: Path, after: Path) -> int:
         print(f"{name:<28}{'equal' if not differences else f'{len(differences)} differences'}")
         for place in differences[:5]:
             print(f"    {place}")
-    print(f"{len(names) - wrong} of {len(names)} equal" + (f"; renamed keys: {RENAMED}" if RENAMED else ""))
+    moved = (f"; renamed keys: {RENAMED}" if RENAMED else "") + (f"; added: {sorted(ADDED)}" if ADDED else "")
+    print(f"{len(names) - wrong} of {len(names)} equal{moved}")
     return int(wrong > 0 or not names)
 
 
@@ -270,6 +273,8 @@ def renamed(value: Any) -> Any:
 def different(old: Any, new: Any, where: str) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
+            if key not in old and f"{where}/{key}" in ADDED:
+                continue
             if key not in old or key not in new:
                 yield f"{where}/{key}: {'only before' if key in old else 'only after'}"
             else:

@@ -29,8 +29,7 @@ from fingerprint.detector.domain import Domain
 from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.tokens import tokenize
-from fingerprint.report.encoding import encode
-from fingerprint.report.results import Bag, Estimate
+from fingerprint.report.encoding import encode_record
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics.block_sums import family_matrix, scaled
 from fingerprint.statistics.intervals import auc_interval
@@ -348,8 +347,8 @@ class Detector(ClassifierMixin, BaseEstimator):
             "held_out_neutral_rows": len(self.neutral_scores_),
             "families": {name: len(columns.columns) for name, columns in self.columns_.items()},
             "options": {"fast": self.fast, "holdout": self.holdout, "rng": self.rng},
-            "auc": encode(Estimate, auc),
-            "bags": [encode(Bag, bag) for bag in bags],
+            "auc": encode_record(auc),
+            "bags": [encode_record(bag) for bag in bags],
             "hashes": {"key": self._key.hex(), "rows": len(self._rows), "prompts": len(self._prompts)},
             "limits": list(LIMITS),
         }

@@ -27,6 +27,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import Prior, checked_prior, without_trained
 from fingerprint.features import choose
+from fingerprint.report.contract import Result
 from fingerprint.statistics.block_sums import FamilyMatrix, family_matrix, scaled
 
 # Pairs before anything is learned; features are fitted anew on the past whenever it has grown by this factor.
@@ -41,8 +42,8 @@ TRUST = (0.5, 1.0)
 PRIOR_SHARE = 0.8  # of the starting capital, when there is a prior; the rest learns without it
 
 
-@dataclass(frozen=True)
-class Reading:
+@dataclass(frozen=True, eq=False)
+class Reading(Result):
     """The state after a row.
 
     Attributes
@@ -56,6 +57,8 @@ class Reading:
     alarm : bool
         Whether the capital has ever passed 1/alpha.
     """
+
+    schema_name = "reading"
 
     rows: int
     evalue: float
@@ -129,7 +132,8 @@ class Monitor:
         """The state now."""
         now = float(logsumexp(self._log_capital, b=expert_shares(self.prior is not None)))
         largest = max(self._largest, now)
-        return Reading(self.rows, float(np.exp(now)), float(np.exp(-largest)), largest >= -np.log(self.alpha))
+        alarm = bool(largest >= -np.log(self.alpha))
+        return Reading(self.rows, float(np.exp(now)), float(np.exp(-largest)), alarm)
 
     def observe(self, text: str, prompt: str | None = None) -> Reading:
         """Take in one suspect row.

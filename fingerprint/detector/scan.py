@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import textwrap
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,13 +12,12 @@ from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.data.corpus import Comparison, Corpus, pair
-from fingerprint.data.files import write_atomically
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import PRIOR, bag_intervals, permute, without_trained
 from fingerprint.detector.detector import Detector, one_a_prompt
 from fingerprint.detector.domain import SHIFT_LEVEL
 from fingerprint.report import formatting
-from fingerprint.report.encoding import encode
+from fingerprint.report.contract import Result
 from fingerprint.report.results import Bag
 from fingerprint.statistics import crossfit as scoring
 from fingerprint.statistics import permutation as inference
@@ -46,8 +43,8 @@ class TopRow:
     prompt: str | None
 
 
-@dataclass(frozen=True)
-class Scan:
+@dataclass(frozen=True, eq=False)
+class Scan(Result):
     """What a detector says about a corpus.
 
     Attributes
@@ -74,6 +71,8 @@ class Scan:
         The rows that look most like the trait's.
     """
 
+    schema_name = "scan"
+
     verdict: str
     detected: bool
     pvalue: float | None
@@ -90,18 +89,6 @@ class Scan:
     bags: tuple[Bag, ...]
     top: tuple[TopRow, ...]
     limits: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values; floats to 10 digits."""
-        found: dict[str, Any] = encode(Scan, self)
-        return found
-
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """JSON text, also written to `path` if there is one."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
-        if path is not None:
-            write_atomically(path, text)
-        return text
 
     def __str__(self) -> str:
         lines = textwrap.wrap(self.verdict, WIDTH)

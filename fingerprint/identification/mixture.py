@@ -23,6 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import MAX_BLOCKS, prompt_groups
+from fingerprint.report.contract import Result
 from fingerprint.report.results import Estimate
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def row_ratios(corpus: Any, teacher: Any, base: Any) -> RowRatios:
     return RowRatios(llr, llr / np.array([len(tokens) for tokens in above.tokens]), rows)
 
 
-@dataclass(frozen=True)
-class Share:
+@dataclass(frozen=True, eq=False)
+class MixtureShare(Result):
     """The share of rows that a known teacher wrote, the others being the base's.
 
     Attributes
@@ -120,6 +121,8 @@ class Share:
     rows : int
         How many rows.
     """
+
+    schema_name = "mixture_share"
 
     share: Estimate
     bootstrap: Estimate
@@ -138,7 +141,7 @@ def mixture_share(
     prompts: Sequence[str | None] | None = None,
     passing: PassRates | None = None,
     rng: int = 0,
-) -> Share:
+) -> MixtureShare:
     """How many rows of a mixture a known teacher wrote.
 
     Parameters
@@ -156,7 +159,7 @@ def mixture_share(
 
     Returns
     -------
-    Share
+    MixtureShare
 
     Raises
     ------
@@ -209,7 +212,7 @@ def mixture_share(
     gain = max(top - log_likelihood(ratios, 0.0), 0.0) / inflation
     moved = float(np.sqrt(doubt)) / curvature if doubt else 0.0
     ends = _bootstrap(ratios, _blocks(prompts, len(values)), moved, np.random.default_rng(rng))
-    return Share(
+    return MixtureShare(
         share=Estimate(
             likeliest,
             likeliest * (1 - _zero(lambda part: log_likelihood(ratios, likeliest * (1 - part)) - least)),

@@ -1,21 +1,16 @@
-"""The result of `identify`: frozen records, and the ways out of them (text, JSON, a table)."""
+"""The result of `identify`: frozen records, as text, JSON and a table."""
 
 from __future__ import annotations
 
-import json
-import os
 import textwrap
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any
 
 import polars as pl
 
-from fingerprint.data.files import write_atomically
 from fingerprint.report import formatting
-from fingerprint.report.encoding import encode, frame
+from fingerprint.report.contract import Result
+from fingerprint.report.encoding import frame
 
-SCHEMA_VERSION = 1
 WIDTH = 100
 
 
@@ -67,8 +62,8 @@ class Anchor:
     assumption: str
 
 
-@dataclass(frozen=True)
-class Identification:
+@dataclass(frozen=True, eq=False)
+class Identification(Result):
     """What `identify` found.
 
     Attributes
@@ -97,6 +92,8 @@ class Identification:
     reference : Anchor
     """
 
+    schema_name = "identification"
+
     verdict: str
     answer: str | None
     form: str | None
@@ -114,26 +111,6 @@ class Identification:
     def table(self) -> pl.DataFrame:
         """`ranking` as a table."""
         return frame(Ranked, self.ranking)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values; floats to 10 digits."""
-        found: dict[str, Any] = encode(Identification, self)
-        return {"schema_version": SCHEMA_VERSION, **found}
-
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """JSON text, also written to `path` if there is one."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
-        if path is not None:
-            write_atomically(path, text)
-        return text
-
-    @staticmethod
-    def json_schema() -> dict[str, Any]:
-        """JSON Schema (2020-12) of `to_dict`."""
-        found: dict[str, Any] = json.loads(
-            (files("fingerprint.report") / "schemas" / "identification.schema.json").read_text(encoding="utf-8")
-        )
-        return found
 
     def __str__(self) -> str:
         lines = [*textwrap.wrap(formatting.visible(self.verdict), WIDTH), ""]

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import polars as pl
 
+from fingerprint.report.contract import Result
 from fingerprint.report.encoding import JsonObject, frame
 from fingerprint.report.results import (
     AttributionResult,
@@ -40,8 +41,8 @@ def _no_rows() -> pl.DataFrame:
     return pl.DataFrame(schema=_ROWS_SCHEMA)
 
 
-@dataclass(frozen=True, repr=False)
-class DetectionResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class DetectionResult(Result):
     """What `detect` found, without the ways to show it: pages, texts and pictures are made from this.
 
     Parameters
@@ -101,8 +102,10 @@ class DetectionResult:
 
     Notes
     -----
-    Two reports are equal when everything but `rows` is.
+    Two results are equal when everything but `rows` is, to the digits that JSON holds.
     """
+
+    schema_name = "report"
 
     verdict: str
     detected: bool

@@ -3,54 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, fields, is_dataclass
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
 import polars as pl
 
 # Values are JSON; a recursive alias would make every reader of a nested key narrow its type at each step.
-JsonObject = dict[str, Any]
-
-_DTYPES: dict[type, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+JsonObject: TypeAlias = dict[str, Any]
 
 
-def json_key(field: Field[Any]) -> str | None:
+class Dataclass(Protocol):
+    """Any dataclass: `dataclasses.fields` and mypy know it by this attribute."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # as typeshed has it: fields are of any type
+
+
+Record = TypeVar("Record", bound=Dataclass)
+Kind = TypeVar("Kind")
+
+
+def finite(value: float) -> float | None:
+    """A float of any kind to 10 significant digits; None for what JSON has no word for."""
+    return float(f"{value:.10g}") if math.isfinite(value) else None
+
+
+# How values of these types are written; numpy scalars become the Python numbers they hold.
+_SCALARS: dict[object, Callable[..., object]] = {float: finite, int: int, str: str, bool: bool}
+_DTYPES: dict[object, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+
+
+def _json_key(field: Field[Any]) -> str | None:
     """Key of a field in JSON: its name unless its metadata say otherwise, None where it stays out."""
     key: str | None = field.metadata.get("json", field.name)
     return key
 
 
-def encode(hint: Any, value: Any) -> Any:
-    """JSON value of a record: floats to 10 significant digits, figures that are not finite as None.
+def encode_record(record: Dataclass) -> JsonObject:
+    """JSON object of a dataclass: floats to 10 significant digits, figures that are not finite as None."""
+    hints = get_type_hints(type(record))
+    return {
+        key: _encode(hints[field.name], getattr(record, field.name))
+        for field in fields(type(record))
+        if (key := _json_key(field))
+    }
 
-    Parameters
-    ----------
-    hint : type or type hint
-        What `value` is declared as: a dataclass, ``tuple[X, ...]``, ``X | None``, a dict or a scalar.
-    value : object
-        The value itself.
 
-    Returns
-    -------
-    dict, list, str, float, int, bool or None
-    """
+def _encode(hint: object, value: object) -> object:
+    """JSON value of what is declared as `hint`: a dataclass, ``tuple[X, ...]``, ``X | None``, a dict or a scalar."""
     if value is None:
         return None
-    if is_dataclass(hint):
-        hints = get_type_hints(hint)
-        return {key: encode(hints[f.name], getattr(value, f.name)) for f in fields(hint) if (key := json_key(f))}
-    if get_origin(hint) is tuple:
-        return [encode(get_args(hint)[0], item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return encode_record(value)
+    if isinstance(value, (tuple, list)) and get_origin(hint) is tuple:
+        return [_encode(get_args(hint)[0], item) for item in value]
     if NoneType in get_args(hint):
-        return encode(_without_none(hint), value)
-    if hint is float:
-        return _finite(value)
-    return _plain(value) if get_origin(hint) is dict else hint(value)
+        return _encode(_without_none(hint), value)
+    return _plain(value) if get_origin(hint) is dict else _SCALARS[hint](value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """JSON value of free-form settings; numpy scalars count as the Python numbers they hold."""
     if value is None or isinstance(value, (str, bool)):
         return value
@@ -60,25 +74,21 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    number = value.item() if hasattr(value, "item") else value
+    number = value.item() if isinstance(value, np.generic) else value
     if isinstance(number, (bool, int)):
         return number
     if isinstance(number, float):
-        return _finite(number)
+        return finite(number)
     raise TypeError(f"settings must hold JSON values, got {type(value).__name__}; convert it to str, int or float")
 
 
-def _finite(value: float) -> float | None:
-    return float(f"{value:.10g}") if math.isfinite(value) else None
-
-
-def decode(hint: Any, value: Any, where: str) -> Any:
-    """Inverse of `encode`, up to rounding; every mismatch is an error that names the place.
+def decode_record(cls: type[Record], value: object, where: str) -> Record:
+    """Inverse of `encode_record`, up to rounding; every mismatch is an error that names the place.
 
     Parameters
     ----------
-    hint : type or type hint
-        What to build.
+    cls : type
+        The dataclass to build.
     value : object
         JSON value.
     where : str
@@ -89,45 +99,47 @@ def decode(hint: Any, value: Any, where: str) -> Any:
     ValueError
         If a key is missing or unknown, or a value has the wrong type.
     """
-    if is_dataclass(hint):
-        return _record(hint, value, where)
+    hints = get_type_hints(cls)
+    names = {key: field.name for field in fields(cls) if (key := _json_key(field))}
+    given = _expect(dict, value, where)
+    if missing := [key for key in names if key not in given]:
+        raise ValueError(f"{where} must have the key {missing[0]!r}, got {sorted(given)}; write it with to_json")
+    if unknown := [key for key in given if key not in names]:
+        raise ValueError(f"{where} must have only the keys {sorted(names)}, got {unknown[0]!r}; remove it")
+    return cls(**{name: _decode(hints[name], given[key], f"{where}.{key}") for key, name in names.items()})
+
+
+def _decode(hint: object, value: object, where: str) -> object:
+    if isinstance(hint, type) and is_dataclass(hint):
+        return decode_record(hint, value, where)
     if get_origin(hint) is tuple:
         items = _expect(list, value, where)
-        return tuple(decode(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(items))
+        return tuple(_decode(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(items))
     if NoneType in get_args(hint):
-        return None if value is None else decode(_without_none(hint), value, where)
+        return None if value is None else _decode(_without_none(hint), value, where)
     if get_origin(hint) is dict:
         return _expect(dict, value, where)
     if hint is float:
         return math.nan if value is None else float(_expect((int, float), value, where))
+    if not isinstance(hint, type):
+        raise TypeError(f"{where} must be declared as a record, tuple, dict or scalar, got {hint}; declare it so")
     return _expect(hint, value, where)
 
 
-def _record(cls: Any, value: Any, where: str) -> Any:
-    hints = get_type_hints(cls)
-    keys = {key: f.name for f in fields(cls) if (key := json_key(f))}
-    given = _expect(dict, value, where)
-    if missing := [key for key in keys if key not in given]:
-        raise ValueError(f"{where} must have the key {missing[0]!r}, got {sorted(given)}; write it with Report.to_json")
-    if unknown := [key for key in given if key not in keys]:
-        raise ValueError(f"{where} must have only the keys {sorted(keys)}, got {unknown[0]!r}; remove it")
-    return cls(**{name: decode(hints[name], given[key], f"{where}.{key}") for key, name in keys.items()})
-
-
-def _expect(kind: type | tuple[type, ...], value: Any, where: str) -> Any:
+def _expect(kind: type[Kind] | tuple[type[Kind], ...], value: object, where: str) -> Kind:
     is_number = kind is not bool and isinstance(value, bool)  # bool is an int to Python, not to a reader
     if is_number or not isinstance(value, kind):
         names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-        raise ValueError(f"{where} must be {names}, got {value!r:.80}; write it with Report.to_json")
+        raise ValueError(f"{where} must be {names}, got {value!r:.80}; write it with to_json")
     return value
 
 
-def _without_none(hint: Any) -> Any:
+def _without_none(hint: object) -> object:
     (inner,) = (part for part in get_args(hint) if part is not NoneType)
     return inner
 
 
-def frame(cls: Any, records: Iterable[Any]) -> pl.DataFrame:
+def frame(cls: type, records: Iterable[object]) -> pl.DataFrame:
     """Table of records, one a row; an estimate `x` becomes the columns `x`, `x_low` and `x_high`.
 
     Parameters
@@ -138,20 +150,20 @@ def frame(cls: Any, records: Iterable[Any]) -> pl.DataFrame:
         The rows.
     """
     hints = get_type_hints(cls)
-    schema: dict[str, Any] = {}
+    schema: dict[str, type[pl.DataType]] = {}
     for field in fields(cls):
         hint = hints[field.name]
         if is_dataclass(hint):
             schema |= {_flat(field.name, part.name): pl.Float64 for part in fields(hint)}
         else:
             schema[field.name] = _DTYPES[_without_none(hint) if NoneType in get_args(hint) else hint]
-    rows = [_flat_row(record) for record in records]
+    rows = [_flat_row(cls, record) for record in records]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _flat_row(record: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for field in fields(record):
+def _flat_row(cls: type, record: object) -> dict[str, object]:
+    row: dict[str, object] = {}
+    for field in fields(cls):
         value = getattr(record, field.name)
         if is_dataclass(value):
             row |= {_flat(field.name, part.name): getattr(value, part.name) for part in fields(value)}

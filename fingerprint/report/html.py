@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from fingerprint.report import formatting, plots, sentences
 from fingerprint.report.detection_result import DetectionResult
-from fingerprint.report.encoding import encode
 
 _FEATURES = 40  # rows of the feature table; a page to read, the rest is in the JSON
 _ROWS = 10  # quoted from either end of the ranking
@@ -65,7 +64,7 @@ def _render(template: str, report: DetectionResult) -> str:
         bag_curve=plots.bag_curve(report),
         ladder=plots.ladder(report),
         null=plots.null(report),
-        settings=Markup(escape(json.dumps(encode(DetectionResult, report)["settings"], indent=2))),
+        settings=Markup(escape(json.dumps(report.to_dict()["settings"], indent=2))),
         **_ranking(report.rows),
     )  # fmt: skip
 
