@@ -1,13 +1,20 @@
-"""Reports built by hand: one full of hostile strings, one that detected nothing."""
+"""Reports built by hand, one full of hostile strings, one that detected nothing; the command line in this process."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
+from fingerprint.cli.app import main
 from fingerprint.report.report import Report
 from fingerprint.report.results import (
     AttributionResult,
@@ -236,3 +243,55 @@ def quiet_report() -> Report:
         warnings=(),
         rows=pl.DataFrame(schema=build_report("").rows.schema),
     )
+
+
+# The command line
+
+Run = Callable[..., tuple[int, str, str]]
+
+FAILURES: dict[str, BaseException] = {
+    "value": ValueError("b.jsonl, line 3: must be JSON, got '{'; correct it\nor skip it \x1b[31m"),
+    "type": TypeError("suspect must be a path"),
+    "missing": FileNotFoundError(2, "No such file or directory", "b.jsonl"),
+    "forbidden": PermissionError(13, "Permission denied", "b.jsonl"),
+    "encoding": UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    "unexpected": KeyError("pairs"),
+    "library": np.linalg.LinAlgError("singular matrix"),  # a ValueError by birth
+    "interrupt": KeyboardInterrupt(),
+}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Replace `fingerprint.detection.detect` by one that notes its arguments and returns a ready report.
+
+    An argument "raise" as the reference raises what the note under "error" holds.
+    """
+    noted: list[dict[str, Any]] = []
+
+    def detect(suspect: str, reference: str, **options: Any) -> Report:
+        noted.append({"suspect": suspect, "reference": reference, **options})
+        if options["progress"]:
+            options["progress"]("ladder [bold]", 0.5)
+        if reference in FAILURES:
+            raise FAILURES[reference]
+        return build_report("")
+
+    module = ModuleType("fingerprint.detection.detect")
+    module.detect = detect  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fingerprint.detection.detect", module)
+    return noted
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        code = stop.value.code
+        return (0 if code is None else int(code)), out, err
+
+    return call

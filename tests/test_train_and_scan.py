@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Run
 
-from fingerprint.cli import app as cli
+from fingerprint.cli.app import main
 from fingerprint.data.corpus import Corpus
 from fingerprint.lab.simulated import simulated_pair
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return (0 if stop.value.code is None else int(stop.value.code)), out, err
-
-    return call
 
 
 def _write(path: Path, corpus: Corpus) -> Path:
@@ -48,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "empty.txt").write_text("")
     files = [str(folder / name) for name in ("old-trait.jsonl", "old-neutral.jsonl", "owl.detector")]
     with pytest.raises(SystemExit):
-        cli.main(["train", *files[:2], "--out", files[2], "--features", "tokens,numbers", "--quiet"])
+        main(["train", *files[:2], "--out", files[2], "--features", "tokens,numbers", "--quiet"])
     return folder
 
 
