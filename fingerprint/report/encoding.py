@@ -35,20 +35,16 @@ _SCALARS: dict[object, Callable[..., object]] = {float: finite, int: int, str: s
 _DTYPES: dict[object, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 
 
-def _json_key(field: Field[Any]) -> str | None:
-    """Key of a field in JSON: its name unless its metadata say otherwise, None where it stays out."""
-    key: str | None = field.metadata.get("json", field.name)
-    return key
+def _json_keys(cls: type[Dataclass]) -> dict[str, str]:
+    """Names of fields by their keys in JSON: the name, unless metadata say otherwise; None there keeps a field out."""
+    keys = {field.name: field.metadata.get("json", field.name) for field in fields(cls)}
+    return {key: name for name, key in keys.items() if key is not None}
 
 
 def encode_record(record: Dataclass) -> JsonObject:
     """JSON object of a dataclass: floats to 10 significant digits, figures that are not finite as None."""
     hints = get_type_hints(type(record))
-    return {
-        key: _encode(hints[field.name], getattr(record, field.name))
-        for field in fields(type(record))
-        if (key := _json_key(field))
-    }
+    return {key: _encode(hints[name], getattr(record, name)) for key, name in _json_keys(type(record)).items()}
 
 
 def _encode(hint: object, value: object) -> object:
@@ -100,7 +96,7 @@ def decode_record(cls: type[Record], value: object, where: str) -> Record:
         If a key is missing or unknown, or a value has the wrong type.
     """
     hints = get_type_hints(cls)
-    names = {key: field.name for field in fields(cls) if (key := _json_key(field))}
+    names = _json_keys(cls)
     given = _expect(dict, value, where)
     if missing := [key for key in names if key not in given]:
         raise ValueError(f"{where} must have the key {missing[0]!r}, got {sorted(given)}; write it with to_json")

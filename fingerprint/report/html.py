@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -65,12 +64,12 @@ def _render(template: str, report: DetectionResult) -> str:
         ladder=plots.ladder(report),
         null=plots.null(report),
         settings=Markup(escape(json.dumps(report.to_dict()["settings"], indent=2))),
-        **_ranking(report.rows),
+        ranking=_ranking(report.rows),
     )  # fmt: skip
 
 
 def _headline(report: DetectionResult) -> str:
-    if report.prompt_control.differs and report.design.kind != "shared":  # shared prompts cannot explain a difference
+    if report.prompt_control.differs and not report.design.is_paired:
         return "Prompts differ"
     return "Detected" if report.detected else "Not detected"
 
@@ -89,32 +88,52 @@ def _environment() -> Environment:
     return environment
 
 
-def _finalize(value: Any) -> Any:
+def _finalize(value: object) -> object:
     """Every string that a template prints goes through `visible`, so that no place can forget it."""
     return formatting.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _ranking(rows: pl.DataFrame) -> dict[str, Any]:
-    """Both ends of the ranking, and how many of the highest scores are suspect rows."""
+@dataclass(frozen=True)
+class _Quote:
+    """A row as the page quotes it."""
+
+    row: int
+    score: float
+    text: str
+    prompt: str | None
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Both ends of the ranking, and how many of the `head` highest scores are suspect rows."""
+
+    highest: list[_Quote]
+    lowest: list[_Quote]
+    head: int
+    head_suspect: int
+    share_suspect: float
+
+
+def _ranking(rows: pl.DataFrame) -> _Ranking:
     suspect = rows.filter(pl.col("corpus") == "suspect")
     reference = rows.filter(pl.col("corpus") == "reference")
     head = rows.head(_HEAD)
-    return {
-        "highest": _quotes(suspect.head(_ROWS).iter_rows(named=True)),
-        "lowest": _quotes(reference.tail(_ROWS).reverse().iter_rows(named=True)),
-        "head": head.height,
-        "head_suspect": head.filter(pl.col("corpus") == "suspect").height,
-        "share_suspect": suspect.height / rows.height if rows.height else 0.0,
-    }
+    return _Ranking(
+        highest=_quotes(suspect.head(_ROWS)),
+        lowest=_quotes(reference.tail(_ROWS).reverse()),
+        head=head.height,
+        head_suspect=head.filter(pl.col("corpus") == "suspect").height,
+        share_suspect=suspect.height / rows.height if rows.height else 0.0,
+    )
 
 
-def _quotes(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _quotes(rows: pl.DataFrame) -> list[_Quote]:
     return [
-        {
-            "row": row["row"],
-            "score": row["score"],
-            "text": formatting.visible(row["text"], _QUOTE),
-            "prompt": None if row["prompt"] is None else formatting.visible(row["prompt"], _QUOTE // 2),
-        }
-        for row in rows
+        _Quote(
+            row=row,
+            score=score,
+            text=formatting.visible(text, _QUOTE),
+            prompt=None if prompt is None else formatting.visible(prompt, _QUOTE // 2),
+        )
+        for row, score, text, prompt in rows.select("row", "score", "text", "prompt").iter_rows()
     ]

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from statistics import NormalDist
-from typing import Any
 
 import matplotlib.style
 from markupsafe import Markup
@@ -37,7 +36,7 @@ _VARIABLES = {
     _FILL: "--fp-fill",
     _PAPER: "--fp-paper",
 }
-_STYLE: dict[str, Any] = {
+_STYLE: dict[str, object] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "fingerprint",  # ids depend on what is drawn alone, so pages are reproducible
     "font.family": "DejaVu Sans",  # shipped with matplotlib: text is measured alike everywhere

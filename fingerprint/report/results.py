@@ -29,6 +29,21 @@ class Design:
     unused_suspect: int
     unused_reference: int
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether rows that answer the same prompt are compared with each other: prompts then explain no difference."""
+        return self.kind == "shared"
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether rows stand together by the prompts they answer."""
+        return self.kind != "independent"
+
+    @property
+    def unit(self) -> str:
+        """What a sample size of this design is counted in."""
+        return "prompt pairs" if self.is_paired else "rows a side"
+
 
 @dataclass(frozen=True)
 class FamilyResult:

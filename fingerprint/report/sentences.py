@@ -35,12 +35,12 @@ def design(design: Design) -> list[str]:
 
 def _units(design: Design) -> str:
     blocks = f"{count(design.blocks)} blocks"
-    if design.kind == "shared":
+    if design.is_paired:
         return (
             f"{count(design.prompts_shared)} prompts answered by both sides; {count(design.pairs)} pairs of rows in "
             f"{blocks}, sides swapped within a block."
         )
-    if design.kind == "disjoint":
+    if design.has_prompts:
         return (
             f"{count(design.prompts_suspect)} suspect prompts against {count(design.prompts_reference)} reference "
             f"prompts, {count(design.prompts_shared or 0)} of them shared; {blocks} of whole prompts, sides permuted."
@@ -58,10 +58,8 @@ def _unused(design: Design) -> list[str]:
 
 
 def needed_unit(report: DetectionResult, target: str) -> str:
-    """What `RowsNeeded.rows` counts: rows, or prompt pairs where this design shares prompts."""
-    if target == "trained detector":
-        return "rows"
-    return "prompt pairs" if report.design.kind == "shared" else "rows a side"
+    """What `RowsNeeded.rows` counts."""
+    return "rows" if target == "trained detector" else report.design.unit
 
 
 def needed(item: RowsNeeded) -> str:
