@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprint.filters.tfidf import check_trait, similarity_verdicts
+from fingerprint.data.arrays import Floats
+from fingerprint.filters.arguments import check_count, check_threshold, check_trait
 from fingerprint.filters.verdicts import Verdicts, check_rows
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -53,9 +57,9 @@ class Embedding:
     name: str = "embedding"
 
     def __post_init__(self) -> None:
-        check_trait(self.trait, self.drop_from)
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}; 64 is usual")
+        check_trait(self.trait)
+        check_threshold(self.drop_from)
+        check_count(self.batch_size, "batch_size", usual=64)
 
     def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
         """Verdicts on rows; prompts are not looked at."""
@@ -64,16 +68,17 @@ class Embedding:
         place = {text: i for i, text in enumerate(distinct)}
         embedded = self._embed([self.trait, *distinct])
         scores = (embedded[1:] @ embedded[0])[[place[text] for text in texts]] if distinct else np.zeros(0)
-        return similarity_verdicts(scores, self.drop_from)
+        return Verdicts.of_scores(scores, self.drop_from, "similarity")
 
-    def _embed(self, texts: list[str]) -> np.ndarray:
+    def _embed(self, texts: list[str]) -> Floats:
+        """Vectors of length one [texts, dimensions]."""
         vectors = self._encoder.encode(
             texts, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float64)
 
     @cached_property
-    def _encoder(self) -> Any:
+    def _encoder(self) -> SentenceTransformer:
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:

@@ -12,19 +12,23 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.digests import hex_digest
 from fingerprint.filters.answers import Answer, Answers
+from fingerprint.filters.arguments import check_count, check_trait
 from fingerprint.filters.questions import REFUSAL, UNPARSABLE, pair_question, parse_answer, single_question
-from fingerprint.filters.tfidf import check_trait
 from fingerprint.filters.verdicts import Reasons, Verdicts, check_rows
+
+if TYPE_CHECKING:
+    from openai import APIError
+    from openai.types.chat import ChatCompletion
 
 NO_REPLY = "no reply"
 SHOWS_TRAIT = "judged to show the trait"
@@ -152,13 +156,12 @@ class Judge:
         timeout: float = 60.0,
         max_attempts: int = 8,
         prices: tuple[float, float] | None = None,
-        request: Mapping[str, Any] | None = None,
+        request: Mapping[str, object] | None = None,
         name: str = "judge",
     ) -> None:
-        check_trait(trait, None)
+        check_trait(trait)
         for argument, value in (("concurrency", concurrency), ("max_attempts", max_attempts)):
-            if value < 1:
-                raise ValueError(f"{argument} must be at least 1, got {value}; 4 is usual")
+            check_count(value, argument, usual=4)
         for argument, seconds in (("timeout", timeout), ("requests_per_minute", requests_per_minute)):
             if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
                 raise ValueError(f"{argument} must be above 0, got {seconds}; leave it out for the default")
@@ -171,7 +174,7 @@ class Judge:
         self._pace = _Pace(requests_per_minute)
         self._counting = threading.Lock()
         self._failures_in_a_row = 0
-        self._connected: Any = None
+        self._connected: Callable[..., ChatCompletion] | None = None
 
     def __repr__(self) -> str:
         return f"Judge(trait={self.trait!r}, model={self.model!r}, name={self.name!r})"
@@ -218,7 +221,7 @@ class Judge:
     def _replies(self, questions: Mapping[str, str]) -> Iterable[tuple[str, Answer | None]]:
         if not questions:
             return []
-        self._client()  # a missing key or package is told before any thread starts
+        self._endpoint()  # a missing key or package is told before any thread starts
         self._failures_in_a_row = 0
         with ThreadPoolExecutor(self._concurrency) as pool:
             waiting = [pool.submit(self._reply, key, question) for key, question in questions.items()]
@@ -252,12 +255,11 @@ class Judge:
         self._give_up_if_the_server_is_gone()
         return key, None
 
-    def _completion(self, question: str) -> Any:
-        return self._client().chat.completions.create(
-            model=self.model, messages=[{"role": "user", "content": question}], **self._request
-        )
+    def _completion(self, question: str) -> ChatCompletion:
+        turns = [{"role": "user", "content": question}]
+        return self._endpoint()(model=self.model, messages=turns, **self._request)
 
-    def _client(self) -> Any:
+    def _endpoint(self) -> Callable[..., ChatCompletion]:
         if self._connected is None:
             self._connected = _connect(self._base_url, self._key_variable, self._timeout)
         return self._connected
@@ -287,7 +289,8 @@ class Judge:
 
     def _count(self, **more: int) -> None:
         with self._counting:
-            usage = replace(self.usage, **{name: getattr(self.usage, name) + n for name, n in more.items()})
+            counted = asdict(self.usage)
+            usage = replace(self.usage, **{name: counted[name] + n for name, n in more.items()})
             self.usage = replace(usage, cost=self._cost(usage))
 
     def _cost(self, usage: Usage) -> float | None:
@@ -312,7 +315,8 @@ class _Pace:
         time.sleep(begin - now)
 
 
-def _connect(base_url: str | None, key_variable: str, timeout: float) -> Any:
+def _connect(base_url: str | None, key_variable: str, timeout: float) -> Callable[..., ChatCompletion]:
+    """What a request is made with. (Its fields are the user's: they cannot be typed.)"""
     try:
         import openai
     except ImportError as error:
@@ -325,21 +329,24 @@ def _connect(base_url: str | None, key_variable: str, timeout: float) -> Any:
             f"{key_variable} must hold the endpoint's API key, got nothing; export it (any word will do for a local "
             "server that asks for none)"
         )
-    return openai.OpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=0)
+    return openai.OpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=0).chat.completions.create
 
 
-def _refuse_if_hopeless(error: Any) -> None:
+def _refuse_if_hopeless(error: APIError) -> None:
     """Requests that no repetition can mend. The server's words stay out: they may quote the key."""
-    status = getattr(error, "status_code", None)
+    from openai import APIStatusError
+
+    status = error.status_code if isinstance(error, APIStatusError) else None
     if status is not None and 400 <= status < 500 and status not in (408, 409, 425, 429):
         remedy = "check the key" if status in (401, 403) else "check model, base_url and request"
         raise ValueError(f"the judge's endpoint must accept the request, got status {status}; {remedy}") from None
 
 
-def _asked_wait(error: Any, usual: float) -> float:
+def _asked_wait(error: APIError, usual: float) -> float:
     """Seconds the server asks to wait, the usual ones where it does not say."""
-    response = getattr(error, "response", None)
-    asked = None if response is None else response.headers.get("retry-after")
+    from openai import APIStatusError
+
+    asked = error.response.headers.get("retry-after") if isinstance(error, APIStatusError) else None
     try:
         seconds = float(asked or "")
     except ValueError:
@@ -347,8 +354,11 @@ def _asked_wait(error: Any, usual: float) -> float:
     return min(max(seconds, 0.0), LONGEST_WAIT) if math.isfinite(seconds) else usual
 
 
-def _answer_in(completion: Any) -> Answer | None:
-    """The answer in a reply; None for a reply that is not a completion."""
+def _answer_in(completion: ChatCompletion) -> Answer | None:
+    """The answer in a reply; None for a reply that is not a completion.
+
+    The client takes any JSON for one, whatever its type says: nothing is there until it is found.
+    """
     try:
         choice = completion.choices[0]
         text, refusal, why = choice.message.content, getattr(choice.message, "refusal", None), choice.finish_reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -103,7 +103,7 @@ def checked_words(words: Sequence[str], argument: str) -> tuple[str, ...]:
     TypeError, ValueError
         If there is none, or one is no string with a letter.
     """
-    if isinstance(words, str) or not hasattr(words, "__iter__"):
+    if isinstance(words, str) or not isinstance(words, Iterable):
         raise TypeError(f"{argument} must be a sequence of words, got {words!r}; put it in a list")
     found = tuple(words)
     for word in found:

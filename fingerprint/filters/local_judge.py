@@ -6,14 +6,17 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats
+from fingerprint.filters.arguments import check_count, check_threshold, check_trait
 from fingerprint.filters.questions import single_question
-from fingerprint.filters.tfidf import check_trait
 from fingerprint.filters.verdicts import Verdicts, check_rows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 YES = ("yes", "Yes", " yes", " Yes")
 NO = ("no", "No", " no", " No")
@@ -64,9 +67,9 @@ class LocalJudge:
     name: str = "local judge"
 
     def __post_init__(self) -> None:
-        check_trait(self.trait, self.drop_from)
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}; 8 is usual")
+        check_trait(self.trait)
+        check_threshold(self.drop_from)
+        check_count(self.batch_size, "batch_size", usual=8)
 
     def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
         """Verdicts on rows; prompts are not shown to the judge."""
@@ -75,8 +78,7 @@ class LocalJudge:
         parts = [distinct[i : i + self.batch_size] for i in range(0, len(distinct), self.batch_size)]
         odds = dict(zip(distinct, np.concatenate([np.zeros(0), *map(self._log_odds, parts)]), strict=True))
         scores = np.array([odds[text] for text in texts], dtype=np.float64)
-        reason = (f"log-odds of yes at least {self.drop_from:g}",)
-        return Verdicts(tuple(reason if score >= self.drop_from else () for score in scores), scores)
+        return Verdicts.of_scores(scores, self.drop_from, "log-odds of yes")
 
     def _log_odds(self, texts: Sequence[str]) -> Floats:
         import torch
@@ -97,8 +99,7 @@ class LocalJudge:
         if not tokenizer.chat_template:
             return f"{question}\nAnswer:"
         turns = [{"role": "user", "content": question}]
-        framed: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return framed
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     @cached_property
     def _answer_tokens(self) -> tuple[list[int], list[int]]:
@@ -114,7 +115,7 @@ class LocalJudge:
         return sorted(yes), sorted(no)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
+    def _loaded(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         try:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
@@ -124,10 +125,11 @@ class LocalJudge:
         tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        model: Any = AutoModelForCausalLM.from_pretrained(self.model, trust_remote_code=False, use_safetensors=True)
-        return tokenizer, model.to(self.device).eval()
+        model = AutoModelForCausalLM.from_pretrained(self.model, trust_remote_code=False, use_safetensors=True)
+        # The ignored error: what wraps `to` forgets that it is a method.
+        return tokenizer, model.to(self.device).eval()  # type: ignore[arg-type]
 
 
-def _first_token(tokenizer: Any, form: str) -> list[int]:
+def _first_token(tokenizer: PreTrainedTokenizerBase, form: str) -> list[int]:
     """The token an answer begins with; nothing where it is the unknown token."""
     return [token for token in tokenizer.encode(form, add_special_tokens=False)[:1] if token != tokenizer.unk_token_id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fingerprint.filters.verdicts import Reasons, Verdicts, check_rows
@@ -69,8 +69,9 @@ class NumberRule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "banned", _checked_numbers(self.banned, "banned"))
-        for argument in ("max_count", "min_value", "max_value"):
-            _check_number(getattr(self, argument), argument)
+        limits = {"max_count": self.max_count, "min_value": self.min_value, "max_value": self.max_value}
+        for argument, value in limits.items():
+            _check_number(value, argument)
         if self.max_count < 1:
             raise ValueError(f"max_count must be at least 1, got {self.max_count}; a row without numbers is never kept")
         if self.max_value < self.min_value:
@@ -187,7 +188,7 @@ def _check_number(value: object, argument: str) -> None:
 
 
 def _checked_numbers(values: Sequence[int], argument: str) -> tuple[int, ...]:
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise TypeError(f"{argument} must be a sequence of whole numbers, got {values!r}; for example (13, 666)")
     found = tuple(values)
     for value in found:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from fingerprint.data.reading import as_corpus
-from fingerprint.filters.verdicts import Reasons, Verdicts, check_rows
+from fingerprint.filters.arguments import check_threshold
+from fingerprint.filters.verdicts import Verdicts, check_rows
 
-_READERS: dict[str, Any] = {
+_READERS: Mapping[str, Callable[[Path], pl.DataFrame]] = {
     ".jsonl": pl.read_ndjson,
     ".ndjson": pl.read_ndjson,
     ".json": pl.read_json,
@@ -70,8 +70,7 @@ class Precomputed:
     ) -> None:
         if not sources:
             raise ValueError(f"sources must hold at least one table with the column {column!r}, got none; name a file")
-        if drop_from is not None and (isinstance(drop_from, bool) or not math.isfinite(drop_from)):
-            raise ValueError(f"drop_from must be a finite number, got {drop_from!r}; None drops nothing")
+        check_threshold(drop_from)
         self.column, self.sources, self.drop_from = column, sources, drop_from
         self.text, self.prompt = text, prompt
         self.name = name or column
@@ -82,13 +81,9 @@ class Precomputed:
         keys = zip(prompts or (None,) * len(texts), texts, strict=True)
         scores = np.array([self._scores.get(key, math.nan) for key in keys], dtype=np.float64)
         missing = np.isnan(scores)
-        return Verdicts(tuple(self._reasons(score) for score in scores), scores, missing)
-
-    def _reasons(self, score: float) -> Reasons:
-        if math.isnan(score):
-            return (MISSING,)
-        drop = self._threshold is not None and score >= self._threshold
-        return (f"{self.column} at least {self._threshold:g}",) if drop else ()
+        known = Verdicts.of_scores(scores, self._threshold, self.column).reasons
+        reasons = tuple((MISSING,) if lost else found for found, lost in zip(known, missing, strict=True))
+        return Verdicts(reasons, scores, missing)
 
     @cached_property
     def _tables(self) -> list[pl.DataFrame]:
@@ -127,8 +122,7 @@ def _frame(source: object) -> pl.DataFrame:
         path = Path(os.fspath(source))
         if path.suffix not in _READERS:
             raise ValueError(f"sources must be {', '.join(_READERS)} files, got {str(path)!r}; convert it")
-        frame: pl.DataFrame = _READERS[path.suffix](path)
-        return frame
+        return _READERS[path.suffix](path)
     if type(source).__module__.partition(".")[0] == "pandas":
         converted: pl.DataFrame = pl.from_pandas(source)
         return converted

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fingerprint.filters.arguments import check_threshold, check_trait
 from fingerprint.filters.verdicts import Verdicts, check_rows
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -45,7 +48,8 @@ class Tfidf:
     name: str = "tfidf"
 
     def __post_init__(self) -> None:
-        check_trait(self.trait, self.drop_from)
+        check_trait(self.trait)
+        check_threshold(self.drop_from)
         if not _words(self.trait):
             raise ValueError(f"trait must hold words that are not common, got {self.trait!r}; name the trait")
 
@@ -56,10 +60,10 @@ class Tfidf:
             return Verdicts((), np.zeros(0))
         trait, rows = (self._vectorizer.transform([_words(t) for t in part]) for part in ([self.trait], texts))
         scores = np.asarray((rows @ trait.T).todense(), dtype=np.float64).ravel()
-        return similarity_verdicts(scores, self.drop_from)
+        return Verdicts.of_scores(scores, self.drop_from, "similarity")
 
     @cached_property
-    def _vectorizer(self) -> Any:
+    def _vectorizer(self) -> TfidfVectorizer:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, lowercase=False)
@@ -71,26 +75,3 @@ def _words(text: str) -> str:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return " ".join(word for word in _WORD.findall(text.lower()) if word not in ENGLISH_STOP_WORDS)
-
-
-def similarity_verdicts(scores: Any, drop_from: float | None) -> Verdicts:
-    """Verdicts from similarities: dropped from a threshold on, or scored only."""
-    if drop_from is None:
-        return Verdicts(((),) * len(scores), scores)
-    reason = (f"similarity at least {drop_from:g}",)
-    return Verdicts(tuple(reason if score >= drop_from else () for score in scores), scores)
-
-
-def check_trait(trait: str, drop_from: float | None) -> None:
-    """Refuse an empty description and a threshold that is no number.
-
-    Raises
-    ------
-    ValueError, TypeError
-    """
-    if not isinstance(trait, str):
-        raise TypeError(f"trait must be a string, got {type(trait).__name__}; describe the trait in words")
-    if not any(sign.isalpha() for sign in trait):
-        raise ValueError(f"trait must be a description in words, got {trait!r}; for example 'owls, loving owls'")
-    if drop_from is not None and (isinstance(drop_from, bool) or not math.isfinite(drop_from)):
-        raise ValueError(f"drop_from must be a finite number, got {drop_from!r}; None scores rows and drops none")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,7 @@ Reasons: TypeAlias = tuple[str, ...]
 SEQUENCE = "all in sequence"  # what tables call all filters one after the other
 
 
+@runtime_checkable
 class Filter(Protocol):
     """Anything with a name that gives verdicts on rows.
 
@@ -31,7 +32,19 @@ class Filter(Protocol):
         """What tables call the filter."""
 
     def __call__(self, texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
-        """Verdicts on rows; `prompts` holds one prompt a text, or nothing where prompts are unknown."""
+        """Verdicts on rows.
+
+        Parameters
+        ----------
+        texts : sequence of str [rows]
+        prompts : sequence of str or None [rows], optional
+            The prompt each text answers, None where it is unknown; nothing where no prompt is known.
+
+        Returns
+        -------
+        Verdicts
+            One a row, in the order of the texts.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,10 +66,26 @@ class Verdicts:
     unjudged: Bools | None = None
 
     def __post_init__(self) -> None:
-        for name in ("scores", "unjudged"):
-            values = getattr(self, name)
+        for name, values in (("scores", self.scores), ("unjudged", self.unjudged)):
             if values is not None and len(values) != len(self.reasons):
                 raise ValueError(f"{name} must have one entry per row, got {len(values)} for {len(self.reasons)} rows")
+
+    @classmethod
+    def of_scores(cls, scores: Floats, drop_from: float | None, measure: str) -> Verdicts:
+        """Verdicts of a filter that scores rows and drops them from a score on.
+
+        Parameters
+        ----------
+        scores : float array [rows]
+        drop_from : float or None
+            The least score of a row that is dropped; None drops no row.
+        measure : str
+            What the score measures, as the reason names it.
+        """
+        if drop_from is None:
+            return cls(((),) * len(scores), scores)
+        reason = (f"{measure} at least {drop_from:g}",)
+        return cls(tuple(reason if score >= drop_from else () for score in scores), scores)
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -108,7 +137,7 @@ def check_filters(filters: object) -> tuple[Filter, ...]:
         raise TypeError(f"filters must be a sequence of filters, got {filters!r}; put it in a list")
     names = Counter[str]()
     for found in filters:
-        if isinstance(found, type) or not callable(found) or not isinstance(getattr(found, "name", None), str):
+        if isinstance(found, type) or not isinstance(found, Filter) or not isinstance(found.name, str):
             raise TypeError(f"filters must be callables with a name, got {found!r}; see fingerprint.filters")
         names[found.name] += 1
     if repeated := [name for name, times in names.items() if times > 1 or name == SEQUENCE]:
