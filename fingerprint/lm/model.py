@@ -169,9 +169,10 @@ class LanguageModel:
         if self.stretches_beyond < self.context:
             return False
         shared = self.tokenizer("a b c d e f g h", add_special_tokens=False)["input_ids"]
-        rows = [EncodedRow([*shared, *shared[:n], self.stops[0]], len(shared) + 1) for n in (2, 3)]
+        end = self.stops[0]
+        rows = [[*shared, *shared[:2], end, shared[0]], [*shared, *shared[:3], end]]
         with torch.inference_mode():
-            ids, _ = padded(rows, self.model.device)
+            ids = torch.tensor(rows, device=self.model.device)
             prefix = self._prefix(ids[:1, : len(shared)])
             if prefix is None:
                 return False
