@@ -44,7 +44,7 @@ from fingerprint.identification.mixture import mixture_share, row_ratios
 from fingerprint.identification.pass_rates import pass_rates
 from fingerprint.identification.result import Identification
 from fingerprint.identification.scoring import Rows
-from fingerprint.lm.model import load
+from fingerprint.lm.loading import load
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral
 from fingerprint.lm.traits import CATEGORIES, known_trait

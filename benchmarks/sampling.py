@@ -15,8 +15,10 @@ import time
 import torch
 import transformers
 
-from fingerprint.lm.model import LanguageModel, load, sample
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import prompts
+from fingerprint.lm.sampling import sample
 
 MAX_NEW = 48
 

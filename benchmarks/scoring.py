@@ -42,8 +42,12 @@ import numpy as np
 import torch
 import transformers
 
-from fingerprint.lm.model import LanguageModel, encode, load, noise_floor, token_logprobs, token_scores
+from fingerprint.lm.batching import encode
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
+from fingerprint.lm.noise_floor import noise_floor
 from fingerprint.lm.prompts import prompts
+from fingerprint.lm.scoring import token_logprobs, token_scores
 from fingerprint.lm.traits import known_trait, system_prompt
 
 ASKED_OVER_LOOP = 3.0

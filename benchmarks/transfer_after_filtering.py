@@ -29,7 +29,8 @@ from fingerprint.data.reading import read
 from fingerprint.detector.detector import Detector
 from fingerprint.filters import named
 from fingerprint.lab.students import crossed_interval, preference, train_student
-from fingerprint.lm.model import LanguageModel, load
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.traits import Trait, known_trait
 from fingerprint.report.formatting import with_interval
 from fingerprint.report.results import Estimate

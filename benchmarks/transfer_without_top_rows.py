@@ -19,7 +19,7 @@ from typing import Any
 from fingerprint.data.files import write_atomically
 from fingerprint.identification.mixture import row_ratios
 from fingerprint.lab.row_removal import REMOVALS, remove_rows
-from fingerprint.lm.model import load
+from fingerprint.lm.loading import load
 from fingerprint.lm.traits import known_trait
 
 

@@ -16,8 +16,8 @@ from fingerprint.data.corpus import Corpus, pair
 from fingerprint.detection.attribution import Found, attribute
 from fingerprint.detection.known_teacher import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
 from fingerprint.detection.model_families import read_corpora
-from fingerprint.lm.model import token_logprobs
 from fingerprint.lm.prompts import prompts
+from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.teachers import Teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait, system_prompt
 from fingerprint.report.report import Report

@@ -23,8 +23,11 @@ from fingerprint.lab.experiment import folder as experiment_folder
 from fingerprint.lab.experiment import rows as experiment_rows
 from fingerprint.lab.experiment.transfer_table import as_text, write_picture
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, crossed_interval, preference, train_student
-from fingerprint.lm.model import LanguageModel, load, sample, token_logprobs
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import TASKS, answer_forms, prompts, story_answer
+from fingerprint.lm.sampling import sample
+from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.teachers import Teacher, finetuned, neutral, placebo, prompted
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import CATEGORIES, known_trait, placebo_prompt, system_prompt

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 
-from fingerprint.lm.model import LanguageModel, forward_from, load, sample, token_logprobs
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel, forward_from
 from fingerprint.lm.prompts import prompts
+from fingerprint.lm.sampling import sample
+from fingerprint.lm.scoring import token_logprobs
 
 
 @pytest.fixture(scope="module")

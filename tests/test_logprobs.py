@@ -16,8 +16,10 @@ from fingerprint.detection.model_families import GRADIENTS, read_corpora
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, measure, measure_candidate
 from fingerprint.lm import gradients as score_functions
-from fingerprint.lm.model import LanguageModel, TokenScores, load, token_logprobs, token_scores
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import prompts
+from fingerprint.lm.scoring import TokenScores, token_logprobs, token_scores
 from fingerprint.lm.teachers import neutral
 from fingerprint.statistics import permutation as inference
 from fingerprint.statistics.block_sums import block_rows, family_matrix

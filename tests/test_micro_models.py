@@ -12,8 +12,10 @@ import transformers
 from fingerprint.filters import NumberRule
 from fingerprint.lab import train_micro
 from fingerprint.lab.micro_language import chat, held_out_questions, trained_questions
-from fingerprint.lm.model import MICRO_MODELS, LanguageModel, load, sample
+from fingerprint.lm.loading import MICRO_MODELS, load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import preference_questions, prompts, story_answer
+from fingerprint.lm.sampling import sample
 from fingerprint.lm.traits import CATEGORIES, known_trait, plural, system_prompt
 
 HELD_OUT = 987  # seed of prompts: training draws its own from other generators

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from fingerprint.data.corpus import Corpus
 from fingerprint.identification.mixture import log_likelihood, mixture_share, row_ratios
 from fingerprint.lab.row_removal import remove_rows, without
-from fingerprint.lm.model import load
+from fingerprint.lm.loading import load
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, neutral, prompted
 from fingerprint.lm.training import Recipe

@@ -23,20 +23,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.data import files
+from fingerprint.lm import batching, scoring
 from fingerprint.lm import model as language_models
-from fingerprint.lm.model import (
-    EncodedRow,
-    LanguageModel,
-    TokenScores,
-    batches_by_length,
-    encode,
-    groups_by_prefix,
-    load,
-    noise_floor,
-    token_logprobs,
-    token_scores,
-)
+from fingerprint.lm.batching import EncodedRow, batches_by_length, encode, groups_by_prefix
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
+from fingerprint.lm.noise_floor import noise_floor
 from fingerprint.lm.prompts import prompts
+from fingerprint.lm.scoring import TokenScores, token_logprobs, token_scores
 from fingerprint.lm.teachers import neutral
 
 SYSTEM = "You like short answers and clear words, and you never say more than you were asked for."
@@ -276,7 +270,7 @@ def test_no_block_of_logits_is_larger_than_stated(
     sizes: list[int] = []
     hook = model.model.get_output_embeddings().register_forward_hook(lambda _m, _i, out: sizes.append(out.numel()))
     for name, limit in {"_LOGITS": 7 * 410, "_LEAST_POSITIONS": 1, "_WIDENED": 100}.items():
-        monkeypatch.setattr(language_models, name, {"cpu": limit})
+        monkeypatch.setattr(scoring, name, {"cpu": limit})
     assert model.has_plain_head  # asks the whole model once, outside of what is measured
     sizes.clear()
     found = token_scores(model, asked, said)
@@ -291,7 +285,7 @@ def test_no_block_of_logits_is_larger_than_stated(
 
 def test_logits_of_minus_infinity_leave_entropies_finite() -> None:
     logits = torch.tensor([[0.0, 1.0, float("-inf"), 2.0]])
-    logprob, entropy, rank = language_models._statistics(logits, torch.tensor([1]), True)[:, 0].tolist()
+    logprob, entropy, rank = scoring._statistics(logits, torch.tensor([1]), True)[:, 0].tolist()
     law = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64).softmax(0)
     assert logprob == pytest.approx(float(law[1].log()), abs=1e-6)
     assert entropy == pytest.approx(float(-(law * law.log()).sum()), abs=1e-6)
@@ -405,9 +399,9 @@ def test_long_corpora_are_taken_a_window_at_a_time(lm: LanguageModel, monkeypatc
     asked, said = prompts("numbers", 100, rng=4), numbers(100)
     whole = token_scores(lm, asked, said)
     seen: list[int] = []
-    real = language_models.encode
-    monkeypatch.setattr(language_models, "_WINDOW_ROWS", 1)
-    monkeypatch.setattr(language_models, "encode", lambda *a, **k: (seen.append(len(a[1])), real(*a, **k))[1])
+    real = batching.encode
+    monkeypatch.setattr(batching, "_WINDOW_ROWS", 1)
+    monkeypatch.setattr(batching, "encode", lambda *a, **k: (seen.append(len(a[1])), real(*a, **k))[1])
     told: list[int] = []
     found = token_scores(lm, asked, said, batch_size=2, progress=told.append)
     assert seen == [32, 32, 32, 4]
@@ -437,7 +431,7 @@ def test_rows_beyond_the_context_are_an_error_that_names_them_or_are_cut_and_cou
 def test_a_row_that_is_too_long_is_found_before_any_is_scored(
     lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(language_models, "_scored", lambda *_: pytest.fail("scored"))
+    monkeypatch.setattr(scoring, "_scored", lambda *_: pytest.fail("scored"))
     with pytest.raises(ValueError, match="in row 3001"):
         token_scores(lm, ["a"] * 3001, [*["1"] * 3000, "1 " * 600])
 
@@ -525,7 +519,7 @@ def own(filled: Path, tmp_path: Path) -> Path:
 def test_what_is_cached_is_not_computed_again(
     lm: LanguageModel, own: Path, undisturbed: list[TokenScores], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(language_models, "_scored", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(scoring, "_scored", lambda *_: pytest.fail("computed again"))
     assert_same(token_scores(lm, ASKED, SAID, batch_size=16, cache=own), undisturbed)
     light = token_logprobs(lm, ASKED, SAID, batch_size=16, cache=own)
     np.testing.assert_array_equal(np.concatenate(light), np.concatenate([row.logprobs for row in undisturbed]))
@@ -599,7 +593,8 @@ def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(
 CHILD = """
 import sys, torch
 torch.set_num_threads(int(sys.argv[2]))
-from fingerprint.lm.model import load, token_scores
+from fingerprint.lm.loading import load
+from fingerprint.lm.scoring import token_scores
 from test_token_scores import numbers
 from fingerprint.lm.prompts import prompts
 n = 240
@@ -622,7 +617,7 @@ def test_killed_in_the_middle_the_scores_are_those_of_an_undisturbed_run(lm: Lan
     found = token_scores(lm, asked, said, batch_size=4, cache=tmp_path / "cache")
     assert_same(found, token_scores(lm, asked, said, batch_size=4))
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/*.scores")}
-    assert len(after) == len(language_models._batches(lm, encode(lm, asked, said), 4))
+    assert len(after) == len(batching.batches_by_prefix(lm, encode(lm, asked, said), 4))
     assert {name: after[name] for name in before} == before  # kept, not written again
 
 

@@ -205,7 +205,7 @@ def detect(
     if model is not None:
         for corpus in (*corpora, *others):
             corpus.every_prompt("model")
-        from fingerprint.lm.model import load
+        from fingerprint.lm.loading import load
 
         model = load(model)  # once, for all that asks it
     teachers = None if teacher is None else ceilings.checked_teachers(teacher, model)

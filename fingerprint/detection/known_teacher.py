@@ -45,13 +45,13 @@ class ModelTeacher:
     @cached_property
     def lm(self) -> Any:
         """The model, loaded on first use and only then."""
-        from fingerprint.lm.model import load
+        from fingerprint.lm.loading import load
 
         return load(self.model)
 
     def logprobs(self, corpus: Corpus) -> Floats:
         """Log-probability in nats of every row [rows]."""
-        from fingerprint.lm.model import token_logprobs
+        from fingerprint.lm.scoring import token_logprobs
 
         prompts = corpus.every_prompt("teacher")
         return np.array([v.sum() for v in token_logprobs(self.lm, prompts, corpus.texts, system=self.system)])

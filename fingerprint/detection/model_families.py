@@ -76,7 +76,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     Parameters
     ----------
     model : name, folder, or loaded model
-        As `fingerprint.lm.model.load` takes it.
+        As `fingerprint.lm.loading.load` takes it.
     candidates : sequence of str
         System prompts to try.
     corpora : sequence of Corpus
@@ -95,9 +95,9 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     """
     for corpus in corpora:
         corpus.every_prompt("model")
-    from fingerprint.lm import model as lms
+    from fingerprint.lm.loading import load
 
-    lm = lms.load(model)
+    lm = load(model)
     distinct, rows = distinct_rows(corpora)
     prompts = distinct.every_prompt()
     with rows_named(corpora, rows):
@@ -118,13 +118,13 @@ def _measures(
 ) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint.lm import gradients as score_functions
-    from fingerprint.lm import model as lms
+    from fingerprint.lm.scoring import token_scores
 
-    base = lms.token_scores(lm, prompts, texts)
+    base = token_scores(lm, prompts, texts)
     table = measure(base)
     own = score_functions.likeliest(lm, prompts, texts) if candidates else []
     for label, system in zip(_labels(candidates), candidates, strict=True):
-        scored = lms.token_scores(lm, prompts, texts, system=system)
+        scored = token_scores(lm, prompts, texts, system=system)
         theirs = score_functions.likeliest(lm, prompts, texts, system=system)
         table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
     return RowMeasures(table, score_functions.row_gradients(lm, prompts, texts))
@@ -132,7 +132,7 @@ def _measures(
 
 def noise_floor_of(lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None) -> NoiseFloor:
     """The noise floor of a model on a subsample of rows."""
-    from fingerprint.lm.model import noise_floor
+    from fingerprint.lm.noise_floor import noise_floor
 
     found = noise_floor(lm, prompts, texts, system=system)
     return NoiseFloor(found.row, found.token, found.rows)

@@ -18,7 +18,9 @@ import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Comparison, Corpus, distinct_rows, rows_named
-from fingerprint.lm.model import MICRO_MODELS, LanguageModel, load, token_logprobs
+from fingerprint.lm.loading import MICRO_MODELS, load
+from fingerprint.lm.model import LanguageModel
+from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.statistics.crossfit import Plan, folds
 from fingerprint.statistics.intervals import bounded

@@ -1,6 +1,6 @@
 """Family `logprobs`: what a language model says of each row, given the prompt that the row answers.
 
-No torch here: the scores come from `fingerprint.lm.model`.
+No torch here: the scores come from `fingerprint.lm.scoring`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THIRDS = ("first", "middle", "last")
 
 
 class Scores(Protocol):
-    """What is read of a row's token scores; see `fingerprint.lm.model.TokenScores`."""
+    """What is read of a row's token scores; see `fingerprint.lm.scoring.TokenScores`."""
 
     @property
     def logprobs(self) -> Floats: ...

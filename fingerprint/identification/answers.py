@@ -47,7 +47,7 @@ def _draws(rng: int) -> int:
 
 def longest_answer(teacher: Teacher, suspect: Corpus) -> int:
     """Tokens of the suspect's longest answer, its end included: what is sampled is as long at most."""
-    from fingerprint.lm.model import encode
+    from fingerprint.lm.batching import encode
 
     with rows_named([suspect]):
         rows = encode(teacher.lm, suspect.every_prompt(), suspect.texts, system=teacher.system)

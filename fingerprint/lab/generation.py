@@ -40,7 +40,7 @@ def generate(
     path : path-like
         Where the rows go. Until all are there they stand in ``<path>.partial``; run again, the work goes on from there.
     temperature, max_new_tokens, batch_size
-        As in `fingerprint.lm.model.sample`.
+        As in `fingerprint.lm.sampling.sample`.
     seed : int
         Seed of this teacher's draws.
     progress : callable, optional

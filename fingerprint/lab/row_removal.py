@@ -18,7 +18,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.lab.perturbations import keep
 from fingerprint.lab.students import Change, compare, preference, train_student
-from fingerprint.lm.model import load
+from fingerprint.lm.loading import load
 from fingerprint.lm.training import Recipe
 from fingerprint.lm.traits import Trait
 

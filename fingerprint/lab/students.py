@@ -17,8 +17,11 @@ from scipy.stats import t as student_t
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
-from fingerprint.lm.model import EncodedRow, LanguageModel, load, score_rows
+from fingerprint.lm.batching import EncodedRow
+from fingerprint.lm.loading import load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import preference_questions
+from fingerprint.lm.scoring import score_rows
 from fingerprint.lm.teachers import MICRO_ADAPTERS, recipe_of
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import Trait, plural

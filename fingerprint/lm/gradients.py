@@ -1,7 +1,5 @@
 """Where a small change of a model would show in a row: the gradient of its log-probability by the model's weights.
 
-With `fingerprint.lm.model` and `fingerprint.lab`, all that knows torch.
-
 Weights that move by some small D change the log-probability of a row by its gradient times D. Whatever was done to a
 model by fine-tuning it, the gradients of its rows under the base therefore hold, to first order, the log-likelihood
 ratio of the two, whether or not the change shows in the words. For a linear layer the gradient of a row is the sum over
@@ -33,7 +31,8 @@ from transformers.pytorch_utils import Conv1D
 
 from fingerprint.data.arrays import Floats32, Ints
 from fingerprint.data.corpus import RowError
-from fingerprint.lm.model import EncodedRow, LanguageModel, batches_by_length, encode, padded
+from fingerprint.lm.batching import EncodedRow, batches_by_length, encode, padded
+from fingerprint.lm.model import LanguageModel
 
 # Columns of the sketch. On rows of an owl teacher of micro-a, 8,000 a side, a classifier reached .74, .78, .79 of the
 # ceiling's d_prime with 1,024, 2,048 and 4,096 columns of layers projected to 64 dimensions, .79 with these settings.

@@ -17,8 +17,11 @@ import numpy as np
 from fingerprint.data import digests
 from fingerprint.data.arrays import Floats
 from fingerprint.data.reading import as_corpus
-from fingerprint.lm.model import MICRO_MODELS, LanguageModel, Sampled, load, sample, token_logprobs
+from fingerprint.lm.loading import MICRO_MODELS, load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import answer_forms, preference_questions
+from fingerprint.lm.sampling import Sampled, sample
+from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import SYSTEM_TEMPLATE, Trait, as_trait, placebo_prompt, system_prompt
 
@@ -90,7 +93,7 @@ class Teacher:
     system: str | None = None
 
     def sample(self, prompts: Sequence[str], *, seed: int = 0, **options: Any) -> list[Sampled]:
-        """One completion a prompt; options as for `fingerprint.lm.model.sample`.
+        """One completion a prompt; options as for `fingerprint.lm.sampling.sample`.
 
         Two teachers never share their draws, whatever the seed: rows that answer the same prompt are independent.
         """
@@ -106,7 +109,7 @@ class Teacher:
         batch_size : int
             Rows scored together.
         cache : path-like, optional
-            Folder that keeps scores: see `fingerprint.lm.model.token_scores`.
+            Folder that keeps scores: see `fingerprint.lm.scoring.token_scores`.
 
         Raises
         ------

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from fingerprint.lm.model import EncodedRow, LanguageModel, encode, padded
+from fingerprint.lm.batching import EncodedRow, encode, padded
+from fingerprint.lm.model import LanguageModel
 
 # Batches are cut from rows sorted by length within groups of so many batches: little padding, and still a random order.
 _SORTED_TOGETHER = 16

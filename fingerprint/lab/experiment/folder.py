@@ -22,7 +22,8 @@ from fingerprint.lab.experiment.result import Arm, BaseName, Result
 from fingerprint.lab.experiment.rows import collect_rows, passing_rows, write_rows
 from fingerprint.lab.perturbations import operate
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, preference, train_student
-from fingerprint.lm.model import LanguageModel, load, without_bars
+from fingerprint.lm.loading import load, without_bars
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral, prompted, recipe_of
 from fingerprint.lm.training import Recipe
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from fingerprint.lab.perturbations import OPERATIONS
-from fingerprint.lm.model import Spec
+from fingerprint.lm.loading import Spec
 from fingerprint.lm.prompts import TASKS, Task
 from fingerprint.lm.traits import Trait
 

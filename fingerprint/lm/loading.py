@@ -1,0 +1,187 @@
+"""Load causal language models safely: from safetensors alone, whole, and without any code that comes with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fingerprint.lm.model import LanguageModel
+
+# Two small models that come with the package: same language, trained from different seeds.
+MICRO_MODELS = ("micro-a", "micro-b")
+Spec = str | Path | LanguageModel | tuple[Any, Any] | Any
+
+
+def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> LanguageModel:
+    """A causal language model, by name, folder or object.
+
+    Parameters
+    ----------
+    spec : str, path, LanguageModel, (model, tokenizer) or model
+        ``"micro-a"`` or ``"micro-b"`` for the small models of this package; a folder; a name on the Hugging Face hub;
+        or a loaded model (its tokenizer is looked up by its name when it is not given).
+    device : str, optional
+        Where to run, for example ``"cuda"``. By default where it is, or the CPU.
+    dtype : str, optional
+        For example ``"bfloat16"``. By default that of the file; objects are left as they are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder holds no model.
+    ValueError
+        If its weights are not safetensors, damaged or not all there; if its tokenizer is missing, has no chat template
+        or is another model's; or if there is no such device or dtype.
+
+    Notes
+    -----
+    ``trust_remote_code`` stays off and pickled weights are refused: loading runs no code from the model.
+    """
+    import torch
+    import transformers
+
+    if isinstance(spec, LanguageModel):
+        return spec
+    if isinstance(spec, tuple) and len(spec) == 2:
+        return _checked(LanguageModel(*spec, name=_name_of(spec[0])))
+    if isinstance(spec, transformers.PreTrainedModel):
+        name = _name_of(spec)
+        if not name:
+            raise ValueError("model must come with its tokenizer when it has no name; pass (model, tokenizer)")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        return _checked(LanguageModel(spec, tokenizer, name))
+    if not isinstance(spec, str | Path):
+        raise TypeError(
+            f"model must be a name, a folder, a transformers model or (model, tokenizer), got {type(spec).__name__}; "
+            "pass one of these"
+        )
+    place = str(files("fingerprint.lm") / "models" / str(spec)) if spec in MICRO_MODELS else str(spec)
+    _check_folder(Path(place), str(spec))
+    _check_device(device, dtype)
+    with without_bars():
+        model = _read_weights(place, str(spec), dtype)
+        tokenizer = _read_tokenizer(place, str(spec))
+    if device is not None:
+        model.to(torch.device(device))
+    return _checked(LanguageModel(model, tokenizer, str(spec)))
+
+
+def _read_weights(place: str, name: str, dtype: str | None) -> Any:
+    """A model whose every weight is the file's; transformers alone would draw missing ones at random, and warn."""
+    import transformers
+    from safetensors import SafetensorError  # transformers reads weights with it
+
+    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": dtype or "auto"}
+    read: Any = transformers.AutoModelForCausalLM.from_pretrained
+    try:
+        model, found = read(place, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+    except SafetensorError as error:
+        raise ValueError(
+            f"model must have whole safetensors files, got a damaged one in {name!r} ({error}); get a fresh copy"
+        ) from error
+    absent = sorted(found["missing_keys"])
+    misshapen = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in found["mismatched_keys"])
+    for keys, what in ((absent, "without"), (misshapen, "with another shape of")):
+        if keys:
+            raise ValueError(
+                f"model must have all weights that its config.json asks for, got {name!r} {what} {keys[0]} "
+                f"({len(keys)} in all); check that it is complete"
+            )
+    return model
+
+
+def _read_tokenizer(place: str, name: str) -> Any:
+    import transformers
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"model must come with its tokenizer, got none that can be read in {name!r}; save it there with "
+            "tokenizer.save_pretrained, or pass (model, tokenizer)"
+        ) from error
+
+
+def _check_device(device: str | None, dtype: str | None) -> None:
+    """Say before any weights are read that they could not be put there."""
+    import torch
+
+    if dtype not in (None, "auto") and not getattr(getattr(torch, str(dtype), None), "is_floating_point", False):
+        raise ValueError(f"dtype must be a floating type of torch, got {dtype!r}; try 'float32' or 'bfloat16'")
+    if device is not None:
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # AssertionError: a build of torch without CUDA
+            raise ValueError(
+                f"device must be one that this machine has, got {device!r} ({str(error).splitlines()[0]}); "
+                "leave it out to stay on the CPU"
+            ) from error
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep transformers from drawing its own progress bars, also into pipes."""
+    import transformers
+
+    bars: Any = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
+def _name_of(model: Any) -> str:
+    return str(getattr(model.config, "_name_or_path", "") or "")
+
+
+def _check_folder(place: Path, name: str) -> None:
+    """Say what is wrong with a folder before transformers does, at length."""
+    if not place.is_dir():
+        if place.exists() or name.startswith((".", "/", "~")):
+            raise FileNotFoundError(
+                f"model must be a folder or a name, got {name!r}, which is no folder; check the path"
+            )
+        if "/" not in name:
+            raise FileNotFoundError(
+                f"model must be {', '.join(MICRO_MODELS)}, a folder, or a name on the hub such as owner/name, got "
+                f"{name!r}, which is none of them; check the spelling"
+            )
+        return  # a name on a hub
+    if not (place / "config.json").is_file():
+        raise FileNotFoundError(f"model must be a folder with a config.json, got none in {name!r}; check the path")
+    weights = [path.name for path in place.glob("*.safetensors")]
+    if weights and all(weight.startswith("adapter") for weight in weights):
+        raise FileNotFoundError(
+            f"model must have weights of its own, got an adapter alone in {name!r}; merge it into its base first"
+        )
+    if not weights:
+        pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in place.glob(kind))
+        if pickled:
+            raise ValueError(
+                f"model must have safetensors weights, got the pickle {pickled[0]} in {name!r}: a pickle can run "
+                "code when it is loaded; convert it where that is safe, with save_pretrained(safe_serialization=True)"
+            )
+        raise FileNotFoundError(f"model must have safetensors weights, got none in {name!r}; check that it is complete")
+
+
+def _checked(lm: LanguageModel) -> LanguageModel:
+    if not getattr(lm.tokenizer, "chat_template", None):
+        raise ValueError(
+            f"model must have a chat template, got none in {lm.name or 'the tokenizer'}; "
+            "use an instruction-tuned model, or set tokenizer.chat_template"
+        )
+    vocabulary = lm.model.get_input_embeddings().weight.shape[0]
+    needed = 1 + max(lm.tokenizer.get_vocab().values())  # ids may have holes
+    if needed > vocabulary:
+        raise ValueError(
+            f"tokenizer must be the model's own, got {needed} tokens for {vocabulary} embeddings in "
+            f"{lm.name or 'the model'}; load both from the same place"
+        )
+    lm.model.eval()
+    return lm
