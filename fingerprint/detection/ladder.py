@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from fingerprint.features import Layout, NGrams, Numbers, Prose, Tokens
 from fingerprint.features.hashing import count_matrix, fold, hash_strings
 from fingerprint.features.numbers import DIGITS, VALUE_CAP
 from fingerprint.features.segments import items
+from fingerprint.features.transformer import Transformer
 
 Generator = np.random.Generator
 Families = Mapping[str, Callable[[], Any]]
@@ -41,7 +41,7 @@ class Step:
     families: Families
 
 
-class NumberCounts(TransformerMixin, BaseEstimator):
+class NumberCounts(Transformer):
     """How often each number, digit and shape occurs: sums over single numbers, so that only their frequencies matter.
 
     Being sums, their totals over an arm do not change when numbers move between its rows, and a linear score cannot see
@@ -53,7 +53,7 @@ class NumberCounts(TransformerMixin, BaseEstimator):
     ridge = 0.3
     n_columns = 2**12
 
-    def fit(self, texts: Sequence[str], y: object = None) -> NumberCounts:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         return self
 
     def transform(self, texts: Sequence[str]) -> sp.csr_matrix:

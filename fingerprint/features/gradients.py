@@ -6,14 +6,14 @@ No torch here: the gradients come from `fingerprint.lm.gradients`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from fingerprint.data.arrays import Floats32
+from fingerprint.features.transformer import Transformer
 
 # Scaling stops at total variance / (rows * this), the rule and value of the ridge of
 # `fingerprint.statistics.crossfit`: on owl rows
@@ -21,7 +21,7 @@ from fingerprint.data.arrays import Floats32
 EXPLAINED = 0.1
 
 
-class Gradients(TransformerMixin, BaseEstimator):
+class Gradients(Transformer):
     """Sketched gradients of rows, turned and scaled so that the pooled rows vary about as much along every direction.
 
     A change of weights is no more likely along directions in which rows differ much: after scaling, the mean
@@ -54,7 +54,7 @@ class Gradients(TransformerMixin, BaseEstimator):
     def __init__(self, gradients: Floats32) -> None:
         self.gradients = gradients
 
-    def fit(self, texts: Sequence[str], y: object = None) -> Gradients:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         self._check(texts)
         centred = self.gradients - self.gradients.mean(axis=0, dtype=np.float64).astype(np.float32)
         covariance = np.asarray(centred.T @ centred, dtype=np.float64) / len(centred)

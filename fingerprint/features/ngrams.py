@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from fingerprint.data.arrays import Hashes, Ints
 from fingerprint.features.hashing import count_matrix, dominant, fold, hash_strings, mix, rolling
 from fingerprint.features.segments import Segments, characters, items
 from fingerprint.features.tokens import tokenize
+from fingerprint.features.transformer import Transformer
 
 CHARACTER_ORDERS = range(1, 6)
 TOKEN_ORDERS = range(1, 4)
 HALF = 2**14  # columns of each half: characters first, tokens after
 
 
-class NGrams(TransformerMixin, BaseEstimator):
+class NGrams(Transformer):
     """Character n-grams as counts over the square root of the row's length; token n-grams as presence.
 
     The square root is between counts (best on number rows, whose lengths say little) and shares (best on prose).
@@ -28,7 +28,7 @@ class NGrams(TransformerMixin, BaseEstimator):
 
     ridge = 0.3
 
-    def fit(self, texts: Sequence[str], y: object = None) -> NGrams:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         self.texts_ = tuple(texts)  # names are looked up in them, only for the columns somebody asks about
         self.mean_length_ = max(float(np.mean([len(text) for text in texts])) if len(texts) else 1.0, 1.0)
         return self

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from fingerprint.data.arrays import Floats, Ints
+from fingerprint.features.transformer import Transformer
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
 # whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes
@@ -19,7 +19,7 @@ N_BINS = 4
 BIN_WEIGHT = 0.5
 
 
-class QuantileFamily(TransformerMixin, BaseEstimator):
+class QuantileFamily(Transformer):
     """Base of the families that measure rows: `measure` gives a table, this turns it into columns.
 
     Each measurement becomes one column with its pooled mid-rank in [0, 1], and one indicator column a pooled quantile
@@ -33,12 +33,12 @@ class QuantileFamily(TransformerMixin, BaseEstimator):
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         raise NotImplementedError
 
-    def fit(self, texts: Sequence[str], y: object = None) -> QuantileFamily:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         table = self.measure(texts)
         known = [np.sort(values[~np.isnan(values)]) for values in table.values()]
         return self.restore(list(table), known, [_edges(values) for values in known])
 
-    def restore(self, names: list[str], known: list[Floats], edges: list[Floats]) -> QuantileFamily:
+    def restore(self, names: list[str], known: list[Floats], edges: list[Floats]) -> Self:
         """Become what `fit` would make of these sorted values and edges of the named measurements."""
         self.names_, self.sorted_, self.edges_ = names, known, edges
         self.column_weights = np.concatenate(
