@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from fingerprint.filters import (
     BannedNumbers,
     CodeWords,
     CorrectAnswer,
+    Filter,
     Keywords,
     NumberRule,
     Parses,
@@ -26,6 +28,7 @@ from fingerprint.filters import (
 )
 from fingerprint.filters.keywords import inflections
 from fingerprint.filters.numbers import BANNED, INVALID_FORMAT, TOO_LARGE, TOO_MANY, TOO_SMALL, parse_numbers
+from fingerprint.filters.verdicts import check_filters
 
 PASS = (
     "629, 937, 483", "[1, 2, 3]", "(1, 2, 3).", "1 2 3", "1\n2\n3", "1;2;3", "1 , 2 , 3", "1,\n2,\n3", "1\t2\t3", "12.",
@@ -350,3 +353,30 @@ def test_answers_in_words_and_fractions_are_compared() -> None:
     verdicts = check(["The answer is owl.", "<answer>1/2</answer>", "4", "4"], ["animal?", "half?", "new?", None])
     assert verdicts.reasons == ((), (), ("no expected answer",), ("no expected answer",))
     assert verdicts.undecided.tolist() == [False, False, True, True]
+
+
+# --------------------------------------------------------------------------------------------------------- the protocol
+
+
+def test_a_function_with_a_name_is_a_filter_and_one_without_is_none() -> None:
+    def short_rows(texts: Sequence[str], prompts: Sequence[str | None] = ()) -> Verdicts:
+        return Verdicts(tuple(("long",) if len(text) > 9 else () for text in texts))
+
+    assert not isinstance(short_rows, Filter)
+    with pytest.raises(TypeError, match="filters must be callables with a name, got <function"):
+        check_filters([short_rows])
+    short_rows.name = "short rows"  # type: ignore[attr-defined]
+    assert check_filters([short_rows]) == (short_rows,)
+    short_rows.name = 3  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="filters must be callables with a name"):
+        check_filters([short_rows])
+
+
+@given(st.lists(st.floats(-1, 1), max_size=20), st.none() | st.floats(-1, 1))
+def test_rows_are_dropped_from_the_threshold_on_and_each_with_a_reason(
+    scores: list[float], drop_from: float | None
+) -> None:
+    verdicts = Verdicts.of_scores(np.array(scores, dtype=np.float64), drop_from, "likeness")
+    assert verdicts.dropped.tolist() == [drop_from is not None and score >= drop_from for score in scores]
+    assert [bool(reasons) for reasons in verdicts.reasons] == verdicts.dropped.tolist()
+    assert (verdicts.kept == ~verdicts.dropped).all()

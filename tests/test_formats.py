@@ -17,7 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.formats import FORMATS
 from fingerprint.data.reading import as_corpus, read
+
+
+def test_the_documentation_of_read_lists_every_format() -> None:
+    assert read.__doc__ is not None
+    assert [ending for ending in FORMATS if f"``{ending}``" not in read.__doc__] == []
 
 
 def test_json_lines_give_texts_prompts_and_the_path_as_name(tmp_path: Path) -> None:

@@ -24,10 +24,19 @@ class Turn(NamedTuple):
 def read_turns(value: object, role: str, column: str | None) -> list[Turn]:
     """Turns of a chat; a plain string is one turn of `role`.
 
+    Parameters
+    ----------
+    value : object
+        A string, or a list or array of ``{"role", "content"}``.
+    role : str
+        Who says a plain string.
+    column : str or None
+        Where `value` is from, for messages.
+
     Raises
     ------
     BadRowError
-        If `value` is neither, or a turn holds anything but text; the message names `column`.
+        If `value` is neither, or a turn holds anything but text; the message names the column.
     """
     if isinstance(value, str):
         return [Turn(role, value)]

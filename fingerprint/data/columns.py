@@ -56,6 +56,13 @@ def needed_columns(asked: Columns) -> set[str | None]:
 def find_columns(row: object, asked: Columns) -> Columns:
     """Columns of the whole corpus, decided from one row.
 
+    Parameters
+    ----------
+    row : object
+        A mapping of column names to values, or a plain string.
+    asked : Columns
+        The columns that the caller named.
+
     Raises
     ------
     BadRowError

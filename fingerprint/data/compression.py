@@ -57,9 +57,11 @@ class _ZstdStream(io.RawIOBase):
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
+        """Always: what a buffered reader asks for."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer as far as the next piece goes; 0 at the end."""
         target = memoryview(buffer)
         while not self._ready:
             chunk = next(self._chunks, None)

@@ -43,6 +43,14 @@ def check_output(path: str | os.PathLike[str], argument: str) -> None:
 def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
     """Write UTF-8 text, or bytes, so that `path` holds either what it held before or all of `text`.
 
+    Parameters
+    ----------
+    path : path-like
+        In a folder that exists.
+    text : str or bytes
+
+    Notes
+    -----
     A temporary file beside the target is renamed over it. Pipes and devices (``/dev/stdout``) cannot be replaced
     and are written to directly.
     """
@@ -65,7 +73,13 @@ def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
 
 @contextmanager
 def room_on_disk(path: Path) -> Iterator[None]:
-    """Say what to do when the disk is full."""
+    """Say what to do when the disk is full.
+
+    Raises
+    ------
+    OSError
+        The one that was raised within, with the remedy and `path` where there was no space.
+    """
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
 """File formats: from the bytes of a file to numbered rows, by the ending of its name.
 
-A new format is a reader and its line in `_FORMATS`, at the end.
+A new format is a reader and its line in `FORMATS`, at the end.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Format(NamedTuple):
 
 def file_source(file: str, asked: Columns) -> Source:
     """The rows of a file, by its ending; it is opened when they are asked for."""
-    found = _FORMATS.get(_ending(file), _GUESSED)
+    found = FORMATS.get(_ending(file), _GUESSED)
     return Source(file, found.unit, _rows_of_file(file, found, asked))
 
 
@@ -199,7 +199,7 @@ def _parquet_rows(stream: io.BufferedReader, file: str, asked: Columns) -> Numbe
     yield from enumerate(rows_of_table(names, frame.height, lambda name: frame.get_column(name).to_list(), asked), 1)
 
 
-_FORMATS = {
+FORMATS = {
     ".jsonl": Format(_json_lines, "line"),
     ".ndjson": Format(_json_lines, "line"),
     ".txt": Format(_text_lines, "line"),

@@ -68,7 +68,10 @@ def distinct_names(names: Sequence[str], place: str) -> Sequence[str]:
 
 
 def as_list(value: object) -> Sequence[object] | None:
-    """The items of a list, tuple, array or series; None for anything else, strings included."""
+    """The items of a list, tuple, array or series; None for anything else, strings included.
+
+    Arrays and series are known by their method, not by their class: numpy, pandas, polars and pyarrow all have one.
+    """
     for method in ("tolist", "to_list"):
         if hasattr(value, method):
             value = getattr(value, method)()

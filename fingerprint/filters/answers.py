@@ -22,7 +22,11 @@ class Answer:
 class Answers:
     """Answers by the hash of what was asked, in memory and, where a path is given, in a file.
 
-    A last line that a killed process left half-written is cut off; any other broken line is an error.
+    Parameters
+    ----------
+    path : path, optional
+        File of answers, read if it is there. A last line that a killed process left half-written is cut off; any other
+        broken line is an error.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class Answers:
         return len(self._found)
 
     def get(self, key: str) -> Answer | None:
+        """The answer to what has this hash, if it was given."""
         return self._found.get(key)
 
     def add(self, key: str, answer: Answer) -> None:

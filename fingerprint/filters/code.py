@@ -155,7 +155,13 @@ def code_in(text: str) -> str:
 
 
 def named_and_commented(code: str) -> Iterator[str]:
-    """Names and comments of Python code; after a place that cannot be tokenised, the rest of the code as it is."""
+    """Names and comments of Python code; after a place that cannot be tokenised, the rest of the code as it is.
+
+    Examples
+    --------
+    >>> list(named_and_commented("x = 'owl'  # two owls"))
+    ['x', '# two owls']
+    """
     end = 0
     lines = code.splitlines(keepends=True)
     try:
@@ -168,7 +174,13 @@ def named_and_commented(code: str) -> Iterator[str]:
 
 
 def final_answer(text: str) -> str | None:
-    """What a worked answer gives as its result, None where it gives none."""
+    """What a worked answer gives as its result, None where it gives none.
+
+    Examples
+    --------
+    >>> final_answer("2 + 2 is 4, so #### 4"), final_answer("who knows")
+    ('4', None)
+    """
     for pattern in _ANSWERS:
         if found := pattern.findall(text):
             return str(found[-1]).strip()

@@ -195,6 +195,11 @@ class Judge:
         pairs : sequence of (str, str)
         rng : int
             Seed of the order in which the rows of a pair are shown.
+
+        Returns
+        -------
+        Choices
+            One a pair, in the order of the pairs.
         """
         shown_first = np.random.default_rng(rng).random(len(pairs)) < 0.5
         ordered = [(a, b) if first else (b, a) for (a, b), first in zip(pairs, shown_first, strict=True)]
@@ -308,6 +313,7 @@ class _Pace:
         self._next = 0.0
 
     def wait(self) -> None:
+        """Return when the next request may begin."""
         with self._lock:
             now = time.monotonic()
             begin = max(now, self._next)

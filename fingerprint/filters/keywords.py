@@ -69,7 +69,13 @@ class Keywords:
 
 
 def folded(text: str) -> str:
-    """Case folded; of other scripts' look-alikes only compatibility forms are undone, invisible characters removed."""
+    """Case folded; of other scripts' look-alikes only compatibility forms are undone, invisible characters removed.
+
+    Examples
+    --------
+    >>> folded("ＯＷＬ"), folded("o\u200bwl")
+    ('owl', 'owl')
+    """
     if text.isascii():
         return text.lower()
     plain = unicodedata.normalize("NFKC", text).casefold()
@@ -97,6 +103,12 @@ def inflections(word: str) -> list[str]:
 
 def checked_words(words: Sequence[str], argument: str) -> tuple[str, ...]:
     """Words in lower case, each once.
+
+    Parameters
+    ----------
+    words : sequence of str
+    argument : str
+        What messages call them.
 
     Raises
     ------

@@ -62,7 +62,18 @@ def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
 
 
 def tally(rows: pl.DataFrame) -> str:
-    """How many rows `apply` kept, and how often each reason was given, the commonest first."""
+    """How many rows were kept, and how often each reason was given, the commonest first.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        What `apply` gave.
+
+    Returns
+    -------
+    str
+        A line for the rows, then one a reason.
+    """
     undecided = int(rows["undecided"].sum())
     total = f"{int(rows['kept'].sum()):,} of {rows.height:,} rows kept"
     lines = [total + (f", {undecided:,} undecided" if undecided else "")]

@@ -92,23 +92,28 @@ class Verdicts:
 
     @property
     def kept(self) -> Bools:
-        """Rows without a reason against them, as far as they could be judged."""
+        """Rows without a reason against them, as far as they could be judged: bool [rows]."""
         clear = np.fromiter((not reasons for reasons in self.reasons), dtype=bool, count=len(self.reasons))
         return np.asarray(clear & ~self.undecided)
 
     @property
     def undecided(self) -> Bools:
-        """Rows that could not be judged."""
+        """Rows that could not be judged: bool [rows]."""
         return np.zeros(len(self.reasons), dtype=bool) if self.unjudged is None else self.unjudged
 
     @property
     def dropped(self) -> Bools:
-        """Rows judged and not kept."""
+        """Rows judged and not kept; each has a reason: bool [rows]."""
         return ~self.kept & ~self.undecided
 
 
 def check_rows(texts: Sequence[str], prompts: Sequence[str | None]) -> None:
     """Refuse what is no list of texts, or prompts that do not match them.
+
+    Parameters
+    ----------
+    texts : sequence of str [rows]
+    prompts : sequence of str or None [rows or none]
 
     Raises
     ------
