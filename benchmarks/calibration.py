@@ -37,18 +37,20 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint.data.corpus import Comparison, Corpus, pair, survivors
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection import ladder
 from fingerprint.detection.detect import PLANTED_AUCS, PRIOR, bag_intervals, permute
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
+from fingerprint.features.scaling import family_matrix, scaled
 from fingerprint.filters import BannedNumbers, Filter
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.report.results import Estimate
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import block_rows, family_matrix, gram, scaled
-from fingerprint.statistics.intervals import auc_interval, paired_interval
+from fingerprint.statistics.auc import N_FOLDS, fold_auc, roc_auc
+from fingerprint.statistics.comparison import Comparison, pair, survivors
+from fingerprint.statistics.crossfit import Scores, cross_fit, folds
+from fingerprint.statistics.effect_size import rows_for_trained_detector
+from fingerprint.statistics.intervals import Estimate, auc_interval, paired_interval
+from fingerprint.statistics.permutation import Relabellings, gram, permutation_test, pvalue
 
 JOINT_LEVEL = 1e-3
 
@@ -122,11 +124,11 @@ def pvalue_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int
     comparison = pair(suspect, reference, seed=seed)
     families = choose("auto", comparison.texts)
     kernels = {
-        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
+        name: gram(comparison.units(family_matrix(family, comparison.texts, name).values))
         for name, family in families.items()
     }
-    relabellings = inference.Relabellings.draw(comparison, n_permutations, np.random.default_rng([seed, 1]))
-    return inference.permutation_test(kernels, relabellings).pvalue
+    relabellings = Relabellings.draw(comparison.design, n_permutations, np.random.default_rng([seed, 1]))
+    return permutation_test(kernels, relabellings).pvalue
 
 
 def null_pvalue(job: tuple[Cell, int]) -> float:
@@ -248,15 +250,15 @@ def suite_pvalue(job: tuple[Setting, int]) -> float:
 def null_pvalue_of(comparison: Comparison, families: dict[str, Any], setting: Setting, seed: int) -> float:
     """The library's own test of these families, and of the prior where there is one."""
     matrices = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
-    units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     if setting.prior is not None:
         score = prior_detector(setting.prior).decision_function(comparison.texts)
-        units[PRIOR] = block_rows(comparison, sp.csr_matrix(score[:, None].astype(np.float32)))
-    test = permute(units, inference.Relabellings.draw(comparison, 199, np.random.default_rng([seed, 1])))
+        units[PRIOR] = comparison.units(sp.csr_matrix(score[:, None].astype(np.float32)))
+    test = permute(units, Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1])))
     if setting.alone is None:
         return test.pvalue
     # A family that does not vary between these rows is left out by the test, and rejects nothing.
-    return inference.pvalue(test.parts[setting.alone]) if setting.alone in test.parts else 1.0
+    return pvalue(test.parts[setting.alone]) if setting.alone in test.parts else 1.0
 
 
 @lru_cache
@@ -280,8 +282,8 @@ def half_pvalue(suspect: Corpus, reference: Corpus, seed: int) -> float:
     fitted = Detector(["numbers"], fast=True, holdout=0.0).fit(joined, labels)
     comparison = pair(testing[0], testing[1], seed=seed)
     score = fitted.decision_function(comparison.texts)
-    units = {PRIOR: block_rows(comparison, sp.csr_matrix(score[:, None].astype(np.float32)))}
-    return permute(units, inference.Relabellings.draw(comparison, 199, np.random.default_rng([seed, 1]))).pvalue
+    units = {PRIOR: comparison.units(sp.csr_matrix(score[:, None].astype(np.float32)))}
+    return permute(units, Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1]))).pvalue
 
 
 def _of_prompts(corpus: Corpus, prompts: set[str], inside: bool) -> Corpus:
@@ -298,15 +300,15 @@ def statistic_rejections(job: tuple[int, int]) -> int:
     drawn = simulated_pair(SUITE_PROMPTS, tilt="none", rng=4_000_000 + base)
     comparison = pair(drawn.suspect, drawn.reference)
     units = {
-        name: block_rows(comparison, family_matrix(family, comparison.texts, name).values)
+        name: comparison.units(family_matrix(family, comparison.texts, name).values)
         for name, family in choose("auto", comparison.texts).items()
     }
     rejected = 0
     for run in range(runs):
-        drawn_labels = inference.Relabellings.draw(
+        drawn_labels = Relabellings.draw(
             comparison, STATISTIC_PERMUTATIONS + 1, np.random.default_rng([base, run])
         )
-        anew = inference.Relabellings(drawn_labels.kind, drawn_labels.contrasts[1:])  # a random labelling comes first
+        anew = Relabellings(drawn_labels.design, drawn_labels.contrasts[1:])  # a random labelling comes first
         rejected += permute(units, anew).pvalue <= 0.001
     return rejected
 
@@ -467,12 +469,12 @@ FRESH_PAIRS = 1000  # fresh rows on which the models' expected auc is taken, a f
 FRESH_SETS = 120
 
 
-def cross_fitted(comparison: Comparison, fold: np.ndarray | None = None) -> scoring.Scores:
+def cross_fitted(comparison: Comparison, fold: np.ndarray | None = None) -> Scores:
     matrices = {
         name: family_matrix(family, comparison.texts, name).values
         for name, family in choose("auto", comparison.texts).items()
     }
-    return scoring.cross_fit(comparison, {name: m for name, m in matrices.items() if m.shape[1]}, fold=fold)
+    return cross_fit(comparison, {name: m for name, m in matrices.items() if m.shape[1]}, fold=fold)
 
 
 FIXED_ROWS, FIXED_SETS, FIXED_D_PRIME = 1000, 300, 0.3
@@ -501,19 +503,19 @@ def fresh_values(job: tuple[CoverageCell, int]) -> list[float]:
     Fresh pairs come from one law without prompt effects: a pair's rows are as any two rows.
     """
     cell, seed = job
-    n_train = cell.n_pairs * (scoring.N_FOLDS - 1) // scoring.N_FOLDS
+    n_train = cell.n_pairs * (N_FOLDS - 1) // N_FOLDS
     drawn = simulated_pair(n_train + FRESH_PAIRS, rng=10_000_000 + seed, **cell.options)
     comparison = pair(drawn.suspect, drawn.reference)
     n_groups = int(comparison.group.max()) + 1
     of_group = np.zeros(n_groups, dtype=np.int64)  # fold 0 holds the fresh rows
     train = np.random.default_rng(seed).permutation(n_groups)[:n_train]
-    of_group[train] = 1 + np.arange(n_train) % (scoring.N_FOLDS - 1)
+    of_group[train] = 1 + np.arange(n_train) % (N_FOLDS - 1)
     scores = cross_fitted(comparison, of_group[comparison.group])
-    fresh, suspect = scores.fold == 0, comparison.suspect
+    fresh, suspect = scores.arms.fold == 0, comparison.suspect
     arms = [[v[fresh & arm] for arm in (suspect, ~suspect)] for v in (scores.stacked, scores.families["numbers"])]
     bags = [np.mean(rows[: len(rows) // BAG * BAG].reshape(-1, BAG), axis=1) for rows in arms[0]]
-    area = scoring.auc(*arms[0])
-    return [area, area, scoring.auc(*arms[1]), scoring.auc(*bags)]
+    area = roc_auc(*arms[0])
+    return [area, area, roc_auc(*arms[1]), roc_auc(*bags)]
 
 
 def fixed_intervals(seed: int) -> list[tuple[float, float]]:
@@ -522,7 +524,7 @@ def fixed_intervals(seed: int) -> list[tuple[float, float]]:
     names = [str(i) for i in range(FIXED_ROWS)]
     comparison = pair(Corpus(tuple(f"s{i}" for i in names), name="suspect"), Corpus(tuple(names), name="reference"))
     values = rng.standard_normal(2 * FIXED_ROWS) + FIXED_D_PRIME * comparison.suspect
-    scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 1.0, {})
+    scores = Scores.fixed(comparison.arms(folds(comparison)), values)
     bags = {bag.k: bag.auc for bag in bag_intervals(scores, np.random.default_rng([seed, 2]))}
     return ends(auc_interval(scores), bags[BAG])
 
@@ -584,7 +586,7 @@ def reached(job: tuple[str, int, int]) -> dict[str, float]:
     scores = cross_fitted(pair(drawn.suspect, drawn.reference))
     values = {**scores.families, "stack": scores.stacked}
     return {
-        name: float(np.sqrt(2) * ndtri(scoring.fold_auc(scores, v).value)) / drawn.d_prime for name, v in values.items()
+        name: float(np.sqrt(2) * ndtri(fold_auc(scores.arms, v).value)) / drawn.d_prime for name, v in values.items()
     }
 
 
@@ -633,13 +635,13 @@ def trained_detector_detects(job: tuple[str, float, int]) -> bool:
     n_groups = int(comparison.group.max()) + 1
     of_group = np.zeros(n_groups, dtype=np.int64)
     train = np.random.default_rng(seed).permutation(n_groups)[:n_train]
-    of_group[train] = 1 + np.arange(n_train) % (scoring.N_FOLDS - 1)
+    of_group[train] = 1 + np.arange(n_train) % (N_FOLDS - 1)
     scores = cross_fitted(comparison, of_group[comparison.group])
-    fresh = scores.fold == 0
+    fresh = scores.arms.fold == 0
     suspect = scores.stacked[fresh & comparison.suspect]
     reference = scores.stacked[fresh & ~comparison.suspect]
-    d = float(np.sqrt(2) * ndtri(scoring.auc(suspect, reference)))
-    rows = inference.rows_for_trained_detector(d, 0.8, 0.05)
+    d = float(np.sqrt(2) * ndtri(roc_auc(suspect, reference)))
+    rows = rows_for_trained_detector(d, 0.8, 0.05)
     if rows is None:
         return False
     rng = np.random.default_rng(seed)

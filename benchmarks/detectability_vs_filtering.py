@@ -32,7 +32,8 @@ import fingerprint
 from fingerprint.filters import named
 from fingerprint.report.formatting import figure, probability, with_interval
 from fingerprint.report.report import Report
-from fingerprint.report.results import Estimate, FilterResult
+from fingerprint.report.results import FilterResult
+from fingerprint.statistics.intervals import Estimate
 
 HEADER = (
     "pair", "filter", "removed %, suspect / reference", "own AUROC", "own, bags of 16", "own p", "pairs (or rows) kept",

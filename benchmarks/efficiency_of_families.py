@@ -22,16 +22,17 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection import known_teacher as ceilings
 from fingerprint.detection.model_families import FAMILIES, STUDENT, ReadCorpora, read_corpora
 from fingerprint.detection.student_scores import student_scores
 from fingerprint.features import choose
+from fingerprint.features.scaling import family_matrix, mean_zero
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral, prompted
 from fingerprint.lm.traits import known_trait
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.block_sums import family_matrix, mean_zero
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.crossfit import cross_fit
 
 RIGHT, WRONG = "micro-a", "micro-b"
 MAKERS = {"finetuned": finetuned, "prompted": prompted}
@@ -70,8 +71,8 @@ def efficiencies(
             for name, family in read.families(comparison).items():
                 matrices[name] = family_matrix(family, comparison.texts, name)
         varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
-        scores = scoring.cross_fit(comparison, varying, mean_zero=mean_zero(matrices), fitted=fitted)
-        result = ceilings.ceiling(cut, scores)
+        scores = cross_fit(comparison, varying, mean_zero=mean_zero(matrices), fitted=fitted)
+        result = ceilings.ceiling(cut, comparison, scores)
         found.setdefault("ceiling", (f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}", None))
         for item in result.efficiencies:
             label = item.detector if not base else f"{item.detector}, {base}"

@@ -48,7 +48,7 @@ from fingerprint.lm.loading import load
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral
 from fingerprint.lm.traits import CATEGORIES, known_trait
-from fingerprint.statistics.permutation import exact_interval
+from fingerprint.statistics.intervals import exact_interval
 
 MOST_TOKENS = 48
 LONG = 256  # tokens that nearly all answers end within

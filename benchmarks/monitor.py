@@ -31,12 +31,13 @@ from scipy.special import logsumexp
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection.detect import permute
 from fingerprint.detector import monitor
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
-from fingerprint.statistics.block_sums import block_rows, family_matrix
+from fingerprint.features.scaling import family_matrix
+from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.permutation import Relabellings
 
 ALPHA = 0.05
@@ -82,10 +83,10 @@ def fixed_power(pool: Pool, n: int, draws: int) -> float:
         prompts, suspect, reference = zip(*drawn, strict=True)
         comparison = pair(Corpus(suspect, prompts), Corpus(reference, prompts, name="reference"))
         units = {
-            name: block_rows(comparison, family_matrix(family, comparison.texts, name).values)
+            name: comparison.units(family_matrix(family, comparison.texts, name).values)
             for name, family in choose("auto", comparison.texts).items()
         }
-        relabellings = Relabellings.draw(comparison, 499, np.random.default_rng([draw, 6]))
+        relabellings = Relabellings.draw(comparison.design, 499, np.random.default_rng([draw, 6]))
         rejected += permute(units, relabellings).pvalue <= ALPHA
     return rejected / draws
 

@@ -38,11 +38,13 @@ from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 import fingerprint
-from fingerprint.data.corpus import MAX_BLOCKS, MIN_SHARED, Comparison, Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.features import choose
+from fingerprint.features.scaling import FamilyMatrix, family_matrix
 from fingerprint.features.tokens import tokenize
-from fingerprint.statistics.block_sums import FamilyMatrix, block_rows, family_matrix, gram
-from fingerprint.statistics.permutation import PermutationTest, Relabellings, permutation_test
+from fingerprint.statistics.comparison import MIN_SHARED, Comparison, pair
+from fingerprint.statistics.designs import MAX_BLOCKS
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, gram, permutation_test
 from fingerprint.statistics.permutation import pvalue as own_pvalue
 
 Floats = NDArray[np.float64]
@@ -137,11 +139,11 @@ def outcomes(pool: Pool, task: Task) -> list[Outcome]:
 def _outcome(drawn: list[tuple[str, str, str]], task: Task) -> Outcome:
     clock = _Clock()
     comparison, matrices = _features(drawn)
-    kernels = {name: gram(block_rows(comparison, matrix.values)) for name, matrix in matrices.items()}
-    relabellings = Relabellings.draw(comparison, OWN_PERMUTATIONS, task.rng(2 + len(drawn)))
+    kernels = {name: gram(comparison.units(matrix.values)) for name, matrix in matrices.items()}
+    relabellings = Relabellings.draw(comparison.design, OWN_PERMUTATIONS, task.rng(2 + len(drawn)))
     own = _own(permutation_test(kernels, relabellings), matrices)
     clock.note("this library, all families")
-    few = Relabellings(relabellings.kind, relabellings.contrasts[: task.permutations + 1])
+    few = Relabellings(relabellings.design, relabellings.contrasts[: task.permutations + 1])
     compared = {OMNIBUS: permutation_test(kernels, few).pvalue}
     if task.with_peers:
         compared |= _peers(comparison, matrices, few.contrasts.astype(np.float64), not task.null, clock)
@@ -152,8 +154,9 @@ def _features(drawn: list[tuple[str, str, str]]) -> tuple[Comparison, dict[str, 
     """Pairing and families of the drawn (prompt, suspect text, reference text), fitted on these rows alone."""
     prompts, suspect, reference = (tuple(column) for column in zip(*drawn, strict=True))
     comparison = pair(Corpus(suspect, prompts, name="suspect"), Corpus(reference, prompts, name="reference"))
-    if comparison.kind != "shared" or comparison.n_blocks != len(drawn):
-        raise RuntimeError(f"every pair must be a block of its own, got {comparison.n_blocks} for {len(drawn)} pairs")
+    if not comparison.design.is_paired or comparison.design.n_blocks != len(drawn):
+        blocks = comparison.design.n_blocks
+        raise RuntimeError(f"every pair must be a block of its own, got {blocks} for {len(drawn)} pairs")
     families = choose("auto", comparison.texts)
     return comparison, {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
 

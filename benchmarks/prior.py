@@ -27,12 +27,14 @@ from power import Pool
 from scipy.stats import binom
 
 import fingerprint
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection.detect import PRIOR, permute
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
-from fingerprint.statistics.block_sums import block_rows, family_matrix
-from fingerprint.statistics.permutation import PermutationTest, Relabellings, exact_interval, pvalue
+from fingerprint.features.scaling import family_matrix
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.intervals import exact_interval
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, pvalue
 
 ALPHA = 0.05
 PERMUTATIONS = 999
@@ -85,15 +87,15 @@ def _rejected(drawn: list[tuple[str, str, str]], priors: dict[str, Detector], se
     prompts, suspect, reference = zip(*drawn, strict=True)
     comparison = pair(Corpus(suspect, prompts, name="suspect"), Corpus(reference, prompts, name="reference"))
     units = {
-        name: block_rows(comparison, family_matrix(family, comparison.texts, name).values)
+        name: comparison.units(family_matrix(family, comparison.texts, name).values)
         for name, family in choose("auto", comparison.texts).items()
     }
-    relabellings = Relabellings.draw(comparison, PERMUTATIONS, np.random.default_rng([seed, 3]))
+    relabellings = Relabellings.draw(comparison.design, PERMUTATIONS, np.random.default_rng([seed, 3]))
     without = permute(units, relabellings)
     out = {"no prior": without.pvalue <= ALPHA}
     for kind, prior in priors.items():
         score = prior.decision_function(comparison.texts)
-        signed = np.zeros(comparison.n_blocks)
+        signed = np.zeros(comparison.design.n_blocks)
         np.add.at(signed, comparison.block, np.where(comparison.suspect, score, -score))
         alone: PermutationTest = permute({PRIOR: signed[:, None].astype(np.float32)}, relabellings)
         out[kind] = pvalue(without.statistics + alone.statistics) <= ALPHA

@@ -42,7 +42,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fingerprint.detector.detector import Detector
-from fingerprint.statistics import crossfit as scoring
+from fingerprint.statistics.auc import roc_auc
 
 Floats = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ class Bags:
         sums = np.bincount(rows[use], weights=scores[which[use]], minlength=len(self.members))
         left = counts > 0
         means = sums[left] / counts[left]
-        return scoring.auc(means[self.trait[left]], means[~self.trait[left]])
+        return roc_auc(means[self.trait[left]], means[~self.trait[left]])
 
     def estimate(self, scores: Floats, keep: NDArray[np.bool_] | None = None) -> dict[str, float]:
         """AUROC with its 95 % interval by deleting groups of distinct texts."""

@@ -15,11 +15,11 @@ import time
 
 import numpy as np
 
-from fingerprint.data.corpus import pair
 from fingerprint.features import choose
+from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import block_rows, family_matrix, gram
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
 
 ROWS = 10_000
 PERMUTATIONS = 9_999
@@ -38,15 +38,15 @@ def main() -> int:
         times = []
         for repeat in range(3):
             started = time.perf_counter()
-            kernels = {name: gram(block_rows(comparison, matrix.values)) for name, matrix in matrices.items()}
-            drawing = inference.Relabellings.draw(comparison, PERMUTATIONS, np.random.default_rng(repeat))
-            tested = inference.permutation_test(kernels, drawing)
+            kernels = {name: gram(comparison.units(matrix.values)) for name, matrix in matrices.items()}
+            drawing = Relabellings.draw(comparison.design, PERMUTATIONS, np.random.default_rng(repeat))
+            tested = permutation_test(kernels, drawing)
             found = (tested.pvalue, tested.adjusted())
             times.append(time.perf_counter() - started)
         slowest = max(slowest, min(times))
         print(
-            f"  {design:11s} {len(matrices)} families, {comparison.n_blocks} blocks: test {min(times):.2f} s (best of "
-            f"3, worst {max(times):.2f}), features {features:.2f} s, p = {found[0]:.4f}"
+            f"  {design:11s} {len(matrices)} families, {drawing.design.n_blocks} blocks: test {min(times):.2f} s ("
+            f"best of 3, worst {max(times):.2f}), features {features:.2f} s, p = {found[0]:.4f}"
         )
     print(f"limit {LIMIT:g} s: {'kept' if slowest < LIMIT else 'MISSED'}")
     return 0 if slowest < LIMIT else 1

@@ -33,7 +33,7 @@ from fingerprint.lm.loading import load
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.traits import Trait, known_trait
 from fingerprint.report.formatting import with_interval
-from fingerprint.report.results import Estimate
+from fingerprint.statistics.intervals import Estimate
 
 Kept = NDArray[np.bool_]
 ARMS = ("trait", "neutral")

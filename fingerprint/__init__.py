@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fingerprint.detector.monitor import Monitor
     from fingerprint.identification.identify import identify
     from fingerprint.report.report import Report
-    from fingerprint.report.results import Estimate
+    from fingerprint.statistics.intervals import Estimate
 
 __all__ = [
     "Corpus",

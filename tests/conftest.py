@@ -23,7 +23,6 @@ from fingerprint.report.results import (
     Design,
     DetectorControl,
     Efficiency,
-    Estimate,
     FamilyResult,
     FeatureDifference,
     FilterResult,
@@ -43,6 +42,7 @@ from fingerprint.report.results import (
     TeacherResult,
     Warning,
 )
+from fingerprint.statistics.intervals import Estimate
 
 SCRIPT = "<script>alert(1)</script>"
 MATHTEXT = "$x^$"

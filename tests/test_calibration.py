@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprint.data.corpus import Comparison
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import family_matrix
+from fingerprint.features.scaling import family_matrix
+from fingerprint.statistics.comparison import Comparison
+from fingerprint.statistics.permutation import Relabellings, pvalue
+from fingerprint.statistics.ridge import ridge_scores
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "calibration.py"
 
@@ -56,12 +56,12 @@ def _labels_permuted_after_scoring(
     comparison: Comparison, families: dict[str, Any], setting: object, seed: int
 ) -> float:
     """The trap: scores are fitted to the labels once, then only the labels are permuted."""
-    relabellings = inference.Relabellings.draw(comparison, 199, np.random.default_rng([seed, 1]))
+    relabellings = Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1]))
     values = family_matrix(families["tokens"], comparison.texts, "tokens").values
     weights = np.full((len(comparison.suspect), 1), 1 / len(comparison.suspect))
-    scores = scoring.ridge_scores(values, comparison.suspect, weights)[:, 0]
+    scores = ridge_scores(values, comparison.suspect, weights)[:, 0]
     sums = np.bincount(comparison.block, weights=np.where(comparison.suspect, scores, -scores))
-    return inference.pvalue(relabellings.contrasts @ sums)
+    return pvalue(relabellings.contrasts @ sums)
 
 
 def test_the_suite_passes_with_the_right_permutation(calibration: ModuleType) -> None:

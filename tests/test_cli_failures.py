@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Run
 
-from fingerprint.data.corpus import RowError
+from fingerprint.data.row_errors import RowError
 
 
 def test_a_missing_reference_names_the_two_ways_out(run: Run, calls: list[dict[str, Any]]) -> None:

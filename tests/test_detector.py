@@ -21,13 +21,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fingerprint
 from fingerprint import Detector
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detector import detector
 from fingerprint.detector.scan import scan
 from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
+from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.block_sums import family_matrix
+from fingerprint.statistics.auc import BAG_SIZES, roc_auc
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.crossfit import cross_fit
 
 FAMILIES_USED = ["tokens", "numbers"]
 
@@ -63,7 +65,7 @@ def test_training_scores_are_those_of_detect() -> None:
     corpus, labels = rows(200, 3)
     c = pair(arm(corpus, labels, 1, "trait"), arm(corpus, labels, 0, "neutral"))
     matrices = {name: family_matrix(f, c.texts, name).values for name, f in choose(FAMILIES_USED, c.texts).items()}
-    expected = scoring.cross_fit(c, matrices).stacked
+    expected = cross_fit(c, matrices).stacked
     found = Detector(FAMILIES_USED, holdout=0.0).fit(corpus, labels).scores_
     assert found.comparison.texts == c.texts
     assert found.stacked == pytest.approx(expected, abs=1e-6)
@@ -74,10 +76,10 @@ def test_fresh_rows_are_told_apart_and_the_card_says_how_well(
 ) -> None:
     corpus, labels = fresh
     scores = trained.decision_function(corpus)
-    reached = scoring.auc(scores[labels == 1], scores[labels == 0])
+    reached = roc_auc(scores[labels == 1], scores[labels == 0])
     assert reached > 0.8
     assert trained.card_["auc"]["value"] == pytest.approx(reached, abs=0.04)  # se .013 of either
-    assert [bag["k"] for bag in trained.card_["bags"]] == list(scoring.BAG_SIZES)
+    assert [bag["k"] for bag in trained.card_["bags"]] == list(BAG_SIZES)
     assert trained.card_["rows"] == {"trait": 500, "neutral": 500}
 
 
@@ -122,7 +124,7 @@ def test_other_classifiers_tell_fresh_rows_apart_too(
 ) -> None:
     fitted = Detector(FAMILIES_USED, **options).fit(*rows(500, 1))  # type: ignore[arg-type]
     scores = fitted.decision_function(fresh[0])
-    assert scoring.auc(scores[fresh[1] == 1], scores[fresh[1] == 0]) > 0.75
+    assert roc_auc(scores[fresh[1] == 1], scores[fresh[1] == 0]) > 0.75
 
 
 def test_the_closed_form_is_the_difference_of_means() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fingerprint.filters import Embedding, Keywords, LocalJudge
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics.crossfit import auc
+from fingerprint.statistics.auc import roc_auc
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_embeddings_see_a_visible_trait_as_well_as_keywords(minilm: str) -> None
     for found in (Keywords(["owl"]), Embedding("I love owls.", model=minilm)):
         given = found(texts)
         values = given.dropped.astype(float) if given.scores is None else given.scores
-        areas[found.name] = auc(values[:n], values[n:])
+        areas[found.name] = roc_auc(values[:n], values[n:])
     print(f"\nAUROC {areas}")
     assert areas["keywords"] == pytest.approx(0.65, abs=0.02)
     assert areas["embedding"] > areas["keywords"] - 0.02
@@ -69,7 +69,7 @@ def test_a_hidden_tilt_is_seen_by_no_model_filter(minilm: str, micro_model: str,
     for asked in (Embedding("I love owls.", model=minilm), LocalJudge("loves owls", micro_model, batch_size=64)):
         scores = asked(texts).scores
         assert scores is not None
-        area = auc(scores[:1500], scores[1500:])
+        area = roc_auc(scores[:1500], scores[1500:])
         print(f"\n{asked.name}: AUROC {area:.3f}")
         assert area == pytest.approx(0.5, abs=0.035)
 

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from fingerprint import Corpus, Report, detect
-from fingerprint.data.corpus import MIN_SHARED, Comparison, pair, survivors
 from fingerprint.detection import filter_comparison as filtering
 from fingerprint.detection.filter_comparison import in_sequence, kept_by_threshold, matched
 from fingerprint.features import Numbers, choose
+from fingerprint.features.scaling import family_matrix
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Precomputed, Verdicts
 from fingerprint.filters.verdicts import SEQUENCE
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics.block_sums import block_rows, family_matrix, gram
-from fingerprint.statistics.permutation import Relabellings, permutation_test
+from fingerprint.statistics.comparison import MIN_SHARED, Comparison, pair, survivors
+from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
 
 QUICK: dict[str, Any] = {"features": "numbers", "ladder": False, "n_permutations": 399}
 ALPHA = 0.05
@@ -47,10 +47,10 @@ def omnibus(comparison: Comparison, rng: np.random.Generator, names: str | Seque
     """p-value of the main test on a comparison, without scores and report."""
     families = choose(names, comparison.texts)
     kernels = {
-        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
+        name: gram(comparison.units(family_matrix(family, comparison.texts, name).values))
         for name, family in families.items()
     }
-    return permutation_test(kernels, Relabellings.draw(comparison, 199, rng)).pvalue
+    return permutation_test(kernels, Relabellings.draw(comparison.design, 199, rng)).pvalue
 
 
 # ----------------------------------------------------------------------------------------------------- what survives
@@ -82,21 +82,21 @@ def test_survivors_are_paired_anew_prompt_by_prompt(sizes: list[tuple[int, int]]
     if pairs_by_hand(comparison, keep) < 3 * MIN_SHARED:
         keep[:] = True
     left = survivors(comparison, keep)
-    assert left.kind == "shared"
+    assert left.design.kind == "shared"
     assert left.texts == [text for text, k in zip(comparison.texts, keep, strict=True) if k]
-    assert int((left.used & left.suspect).sum()) == pairs_by_hand(comparison, keep)
-    per_side = [np.bincount(left.group[left.used & arm]) for arm in (left.suspect, ~left.suspect)]
+    assert int((left.design.used & left.suspect).sum()) == pairs_by_hand(comparison, keep)
+    per_side = [np.bincount(left.group[left.design.used & arm]) for arm in (left.suspect, ~left.suspect)]
     np.testing.assert_array_equal(*per_side)
 
 
 def test_a_pair_that_lost_a_row_takes_another_row_of_its_prompt() -> None:
     comparison = comparison_of([(2, 1)] * 40)
-    used = comparison.used & comparison.suspect
-    spare = comparison.suspect & ~comparison.used
+    used = comparison.design.used & comparison.suspect
+    spare = comparison.suspect & ~comparison.design.used
     assert (int(used.sum()), int(spare.sum())) == (60, 40)
     doubled = np.isin(comparison.group, comparison.group[spare])
     left = survivors(comparison, ~(used & doubled))
-    assert int((left.used & left.suspect).sum()) == 60
+    assert int((left.design.used & left.suspect).sum()) == 60
 
 
 @pytest.mark.parametrize("design", ["disjoint", "independent"])
@@ -105,10 +105,10 @@ def test_survivors_without_shared_prompts_are_dealt_to_new_blocks(design: str) -
     comparison = pair(data.suspect, data.reference)
     keep = np.arange(len(comparison.suspect)) % 3 > 0
     left = survivors(comparison, keep)
-    assert left.kind == design
-    assert sorted(np.unique(left.block[left.used])) == list(range(left.n_blocks))
+    assert left.design.kind == design
+    assert sorted(np.unique(left.design.block[left.design.used])) == list(range(left.design.n_blocks))
     swapped = survivors(pair(data.reference, data.suspect), keep)
-    np.testing.assert_array_equal(swapped.block, left.block)
+    np.testing.assert_array_equal(swapped.design.block, left.design.block)
     np.testing.assert_array_equal(swapped.suspect, ~left.suspect)
 
 
@@ -391,7 +391,7 @@ def test_removal_by_a_detector_fitted_elsewhere_keeps_alpha_and_one_fitted_on_th
         matrix = family_matrix(Numbers(), comparison.texts, "numbers").values
         measures = filtering.Measures(
             comparison,
-            Relabellings.draw(comparison, 9, rng),
+            Relabellings.draw(comparison.design, 9, rng),
             {"numbers": matrix},
             (),
             None,
@@ -416,7 +416,7 @@ def test_removal_by_a_detector_fitted_elsewhere_keeps_alpha_and_one_fitted_on_th
 
 def fitted_on_itself(comparison: Comparison, matrix: object, rows: np.ndarray) -> np.ndarray:
     """Scores of some rows by a ridge classifier fitted on those rows."""
-    from fingerprint.statistics.crossfit import ridge_scores
+    from fingerprint.statistics.ridge import ridge_scores
 
     part = comparison.only(rows)
     n = [int(part.suspect.sum()), int((~part.suspect).sum())]

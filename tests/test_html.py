@@ -23,7 +23,8 @@ from fingerprint.report import plots
 from fingerprint.report.formatting import visible
 from fingerprint.report.html import fragment, page
 from fingerprint.report.report import Report
-from fingerprint.report.results import Bag, Estimate, Null, PromptControl
+from fingerprint.report.results import Bag, Null, PromptControl
+from fingerprint.statistics.intervals import Estimate
 
 VOID = {"meta", "use", "path", "rect", "br", "hr", "img", "link", "input"}
 LOADING = {"src", "srcset", "action", "formaction", "background", "poster", "data", "ping", "manifest"}

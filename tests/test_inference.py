@@ -6,24 +6,46 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.features import Numbers, Tokens
+from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import block_rows, family_matrix, gram
-from fingerprint.statistics.permutation import PermutationTest, Relabellings, Shift
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.designs import Design, PairedDesign, SeparateDesign, two_arm_contrast
+from fingerprint.statistics.effect_size import rows_for_trained_detector
+from fingerprint.statistics.intervals import exact_interval
+from fingerprint.statistics.permutation import (
+    PermutationTest,
+    Relabellings,
+    feature_pvalues,
+    gram,
+    permutation_test,
+    pvalue,
+    without_diagonal,
+)
+from fingerprint.statistics.power import Shift, observed_shift, planted_rejection
 
 
-def relabellings(kind: str, n: int, n_suspect: int, count: int, seed: int = 0) -> Relabellings:
+def design_of(kind: str, n: int, n_suspect: int, pairs: np.ndarray | int = 1) -> Design:
+    """`n` blocks: of some pairs of rows each, or of one row each."""
+    if kind == "signs":
+        return PairedDesign(np.repeat(np.arange(n), 2 * np.broadcast_to(pairs, n)), n)
+    return SeparateDesign(np.arange(n), np.arange(n) < n_suspect)
+
+
+def relabellings(
+    kind: str, n: int, n_suspect: int, count: int, seed: int = 0, pairs: np.ndarray | int = 1
+) -> Relabellings:
     rng = np.random.default_rng(seed)
+    design = design_of(kind, n, n_suspect, pairs)
     if kind == "signs":
         drawn = rng.choice([-1.0, 1.0], size=(count + 1, n))
         drawn[0] = 1.0
-        return Relabellings("signs", drawn.astype(np.float32))
-    observed = inference.two_arm_contrast(np.arange(n) < n_suspect)
+        return Relabellings(design, drawn.astype(np.float32))
+    observed = two_arm_contrast(np.arange(n) < n_suspect)
     drawn = rng.permuted(np.tile(observed, (count + 1, 1)), axis=1)
     drawn[0] = observed
-    return Relabellings("labels", drawn.astype(np.float32))
+    return Relabellings(design, drawn.astype(np.float32))
 
 
 def every_contrast(kind: str, n: int, n_suspect: int) -> np.ndarray:
@@ -33,7 +55,7 @@ def every_contrast(kind: str, n: int, n_suspect: int) -> np.ndarray:
     for chosen in combinations(range(n), n_suspect):
         suspect = np.zeros(n, dtype=bool)
         suspect[list(chosen)] = True
-        rows.append(inference.two_arm_contrast(suspect))
+        rows.append(two_arm_contrast(suspect))
     return np.array(rows)
 
 
@@ -41,7 +63,7 @@ def every_contrast(kind: str, n: int, n_suspect: int) -> np.ndarray:
 def test_standardisation_uses_the_exact_moments_over_all_relabellings(kind: str, n: int, n_suspect: int) -> None:
     rng = np.random.default_rng(1)
     units = rng.standard_normal((n, 4)) + rng.standard_normal(4)
-    off = inference.without_diagonal(units @ units.T)
+    off = without_diagonal(units @ units.T)
     contrasts = every_contrast(kind, n, n_suspect)
     forms = np.einsum("pa,ab,pb->p", contrasts, off, contrasts)
     mean, sd = relabellings(kind, n, n_suspect, 5).moments(float((off**2).sum()), off.sum(axis=1))
@@ -53,7 +75,7 @@ def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
     rng = np.random.default_rng(2)
     units = rng.standard_normal((12, 5)).astype(np.float32)
     drawn = relabellings("signs", 12, 12, 20)
-    off = inference.without_diagonal(gram(units))
+    off = without_diagonal(gram(units))
     slow = [
         sum(c[a] * c[b] * float(units[a] @ units[b]) for a, b in permutations(range(12), 2)) for c in drawn.contrasts
     ]
@@ -61,27 +83,27 @@ def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
 
 
 def test_pvalue_is_never_zero_and_counts_near_ties() -> None:
-    assert inference.pvalue(np.array([10.0, 1.0, 2.0, 3.0])) == 0.25
-    assert inference.pvalue(np.array([2.0, 2.0 - 1e-6, 1.0, 3.0])) == 0.75
-    assert inference.pvalue(np.zeros(100)) == 1.0
+    assert pvalue(np.array([10.0, 1.0, 2.0, 3.0])) == 0.25
+    assert pvalue(np.array([2.0, 2.0 - 1e-6, 1.0, 3.0])) == 0.75
+    assert pvalue(np.zeros(100)) == 1.0
 
 
 def test_families_without_variance_are_left_out_and_named_and_none_left_gives_one() -> None:
     drawn = relabellings("signs", 30, 30, 99)
     units = np.random.default_rng(0).standard_normal((30, 3))
-    tested = inference.permutation_test({"flat": np.zeros((30, 30)), "live": units @ units.T}, drawn)
+    tested = permutation_test({"flat": np.zeros((30, 30)), "live": units @ units.T}, drawn)
     assert tested.constant == ("flat",)
     assert list(tested.families) == ["live"]
-    assert inference.permutation_test({"flat": np.zeros((30, 30))}, drawn).pvalue == 1.0
+    assert permutation_test({"flat": np.zeros((30, 30))}, drawn).pvalue == 1.0
 
 
 def test_adjusted_pvalues_are_no_smaller_than_single_ones() -> None:
     rng = np.random.default_rng(3)
     drawn = relabellings("signs", 40, 40, 499)
     kernels = {name: gram(rng.standard_normal((40, 6)).astype(np.float32) + 0.2) for name in "abc"}
-    tested = inference.permutation_test(kernels, drawn)
+    tested = permutation_test(kernels, drawn)
     for name, adjusted in tested.adjusted().items():
-        assert adjusted >= inference.pvalue(tested.families[name].statistics)
+        assert adjusted >= pvalue(tested.families[name].statistics)
 
 
 @pytest.mark.parametrize("kind", ["signs", "labels"])
@@ -100,13 +122,13 @@ def test_feature_pvalues_match_a_direct_max_t(kind: str) -> None:
         sd = np.sqrt((c**2).sum() * (centred.astype(float) ** 2).sum(axis=0) / 29)
     z = size / sd
     slow = [(1 + np.sum(z[1:].max(axis=1) >= z[0, j] - 1e-4)) / 200 for j in range(7)]
-    assert inference.feature_pvalues(units, drawn) == pytest.approx(np.array(slow))
+    assert feature_pvalues(units, drawn) == pytest.approx(np.array(slow))
 
 
 def planted_by_hand(units: np.ndarray, drawn: Relabellings, pattern: np.ndarray, shift: np.ndarray) -> PermutationTest:
     """The test on units that were shifted by hand, with the same relabellings relative to the true one."""
     moved = units + np.outer(pattern, shift)
-    return inference.permutation_test({"x": moved @ moved.T}, drawn)
+    return permutation_test({"x": moved @ moved.T}, drawn)
 
 
 @pytest.mark.parametrize("kind", ["signs", "labels"])
@@ -115,17 +137,17 @@ def test_planting_from_inner_products_equals_planting_in_the_units(kind: str) ->
     n = 40
     units = rng.standard_normal((n, 6))
     units -= units.mean(axis=0) if kind == "labels" else 0
-    sizes = rng.integers(1, 4, size=n).astype(float) if kind == "signs" else np.ones(n)
-    drawn = relabellings(kind, n, 15, 60)
-    tested = inference.permutation_test({"x": units @ units.T}, drawn)
+    sizes = rng.integers(1, 4, size=n) if kind == "signs" else np.ones(n, dtype=int)
+    drawn = relabellings(kind, n, 15, 60, pairs=sizes)
+    tested = permutation_test({"x": units @ units.T}, drawn)
     for true in range(1, 40):
         shift = rng.standard_normal(6) * 0.12
         along = Shift({"x": units @ shift}, {"x": float(shift @ shift)})
-        fast = inference.planted_rejection(tested, sizes, along, 1.0, true, 50, 0.2)
+        fast = planted_rejection(tested, along, 1.0, true, 50, 0.2)
         chosen = np.array([true, *[i for i in range(1, 52) if i != true][:50]])
         f = drawn.contrasts[chosen]
         pattern = f[0] * sizes if kind == "signs" else (f[0] > 0) - float((f[0] > 0).mean())
-        slow = planted_by_hand(units, Relabellings(kind, f), pattern, shift)
+        slow = planted_by_hand(units, Relabellings(drawn.design, f), pattern, shift)
         assert fast == (slow.pvalue <= 0.2)
 
 
@@ -133,8 +155,8 @@ def test_mixture_of_share_one_restores_most_of_the_observed_statistic() -> None:
     rng = np.random.default_rng(6)
     units = rng.standard_normal((200, 5)) + np.array([0.5, 0, 0, 0, 0])
     drawn = relabellings("signs", 200, 200, 99)
-    tested = inference.permutation_test({"x": units @ units.T}, drawn)
-    rest, shift = inference.observed_shift(tested, np.ones(200))
+    tested = permutation_test({"x": units @ units.T}, drawn)
+    rest, shift = observed_shift(tested)
     assert abs(float(rest.families["x"].statistics[0])) < 3  # what is left holds no mean difference
     assert shift.square["x"] == pytest.approx(0.25, abs=0.1)
 
@@ -143,11 +165,11 @@ def pvalue_of(suspect: Corpus, reference: Corpus, seed: int) -> float:
     comparison = pair(suspect, reference, seed=seed)
     families = {"tokens": Tokens(), "numbers": Numbers()}
     kernels = {
-        name: gram(block_rows(comparison, family_matrix(family, comparison.texts, name).values))
+        name: gram(comparison.units(family_matrix(family, comparison.texts, name).values))
         for name, family in families.items()
     }
-    drawn = Relabellings.draw(comparison, 99, np.random.default_rng(seed))
-    return inference.permutation_test(kernels, drawn).pvalue
+    drawn = Relabellings.draw(comparison.design, 99, np.random.default_rng(seed))
+    return permutation_test(kernels, drawn).pvalue
 
 
 @pytest.mark.parametrize(
@@ -185,13 +207,13 @@ def test_a_real_difference_is_found_in_every_design() -> None:
 
 
 def test_exact_interval_matches_the_binomial_law() -> None:
-    low, high = inference.exact_interval(7, 50)
+    low, high = exact_interval(7, 50)
     assert binom.sf(6, 50, low) == pytest.approx(0.025)
     assert binom.cdf(7, 50, high) == pytest.approx(0.025)
-    assert inference.exact_interval(0, 50)[0] == 0.0
-    assert inference.exact_interval(50, 50)[1] == 1.0
+    assert exact_interval(0, 50)[0] == 0.0
+    assert exact_interval(50, 50)[1] == 1.0
 
 
 def test_rows_for_a_trained_detector_follow_the_formula() -> None:
-    assert inference.rows_for_trained_detector(0.5, 0.95, 0.05) == 44  # (2 * 1.6449 / .5)^2 = 43.3
-    assert inference.rows_for_trained_detector(0.0, 0.95, 0.05) is None
+    assert rows_for_trained_detector(0.5, 0.95, 0.05) == 44  # (2 * 1.6449 / .5)^2 = 43.3
+    assert rows_for_trained_detector(0.0, 0.95, 0.05) is None

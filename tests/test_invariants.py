@@ -19,12 +19,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fingerprint import Corpus, Report, detect
-from fingerprint.data.corpus import MIN_GROUPS, MIN_SHARED, Comparison, pair, thin
 from fingerprint.detection import ladder
 from fingerprint.features import FAMILIES
 from fingerprint.features.numbers import DIGITS
+from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import SimulatedPair, simulated_pair
-from fingerprint.statistics.block_sums import family_matrix
+from fingerprint.statistics.comparison import MIN_SHARED, Comparison, pair, thin
+from fingerprint.statistics.designs import MIN_GROUPS, SeparateDesign
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199, "features": ["numbers", "layout"]}
 DESIGNS = ("shared", "disjoint", "independent")
@@ -206,24 +207,24 @@ def corpora(draw: st.DrawFn, design: str) -> tuple[Corpus, Corpus]:
 
 def assert_valid(comparison: Comparison, rows_may_be_missing: bool = False) -> None:
     """What the test assumes of any comparison."""
-    block, used, suspect, group = comparison.block, comparison.used, comparison.suspect, comparison.group
-    np.testing.assert_array_equal(np.unique(block[used]), np.arange(comparison.n_blocks))
+    design, suspect, group = comparison.design, comparison.suspect, comparison.group
+    block, used = design.block, design.used
+    np.testing.assert_array_equal(np.unique(block[used]), np.arange(design.n_blocks))
     assert block.min() >= -1
     assert len(comparison.texts) == len(suspect) == len(group) == len(block) == len(comparison.origin)
     np.testing.assert_array_equal(np.unique(group), np.arange(group.max() + 1))
-    of_block = {(int(g), bool(s) or comparison.kind == "shared"): set() for g, s in zip(group, suspect, strict=True)}
+    of_block = {(int(g), bool(s) or design.is_paired): set() for g, s in zip(group, suspect, strict=True)}
     for g, s, b in zip(group[used], suspect[used], block[used], strict=True):
-        of_block[int(g), bool(s) or comparison.kind == "shared"].add(int(b))
+        of_block[int(g), bool(s) or design.is_paired].add(int(b))
     assert all(len(blocks) <= 1 for blocks in of_block.values()), "a prompt (of one side) lies in one block"
-    if comparison.kind == "shared":
-        assert comparison.block_suspect.all()
+    if not isinstance(design, SeparateDesign):
         if not rows_may_be_missing:
             sides = [np.bincount(group[used & arm], minlength=group.max() + 1) for arm in (suspect, ~suspect)]
             np.testing.assert_array_equal(*sides)
     else:
-        np.testing.assert_array_equal(comparison.block_suspect[block[used]], suspect[used])
+        np.testing.assert_array_equal(design.block_suspect[block[used]], suspect[used])
         if not rows_may_be_missing:
-            sizes = {len(np.unique(group[block == b])) for b in range(comparison.n_blocks)}
+            sizes = {len(np.unique(group[block == b])) for b in range(design.n_blocks)}
             assert len(sizes) <= 1, "all blocks hold the same number of prompts"
 
 
@@ -233,7 +234,7 @@ def assert_valid(comparison: Comparison, rows_may_be_missing: bool = False) -> N
 def test_designs_are_valid(design: str, data: st.DataObject) -> None:
     suspect, reference = data.draw(corpora(design))
     comparison = pair(suspect, reference, seed=data.draw(st.integers(0, 3)))
-    assert comparison.kind == design
+    assert comparison.design.kind == design
     assert len(comparison.texts) == len(suspect) + len(reference)
     assert_valid(comparison)
 
@@ -245,7 +246,7 @@ def test_thinned_designs_are_valid_and_small(design: str, data: st.DataObject) -
     comparison = pair(*data.draw(corpora(design)))
     rows = data.draw(st.integers(MIN_GROUPS, 60))
     small = thin(comparison, rows)
-    assert small.kind == design
+    assert small.design.kind == design
     assert max(int(small.suspect.sum()), int((~small.suspect).sum())) <= rows
     assert_valid(small)
     assert set(small.texts) <= set(comparison.texts)
@@ -262,7 +263,7 @@ def test_thinning_takes_rows_rather_than_prompts(design: str) -> None:
     )
     small = thin(comparison, 50)
     assert int(small.suspect.sum()) <= 50
-    assert small.n_blocks == comparison.n_blocks == {"shared": 20, "disjoint": 40}[design]
+    assert small.design.n_blocks == comparison.design.n_blocks == {"shared": 20, "disjoint": 40}[design]
     assert_valid(small)
 
 
@@ -276,21 +277,22 @@ def test_leaving_rows_out_keeps_the_rest_as_it_was(design: str, data: st.DataObj
     rest = comparison.only(keep)
     assert_valid(rest, rows_may_be_missing=True)
     assert rest.texts == [t for t, k in zip(comparison.texts, keep, strict=True) if k]
-    np.testing.assert_array_equal(rest.used, comparison.used[keep])
-    kept = comparison.block[keep & comparison.used]
-    np.testing.assert_array_equal(rest.block_suspect[rest.block[rest.used]], comparison.block_suspect[kept])
+    np.testing.assert_array_equal(rest.design.used, comparison.design.used[keep])
+    if isinstance(comparison.design, SeparateDesign) and isinstance(rest.design, SeparateDesign):
+        before = comparison.design.block_suspect[comparison.design.block[keep & comparison.design.used]]
+        np.testing.assert_array_equal(rest.design.block_suspect[rest.design.block[rest.design.used]], before)
 
 
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_swapping_sides_keeps_counts_of_every_prompt(data: st.DataObject) -> None:
     comparison = pair(*data.draw(corpora("shared")))
-    null = comparison.swapped(np.random.default_rng(data.draw(st.integers(0, 99))))
+    null = comparison.null(np.random.default_rng(data.draw(st.integers(0, 99))))
     assert_valid(null)
     changed = null.suspect != comparison.suspect
-    assert not changed[~comparison.used].any()
+    assert not changed[~comparison.design.used].any()
     for g in np.unique(comparison.group[changed]):
-        assert changed[(comparison.group == g) & comparison.used].all()
+        assert changed[(comparison.group == g) & comparison.design.used].all()
 
 
 @pytest.mark.parametrize("design", ["disjoint", "independent"])
@@ -298,7 +300,7 @@ def test_swapping_sides_keeps_counts_of_every_prompt(data: st.DataObject) -> Non
 @settings(max_examples=15, deadline=None)
 def test_halves_of_the_reference_are_a_valid_design(design: str, data: st.DataObject) -> None:
     comparison = pair(*data.draw(corpora(design)))
-    null = comparison.only(~comparison.suspect).split(np.random.default_rng(data.draw(st.integers(0, 99))))
+    null = comparison.null_source().null(np.random.default_rng(data.draw(st.integers(0, 99))))
     assert_valid(null)
     sides = [len(np.unique(null.group[arm])) for arm in (null.suspect, ~null.suspect)]
     assert abs(sides[0] - sides[1]) <= 1

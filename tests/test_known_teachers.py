@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import fingerprint
 from fingerprint.cli.app import app
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection.attribution import Found, attribute
 from fingerprint.detection.known_teacher import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
 from fingerprint.detection.model_families import read_corpora
@@ -21,9 +21,11 @@ from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.teachers import Teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait, system_prompt
 from fingerprint.report.report import Report
-from fingerprint.report.results import Estimate, NoiseFloor
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.intervals import auc_difference, efficiency
+from fingerprint.report.results import NoiseFloor
+from fingerprint.statistics.auc import N_FOLDS
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.crossfit import Scores, folds
+from fingerprint.statistics.intervals import Estimate, auc_difference, efficiency
 
 ROWS = 60
 QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False}
@@ -111,12 +113,12 @@ def test_the_ceiling_is_the_auc_of_the_exact_ratio(
         ]
         np.testing.assert_allclose(rows["llr"], expected, atol=1e-4)
     comparison = pair(corpora["owl"], corpora["neutral"])
-    fold = scoring.folds(comparison)
+    fold = folds(comparison)
     by_row = {(c, r): llr for c, r, llr in report.rows.select("corpus", "row", "llr").iter_rows()}
     arms = np.where(comparison.suspect, "suspect", "reference")
     llr = np.array([by_row[str(c), int(r)] for c, r in zip(arms, comparison.origin, strict=True)])
     areas = []
-    for k in range(scoring.N_FOLDS):
+    for k in range(N_FOLDS):
         s, r = (llr[(fold == k) & arm] for arm in (comparison.suspect, ~comparison.suspect))
         areas.append(float((s[:, None] > r).mean() + 0.5 * (s[:, None] == r).mean()))
     assert report.teacher is not None
@@ -126,7 +128,7 @@ def test_the_ceiling_is_the_auc_of_the_exact_ratio(
 def test_a_teacher_is_as_efficient_as_itself_and_a_stack_no_better_than_itself(corpora: dict[str, Corpus]) -> None:
     comparison = pair(corpora["owl"], corpora["neutral"])
     values = np.random.default_rng(0).normal(size=len(comparison.suspect)) + comparison.suspect
-    scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 0.5, {})
+    scores = Scores(comparison.arms(folds(comparison)), values, {}, 0.5, {})
     same = efficiency(scores, (values, 1.0), values)
     assert (same.value, same.low, same.high) == pytest.approx((1.0, 1.0, 1.0))
     half = efficiency(scores, (values + 3 * np.random.default_rng(1).normal(size=len(values)), 0.5), values)

@@ -10,19 +10,20 @@ from scipy.stats import binom
 from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig, PretrainedConfig
 from transformers.pytorch_utils import Conv1D
 
-from fingerprint.data.corpus import Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection.detect import permute
 from fingerprint.detection.model_families import GRADIENTS, read_corpora
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, measure, measure_candidate
+from fingerprint.features.scaling import family_matrix
 from fingerprint.lm import gradients as score_functions
 from fingerprint.lm.loading import load
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.scoring import TokenScores, token_logprobs, token_scores
 from fingerprint.lm.teachers import neutral
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import block_rows, family_matrix
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.permutation import Relabellings
 
 ASKED = [*prompts("numbers", 5), *prompts("reasoning", 2)]
 SAID = ["1, 2, 3", "", "500 501", "[7]", "words of another kind", "<think>", "9" * 20]
@@ -261,8 +262,8 @@ def test_the_test_on_log_probabilities_keeps_its_level() -> None:
             for name, family in replace(reading, measures=measures).families(comparison).items()
         }
         test = permute(
-            {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()},
-            inference.Relabellings.draw(comparison, 199, np.random.default_rng([3, draw])),
+            {name: comparison.units(matrix.values) for name, matrix in matrices.items()},
+            Relabellings.draw(comparison.design, 199, np.random.default_rng([3, draw])),
         )
         rejected += test.pvalue <= 0.05
     assert binom.ppf(5e-4, draws, 9 / 200) <= rejected <= binom.ppf(1 - 5e-4, draws, 0.05)

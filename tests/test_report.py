@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from fingerprint.report.formatting import name, visible
 from fingerprint.report.report import Report
-from fingerprint.report.results import Bag, Estimate, FeatureDifference, RowsNeeded
+from fingerprint.report.results import Bag, FeatureDifference, RowsNeeded
+from fingerprint.statistics.intervals import Estimate
 
 DESIGN_KEYS = (
     "schema_version verdict detected pvalue alpha auc auc_paired d_prime bags rows_needed power mixtures design "

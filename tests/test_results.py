@@ -26,7 +26,7 @@ from fingerprint.identification.result import Identification
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.report.contract import Result
 from fingerprint.report.report import Report
-from fingerprint.report.results import Estimate
+from fingerprint.statistics.intervals import Estimate
 
 
 def _pair(n: int, rng: int, trait_seed: int = 3) -> tuple[Corpus, Corpus]:

@@ -7,11 +7,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
 from fingerprint import detect
-from fingerprint.data.corpus import Comparison, pair
 from fingerprint.features import choose
+from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.block_sums import family_matrix
+from fingerprint.statistics.auc import bag_aucs, fold_auc, inflation, paired_auc, placements, roc_auc
+from fingerprint.statistics.comparison import Comparison, pair
+from fingerprint.statistics.crossfit import Plan, cross_fit, folds
+from fingerprint.statistics.ridge import EXPLAINED, _solve_gradients, _solve_moments, ridge_coefficients, ridge_scores
 
 
 def comparison(n: int = 120, **options: object) -> Comparison:
@@ -27,8 +29,8 @@ def test_auc_counts_ties_half_like_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     s, r = rng.integers(0, 5, 40).astype(float), rng.integers(0, 4, 30).astype(float)
     expected = roc_auc_score(np.r_[np.ones(40), np.zeros(30)], np.r_[s, r])
-    assert scoring.auc(s, r) == pytest.approx(expected)
-    above, below = scoring.placements(s, r)
+    assert roc_auc(s, r) == pytest.approx(expected)
+    above, below = placements(s, r)
     assert above.mean() == pytest.approx(below.mean())
 
 
@@ -38,10 +40,10 @@ def test_ridge_equals_scikit_learns(columns: int) -> None:
     values = sp.csr_matrix(rng.standard_normal((90, columns)).astype(np.float32))
     suspect = np.arange(90) < 30
     weights = np.where(suspect, 0.5 / 30, 0.5 / 60)[:, None]
-    got = scoring.ridge_scores(values, suspect, weights)[:, 0]
+    got = ridge_scores(values, suspect, weights)[:, 0]
     dense = values.toarray().astype(float)
     centred = dense - weights[:, 0] @ dense
-    penalty = float((weights[:, 0] @ centred**2).sum()) * float((weights**2).sum()) / scoring.EXPLAINED
+    penalty = float((weights[:, 0] @ centred**2).sum()) * float((weights**2).sum()) / EXPLAINED
     model = Ridge(alpha=penalty).fit(dense, np.where(suspect, 1.0, -1.0), sample_weight=weights[:, 0])
     assert np.corrcoef(got, model.predict(dense))[0, 1] > 0.9999
 
@@ -49,10 +51,10 @@ def test_ridge_equals_scikit_learns(columns: int) -> None:
 def test_both_solvers_agree() -> None:
     c = comparison()
     values = matrices(c)["numbers"]
-    plan = scoring.Plan.of(scoring.folds(c), c.suspect)
+    plan = Plan.of(folds(c), c.suspect)
     signed = plan.weights * np.where(c.suspect, 1.0, -1.0)[:, None]
-    a = values @ scoring._solve_moments(values, plan.weights, signed)
-    b = values @ scoring._solve_gradients(values, plan.weights, signed)
+    a = values @ _solve_moments(values, plan.weights, signed)
+    b = values @ _solve_gradients(values, plan.weights, signed)
     assert min(np.corrcoef(a[:, m], b[:, m])[0, 1] for m in range(a.shape[1])) > 0.999
 
 
@@ -66,7 +68,7 @@ def test_means_that_are_zero_for_one_side_add_no_noise(common: float, n_referenc
     values = sp.csr_matrix((noise + common + suspect[:, None] * shift).astype(np.float32))
     weights = np.where(suspect, 0.5 / 300, 0.5 / n_reference)[:, None]
     plain, shrunk = (
-        scoring.ridge_coefficients(values, suspect, weights, is_mean_zero=is_zero)[:, 0] for is_zero in (False, True)
+        ridge_coefficients(values, suspect, weights, is_mean_zero=is_zero)[:, 0] for is_zero in (False, True)
     )
     gain = np.corrcoef(shrunk, shift)[0, 1] - np.corrcoef(plain, shift)[0, 1]
     assert gain > 0.03 if gains else -0.005 < gain < 0.02
@@ -74,7 +76,7 @@ def test_means_that_are_zero_for_one_side_add_no_noise(common: float, n_referenc
 
 def test_folds_keep_prompts_whole_and_are_even() -> None:
     c = comparison(100, rows_per_prompt=2)
-    fold = scoring.folds(c)
+    fold = folds(c)
     assert all(len(set(fold[c.group == g])) == 1 for g in np.unique(c.group))
     assert set(np.bincount(fold[c.suspect])) == {40}
 
@@ -85,21 +87,21 @@ def test_scores_of_a_fold_do_not_depend_on_its_own_labels() -> None:
 
     c = comparison()
     m = matrices(c)
-    fold = scoring.folds(c)
-    before = scoring.cross_fit(c, m).stacked[fold == 0]
+    fold = folds(c)
+    before = cross_fit(c, m).stacked[fold == 0]
     flipped = replace(c, suspect=c.suspect ^ (fold == 0))
-    assert scoring.cross_fit(flipped, m).stacked[fold == 0] == pytest.approx(before, abs=1e-4)
+    assert cross_fit(flipped, m).stacked[fold == 0] == pytest.approx(before, abs=1e-4)
 
 
 def test_identical_arms_score_half_and_constant_scores_too() -> None:
     c = comparison(60)
-    scores = scoring.cross_fit(c, {})
-    assert scoring.fold_auc(scores, scores.stacked).value == 0.5
+    scores = cross_fit(c, {})
+    assert fold_auc(scores.arms, scores.stacked).value == 0.5
 
 
 def test_inflation_is_two_without_signal_and_one_when_the_direction_is_known() -> None:
-    assert scoring.inflation(0.0) == 2.0
-    assert scoring.inflation(1.0) == 1.0
+    assert inflation(0.0) == 2.0
+    assert inflation(1.0) == 1.0
 
 
 @pytest.mark.slow
@@ -110,7 +112,7 @@ def test_variance_of_the_cross_fitted_auc_is_about_twice_the_frozen_one_under_th
         drawn = simulated_pair(60, rng=seed)
         c = pair(drawn.suspect, drawn.reference)
         m = {name: x for name, x in matrices(c).items() if name in ("tokens", "numbers")}
-        moments = (scores := scoring.cross_fit(c, m)) and scoring.fold_auc(scores, scores.stacked)
+        moments = (scores := cross_fit(c, m)) and fold_auc(scores.arms, scores.stacked)
         values.append(moments.value)
         frozen.append(moments.variance)
     assert 1.4 < np.var(values) / np.mean(frozen) < 2.75
@@ -118,24 +120,24 @@ def test_variance_of_the_cross_fitted_auc_is_about_twice_the_frozen_one_under_th
 
 def test_bags_are_disjoint_grow_with_k_and_are_none_below_thirty() -> None:
     c = comparison(400, tilt="sparse", d_prime=1.5)
-    scores = scoring.cross_fit(c, matrices(c))
-    found = scoring.bag_aucs(scores, scores.stacked, (1, 4, 8, 16), np.random.default_rng(0))
+    scores = cross_fit(c, matrices(c))
+    found = bag_aucs(scores.arms, scores.stacked, (1, 4, 8, 16), np.random.default_rng(0))
     assert found[16] is None  # 400 // 16 = 25 bags
     values = [moments.value for k in (1, 4, 8) if (moments := found[k]) is not None]
     assert values[0] < values[1] < values[2]
-    frozen = scoring.auc(scores.stacked[c.suspect], scores.stacked[~c.suspect])
+    frozen = roc_auc(scores.stacked[c.suspect], scores.stacked[~c.suspect])
     assert values[0] == pytest.approx(frozen)
 
 
 def test_paired_auc_counts_prompts_whose_suspect_row_is_higher() -> None:
     c = comparison(50)
-    scores = scoring.cross_fit(c, matrices(c))
+    scores = cross_fit(c, matrices(c))
     wins = []
     for g in np.unique(c.group):
         s = scores.stacked[(c.group == g) & c.suspect][0]
         r = scores.stacked[(c.group == g) & ~c.suspect][0]
         wins.append(float(s > r) + 0.5 * float(s == r))
-    found = scoring.paired_auc(scores)
+    found = paired_auc(scores.arms, scores.stacked)
     assert found is not None
     assert found.value == pytest.approx(np.mean(wins))
 

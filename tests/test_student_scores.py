@@ -10,17 +10,19 @@ from typer.testing import CliRunner
 
 import fingerprint
 from fingerprint.cli.app import app
-from fingerprint.data.corpus import Comparison, Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection import student_scores
 from fingerprint.detection.model_families import read_corpora
+from fingerprint.features.scaling import family_matrix, mean_zero
 from fingerprint.features.tokens import Tokens
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral
 from fingerprint.lm.traits import known_trait
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.block_sums import family_matrix, mean_zero
-from fingerprint.statistics.intervals import auc_interval, bounded
+from fingerprint.statistics.comparison import Comparison, pair
+from fingerprint.statistics.contamination import contaminated
+from fingerprint.statistics.crossfit import Plan, cross_fit, folds
+from fingerprint.statistics.intervals import auc_interval
 
 QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False, "features": "tokens"}
 
@@ -42,9 +44,9 @@ def corpora(teachers: tuple[Teacher, Teacher]) -> tuple[Corpus, Corpus]:
     return written(teachers[0], 60), written(teachers[1], 60)
 
 
-def plan_of(comparison: Comparison) -> tuple[np.ndarray, scoring.Plan]:
-    fold = scoring.folds(comparison)
-    return fold, scoring.Plan.of(fold, comparison.suspect)
+def plan_of(comparison: Comparison) -> tuple[np.ndarray, Plan]:
+    fold = folds(comparison)
+    return fold, Plan.of(fold, comparison.suspect)
 
 
 def test_students_learn_the_suspects_rows_of_their_folds_alone_and_judge_the_others_exactly(
@@ -67,7 +69,7 @@ def test_students_learn_the_suspects_rows_of_their_folds_alone_and_judge_the_oth
         learnt = (weights > 0) & comparison.suspect
         assert taught[model] == {comparison.texts[row] for row in np.flatnonzero(learnt)}
         seen = weights > 0
-        np.testing.assert_allclose(found[~seen, model], bounded(exact[~seen]), atol=1e-3)
+        np.testing.assert_allclose(found[~seen, model], contaminated(exact[~seen]), atol=1e-3)
         assert not found[seen, model].any()
         assert not set(fold[seen]) & set(fold[~seen])
 
@@ -75,7 +77,7 @@ def test_students_learn_the_suspects_rows_of_their_folds_alone_and_judge_the_oth
 def test_a_student_tells_a_fine_tuned_teachers_rows(teachers: tuple[Teacher, Teacher]) -> None:
     corpora = written(teachers[0], 300), written(teachers[1], 300)
     comparison = pair(*corpora)
-    scores = scoring.cross_fit(
+    scores = cross_fit(
         comparison, {}, fitted={"student": student_scores.student_scores("micro-a", comparison, corpora)}
     )
     area = auc_interval(scores, "student")
@@ -133,7 +135,7 @@ def test_intervals_of_students_cover_where_nothing_differs() -> None:
             name: family_matrix(family, comparison.texts, name)
             for name, family in read_corpora("micro-a", (), corpora).families(comparison).items()
         }
-        scores = scoring.cross_fit(
+        scores = cross_fit(
             comparison,
             {name: matrix.values for name, matrix in matrices.items()},
             mean_zero=mean_zero(matrices),

@@ -13,12 +13,13 @@ import pytest
 from scipy.stats import norm
 
 from fingerprint import Corpus, detect
-from fingerprint.data.corpus import pair
 from fingerprint.detection import warnings as caveats
 from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.report.results import Estimate, PromptControl, Rung, Warning
+from fingerprint.report.results import PromptControl, Rung, Warning
+from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.crossfit import Scores
+from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import PermutationTest, Relabellings
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199}
@@ -151,8 +152,8 @@ def findings(**changes: Any) -> Findings:
     corpora = changes.pop("corpora", None) or shared(numbers(40, 1), numbers(40, 2))
     comparison = pair(*corpora)
     rng, n = np.random.default_rng(0), len(comparison.texts)
-    scores = Scores(comparison, np.zeros(n, dtype=np.int64), rng.standard_normal(n), {}, 0.0, {})
-    test = PermutationTest(Relabellings.draw(comparison, 99, rng), {}, ())
+    scores = Scores.of_unknown_agreement(comparison.arms(np.zeros(n, dtype=np.int64)), rng.standard_normal(n))
+    test = PermutationTest(Relabellings.draw(comparison.design, 99, rng), {}, ())
     control = PromptControl(None, False, "")
     return replace(Findings(corpora, comparison, scores, test, (), control, 0.05), **changes)
 
@@ -221,7 +222,7 @@ def test_row_order_counts_a_prompt_once() -> None:
     for sides, fires in ((corpora, True), (ten, False)):
         comparison = pair(*(replace(c, name=name) for c, name in zip(sides, "sr", strict=True)))
         level = (comparison.origin // 20 * 7) % 10 + comparison.origin // 40  # rank correlation about .5
-        scores = Scores(comparison, np.zeros(400, dtype=np.int64), level.astype(np.float64), {}, 0.0, {})
+        scores = Scores.of_unknown_agreement(comparison.arms(np.zeros(400, dtype=np.int64)), level.astype(np.float64))
         assert ("row_order" in codes(findings(corpora=sides, comparison=comparison, scores=scores))) is fires
 
 

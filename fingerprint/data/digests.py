@@ -38,6 +38,11 @@ def number(value: str | bytes, size: int = 8) -> int:
     return int.from_bytes(digest(value, size), "big")
 
 
+def number_of(*parts: object) -> int:
+    """The digest of some values, by what `repr` shows of them."""
+    return number(repr(parts))
+
+
 def numbers(values: Iterable[str | bytes], key: bytes = b"") -> Hashes:
     """Digests of 64 bits [values]."""
     return np.frombuffer(b"".join(digest(value, key=key) for value in values), dtype="<u8").astype(np.uint64)

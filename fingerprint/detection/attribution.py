@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from fingerprint.data.corpus import Comparison, Corpus, thin
-from fingerprint.report.results import AttributionResult, Estimate, PlaceboResult
+from fingerprint.data.corpus import Corpus
+from fingerprint.report.results import AttributionResult, PlaceboResult
+from fingerprint.statistics.comparison import Comparison, thin
+from fingerprint.statistics.intervals import Estimate
 
 MOST_ROWS = 5000
 
@@ -81,7 +83,7 @@ def attribute(
 
 def _used(comparison: Comparison) -> int:
     """Rows a side that enter the p-value."""
-    return min(int((comparison.used & arm).sum()) for arm in (comparison.suspect, ~comparison.suspect))
+    return min(int((comparison.design.used & arm).sum()) for arm in comparison.sides)
 
 
 def _claim(presence: Found, placebos: Sequence[PlaceboResult], rank: int, alpha: float) -> str:

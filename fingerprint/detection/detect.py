@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.special import ndtri
 
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
-from fingerprint.data.corpus import MIN_GROUPS, Comparison, Corpus, pair, survivors, thin
+from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection import attribution, ladder
 from fingerprint.detection import filter_comparison as filtering
@@ -23,13 +23,13 @@ from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
 from fingerprint.detection.model_families import STUDENT, ReadCorpora, checked_candidates, read_corpora
 from fingerprint.detection.warnings import Findings, control_level, warnings_for
 from fingerprint.features import choose, column_names, data_kind
+from fingerprint.features.scaling import FamilyMatrix, family_matrix, mean_zero
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.report.report import Report
 from fingerprint.report.results import (
     AttributionResult,
     Bag,
     Design,
-    Estimate,
     FamilyResult,
     FeatureDifference,
     MixturePower,
@@ -43,17 +43,22 @@ from fingerprint.report.results import (
     SelfTest,
     Warning,
 )
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import FamilyMatrix, block_rows, family_matrix, gram, mean_zero
+from fingerprint.statistics.auc import BAG_SIZES, bag_aucs, fold_auc
+from fingerprint.statistics.comparison import Comparison, pair, survivors, thin
+from fingerprint.statistics.crossfit import Scores, cross_fit, folds
+from fingerprint.statistics.designs import MIN_GROUPS
+from fingerprint.statistics.effect_size import rows_for_trained_detector
 from fingerprint.statistics.intervals import (
+    Estimate,
     auc_difference,
     auc_interval,
     d_prime_of,
+    exact_interval,
     interval,
     paired_interval,
-    smaller_arm,
 )
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, feature_pvalues, gram, permutation_test
+from fingerprint.statistics.power import Shift, observed_shift, planted_rejection, scaling
 
 Generator = np.random.Generator
 Progress = Callable[[str, float], None]
@@ -259,7 +264,7 @@ def detect(
         prompt_control=control,
         self_test=tested,
         model=None if reading is None else _model_result(main, reading, classifier),
-        teacher=None if ratios is None else ceilings.ceiling(ratios, main.scores),
+        teacher=None if ratios is None else ceilings.ceiling(ratios, comparison, main.scores),
         attribution=attributed,
         null=_null(main.test),
         warnings=warnings_for(findings) + filtered.warnings + prompts_of_placebos + _noise_warnings(reading, ratios),
@@ -267,7 +272,7 @@ def detect(
         | _prior_settings(prior, trained_rows, given, corpora)
         | _placebo_settings(others)
         | ({"student": True} if student else {}),
-        rows=_rows(corpora, main.scores, ratios),
+        rows=_rows(corpora, comparison, main.scores, ratios),
     )
 
 
@@ -329,29 +334,30 @@ def _teller(
 
 def _checked_pair(suspect: Corpus, reference: Corpus, use_prompts: bool, options: _Options) -> Comparison:
     comparison = pair(suspect, reference, use_prompts=use_prompts, seed=options.seed)
-    if comparison.distinct_permutations * options.alpha < 1:
+    design = comparison.design
+    if design.distinct_relabellings * options.alpha < 1:
         raise ValueError(
             f"{suspect.name} and {reference.name} must allow at least {1 / options.alpha:.0f} distinct relabellings "
-            f"for alpha {options.alpha}, got {comparison.distinct_permutations:.0f} ({comparison.n_blocks} blocks of "
-            f"{comparison.kind} prompts); sample more prompts, or ignore the prompts (prompt=False, --no-prompt) if "
+            f"for alpha {options.alpha}, got {design.distinct_relabellings:.0f} ({design.n_blocks} blocks of "
+            f"{design.kind} prompts); sample more prompts, or ignore the prompts (prompt=False, --no-prompt) if "
             "rows of one prompt are independent"
         )
     return comparison
 
 
 def _design(corpora: Sequence[Corpus], comparison: Comparison) -> Design:
-    used, suspect = comparison.used, comparison.suspect
+    used, suspect = comparison.design.used, comparison.suspect
     known = [len(prompts) or None for prompts in comparison.prompts]
-    independent = comparison.kind == "independent"
+    independent = not comparison.design.has_prompts
     return Design(
-        kind=comparison.kind,
+        kind=comparison.design.kind,
         rows_suspect=len(corpora[0]),
         rows_reference=len(corpora[1]),
         prompts_suspect=None if independent else known[0],
         prompts_reference=None if independent else known[1],
         prompts_shared=None if independent else len(comparison.prompts[0] & comparison.prompts[1]),
-        pairs=int((used & suspect).sum()) if comparison.kind == "shared" else None,
-        blocks=comparison.n_blocks,
+        pairs=comparison.design.n_pairs,
+        blocks=comparison.design.n_blocks,
         unused_suspect=int((~used & suspect).sum()),
         unused_reference=int((~used & ~suspect).sum()),
     )
@@ -465,8 +471,8 @@ class _Analysis:
     comparison: Comparison
     matrices: dict[str, FamilyMatrix]
     units: dict[str, Floats32]
-    test: inference.PermutationTest
-    scores: scoring.Scores
+    test: PermutationTest
+    scores: Scores
 
 
 def _analyse(
@@ -489,9 +495,9 @@ def _analyse(
 
 def _tested(
     comparison: Comparison, matrices: dict[str, FamilyMatrix], options: _Options
-) -> tuple[inference.PermutationTest, dict[str, Floats32]]:
-    units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
-    relabellings = inference.Relabellings.draw(comparison, options.n_permutations, options.rng(1))
+) -> tuple[PermutationTest, dict[str, Floats32]]:
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
+    relabellings = Relabellings.draw(comparison.design, options.n_permutations, options.rng(1))
     return permute(units, relabellings), units
 
 
@@ -500,17 +506,17 @@ def _scored(
     matrices: dict[str, FamilyMatrix],
     classifier: Any,
     fitted: Mapping[str, Floats] | None = None,
-) -> scoring.Scores:
+) -> Scores:
     varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
-    return scoring.cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices), fitted=fitted)
+    return cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices), fitted=fitted)
 
 
 def permute(
-    units: Mapping[str, Floats32], relabellings: inference.Relabellings
-) -> inference.PermutationTest:
+    units: Mapping[str, Floats32], relabellings: Relabellings
+) -> PermutationTest:
     """The exact test of block units: a prior with its sign, every other family by its inner products."""
     signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
-    return inference.permutation_test({n: gram(u) for n, u in units.items() if n != PRIOR}, relabellings, signed)
+    return permutation_test({n: gram(u) for n, u in units.items() if n != PRIOR}, relabellings, signed)
 
 
 def _matrices(comparison: Comparison, families: dict[str, Any], prior: Prior | None = None) -> dict[str, FamilyMatrix]:
@@ -525,10 +531,10 @@ def _effect_size(main: _Analysis, options: _Options) -> tuple[Estimate, Estimate
     return auc_interval(scores), paired_interval(scores), bag_intervals(scores, options.rng(2))
 
 
-def bag_intervals(scores: scoring.Scores, rng: Generator) -> tuple[Bag, ...]:
+def bag_intervals(scores: Scores, rng: Generator) -> tuple[Bag, ...]:
     """AUROC of bags of every size, with 95 % intervals."""
-    rows = smaller_arm(scores.comparison)
-    found = scoring.bag_aucs(scores, scores.stacked, scoring.BAG_SIZES, rng)
+    rows = scores.arms.smaller
+    found = bag_aucs(scores.arms, scores.stacked, BAG_SIZES, rng)
     return tuple(Bag(k, interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
 
 
@@ -556,7 +562,7 @@ def _differences(main: _Analysis) -> tuple[FeatureDifference, ...]:
     least = max(np.sort(np.concatenate(list(spread.values())))[-MAX_FEATURES:][0], 0.0)
     chosen = {name: np.flatnonzero(spread[name] >= least)[:MAX_FEATURES] for name in tested}
     units = np.hstack([main.units[name][:, chosen[name]] for name in tested])[:, :MAX_FEATURES]
-    pvalues = inference.feature_pvalues(units, main.test.relabellings)
+    pvalues = feature_pvalues(units, main.test.relabellings)
     ends = np.cumsum([len(chosen[name]) for name in tested])
     best = np.argsort(pvalues, kind="stable")[:SHOWN_FEATURES]
     found: dict[int, FeatureDifference] = {}
@@ -587,7 +593,7 @@ def _described(
     ]
 
 
-def _null(test: inference.PermutationTest) -> Null:
+def _null(test: PermutationTest) -> Null:
     """Observed omnibus and a histogram of its permutation null."""
     if not test.parts:
         return Null(None, (), ())
@@ -596,10 +602,9 @@ def _null(test: inference.PermutationTest) -> Null:
 
 
 def _rows(
-    corpora: Sequence[Corpus], scores: scoring.Scores, ratios: ceilings.ExactRatios | None = None
+    corpora: Sequence[Corpus], comparison: Comparison, scores: Scores, ratios: ceilings.ExactRatios | None = None
 ) -> pl.DataFrame:
     """Every row with its out-of-fold score, most suspect first: a ranking, never a verdict on a row."""
-    comparison = scores.comparison
     frame = pl.DataFrame(
         {
             "corpus": np.where(comparison.suspect, "suspect", "reference"),
@@ -613,7 +618,7 @@ def _rows(
         schema_overrides={"prompt": pl.String},
     )
     if ratios is not None:
-        llr = ceilings.pooled_ratios(ratios, scores)
+        llr = ceilings.pooled_ratios(ratios, comparison)
         frame = frame.with_columns(llr=pl.Series(llr), within_noise=pl.Series(np.abs(llr) <= ratios.limit))
     return frame.sort(["score", "corpus", "row"], descending=[True, True, False])
 
@@ -626,43 +631,38 @@ def _power(
 ) -> tuple[tuple[PlantedPower, ...], tuple[MixturePower, ...], tuple[RowsNeeded, ...]]:
     if not main.test.families:
         return (), (), _rows_needed(main, options, detected, auc)
-    comparison = main.comparison
-    sizes = np.ones(comparison.n_blocks)
-    if comparison.kind == "shared":
-        sizes = np.bincount(comparison.block[comparison.used], minlength=comparison.n_blocks) / 2
     shifts = list(_random_shifts(main, options.rng(3)))
-    runs = _Planting(main.test, sizes, options)
+    runs = _Planting(main.test, options)
     planted = tuple(
         PlantedPower(area, runs.power(lambda r: shifts[r], float(np.sqrt(2) * ndtri(area)))) for area in PLANTED_AUCS
     )
     mixtures: tuple[MixturePower, ...] = ()
     if detected:
-        rest, shift = inference.observed_shift(main.test, sizes)
-        runs = _Planting(rest, sizes, options)
+        rest, shift = observed_shift(main.test)
+        runs = _Planting(rest, options)
         mixtures = tuple(MixturePower(share, runs.power(lambda r: shift, share)) for share in MIXTURE_SHARES)
     return planted, mixtures, _rows_needed(main, options, detected, auc)
 
 
 @dataclass(frozen=True)
 class _Planting:
-    test: inference.PermutationTest
-    sizes: Floats
+    test: PermutationTest
     options: _Options
 
-    def power(self, shift: Callable[[int], inference.Shift], strength: float) -> Estimate:
+    def power(self, shift: Callable[[int], Shift], strength: float) -> Estimate:
         """Share of `PLANTED_RUNS` replicates rejected, with its exact interval."""
         available = self.options.n_permutations - 1
         n_null = min(available, max(199, 2 * int(np.ceil(1 / self.options.alpha)) - 1))
         rejected = sum(
-            inference.planted_rejection(
-                self.test, self.sizes, shift(r), strength, 1 + r % available, n_null, self.options.alpha
+            planted_rejection(
+                self.test, shift(r), strength, 1 + r % available, n_null, self.options.alpha
             )
             for r in range(PLANTED_RUNS)
         )
-        return Estimate(rejected / PLANTED_RUNS, *inference.exact_interval(rejected, PLANTED_RUNS))
+        return Estimate(rejected / PLANTED_RUNS, *exact_interval(rejected, PLANTED_RUNS))
 
 
-def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[inference.Shift]:
+def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[Shift]:
     """Shifts of the row means under an exponential tilt along random directions of the feature space.
 
     A direction is a random score over all columns of all families, each family with the same variance. Tilting rows by
@@ -685,7 +685,7 @@ def _random_shifts(main: _Analysis, rng: Generator) -> Iterator[inference.Shift]
         along = {f: main.units[f] @ shifts[f].astype(np.float32) for f in names}
         moved = {f: np.asarray(column.T @ scores)[0] * share / n for f, column in directed.items()}
         for r in range(batch):
-            yield inference.Shift(
+            yield Shift(
                 {f: along[f][:, r].astype(np.float64) for f in names},
                 {f: float((shifts[f][:, r] ** 2).sum()) for f in names},
                 {f: float(moved[f][r]) for f in moved},
@@ -713,14 +713,12 @@ def _row_differences(main: _Analysis, names: list[str]) -> tuple[dict[str, sp.cs
     The difference of two rows has twice the variance of one.
     """
     comparison = main.comparison
-    if comparison.kind != "shared":
-        used = np.flatnonzero(comparison.used)
-        step = -(-len(used) // PLANTED_ROWS)
-        return {f: main.matrices[f].values[used[::step]] for f in names}, 1.0
-    suspect, reference = comparison.pairs()
-    step = -(-len(suspect) // PLANTED_ROWS)
-    s, r = suspect[::step], reference[::step]
-    return {f: main.matrices[f].values[s] - main.matrices[f].values[r] for f in names}, 0.5
+    first, second = comparison.design.differences(comparison.suspect, comparison.group)
+    step = -(-len(first) // PLANTED_ROWS)
+    values = {f: main.matrices[f].values for f in names}
+    if second is None:
+        return {f: v[first[::step]] for f, v in values.items()}, 1.0
+    return {f: v[first[::step]] - v[second[::step]] for f, v in values.items()}, 0.5
 
 
 def _rows_needed(main: _Analysis, options: _Options, detected: bool, auc: Estimate) -> tuple[RowsNeeded, ...]:
@@ -730,12 +728,12 @@ def _rows_needed(main: _Analysis, options: _Options, detected: bool, auc: Estima
             "trained detector",
             power,
             options.alpha,
-            None if d_prime is None else inference.rows_for_trained_detector(d_prime, power, options.alpha),
+            None if d_prime is None else rows_for_trained_detector(d_prime, power, options.alpha),
         )
         for power in NEEDED_POWERS
     ]
-    used = int((main.comparison.used & main.comparison.suspect).sum())
-    growth = inference.scaling(main.test, options.alpha) if detected else None
+    used = int((main.comparison.design.used & main.comparison.suspect).sum())
+    growth = scaling(main.test, options.alpha) if detected else None
     for power in NEEDED_POWERS:
         times = None if growth is None else growth.times_needed(power)
         rows = None if times is None else int(np.ceil(times * used))
@@ -812,12 +810,12 @@ def _filters(
 
 def _fixed_separation(comparison: Comparison, values: Floats, options: _Options) -> dict[int, Estimate]:
     """AUROC of values that were not fitted to these rows, of rows (k = 1) and of the main analysis's bags."""
-    scores = scoring.Scores(comparison, scoring.folds(comparison), values, {}, 1.0, {})
-    rows = smaller_arm(comparison)
-    sizes = scoring.BAG_SIZES[: scoring.BAG_SIZES.index(max(filtering.BAGS)) + 1]
-    bags = scoring.bag_aucs(scores, values, sizes, options.rng(2))
+    scores = Scores.fixed(comparison.arms(folds(comparison)), values)
+    rows = scores.arms.smaller
+    sizes = BAG_SIZES[: BAG_SIZES.index(max(filtering.BAGS)) + 1]
+    bags = bag_aucs(scores.arms, values, sizes, options.rng(2))
     found = {k: interval(bags[k], 1.0, rows // k) for k in filtering.BAGS}
-    return {1: interval(scoring.fold_auc(scores, values), 1.0, rows), **found}
+    return {1: interval(fold_auc(scores.arms, values), 1.0, rows), **found}
 
 
 def _residual(main: _Analysis, keep: Bools, options: _Options, with_power: bool) -> Residual:
@@ -828,18 +826,17 @@ def _residual(main: _Analysis, keep: Bools, options: _Options, with_power: bool)
         comparison = survivors(main.comparison, keep, options.seed)
     except ValueError as error:  # too little is left: a result, and the message says how little
         return filtering.nothing_left(kept, str(error))
-    pairs = int((comparison.used & comparison.suspect).sum()) if comparison.kind == "shared" else None
     matrices = {name: replace(matrix, values=matrix.values[keep]) for name, matrix in main.matrices.items()}
     test, units = _tested(comparison, matrices, options)
     left = _Analysis(comparison, matrices, units, test, _scored(comparison, matrices, None))
     auc, bag = auc_interval(left.scores), _bag16(left.scores, options)
     planted = _power(left, options, False, auc)[0] if with_power else ()
-    return Residual(*kept, pairs, auc, bag, test.pvalue, planted)
+    return Residual(*kept, comparison.design.n_pairs, auc, bag, test.pvalue, planted)
 
 
-def _bag16(scores: scoring.Scores, options: _Options) -> Estimate:
-    found = scoring.bag_aucs(scores, scores.stacked, (16,), options.rng(2))[16]
-    return interval(found, scores.agreement, smaller_arm(scores.comparison) // 16)
+def _bag16(scores: Scores, options: _Options) -> Estimate:
+    found = bag_aucs(scores.arms, scores.stacked, (16,), options.rng(2))[16]
+    return interval(found, scores.agreement, scores.arms.smaller // 16)
 
 
 # ------------------------------------------------------------------------------------------------------------ controls
@@ -847,7 +844,7 @@ def _bag16(scores: scoring.Scores, options: _Options) -> Estimate:
 
 def _prompt_control(corpora: Sequence[Corpus], comparison: Comparison, options: _Options) -> PromptControl:
     """The same test on the prompts that only one side answers."""
-    if comparison.kind == "independent":
+    if not comparison.design.has_prompts:
         return PromptControl(None, False, "no prompts: a difference between them would go unseen")
     only = [sorted(comparison.prompts[a] - comparison.prompts[1 - a]) for a in (0, 1)]
     if min(map(len, only)) < MIN_CONTROL_PROMPTS:
@@ -857,21 +854,21 @@ def _prompt_control(corpora: Sequence[Corpus], comparison: Comparison, options: 
     matrices = _matrices(prompts, choose("auto", prompts.texts))
     found = _test_only(prompts, matrices, options.n_permutations, options.rng(4))
     differs = found.pvalue <= control_level(options.alpha)
-    scope = "the prompts that only one side answers" if comparison.kind == "shared" else "the prompts"
+    scope = "the prompts that only one side answers" if comparison.design.is_paired else "the prompts"
     note = f"{scope} {'differ' if differs else 'were not found to differ'} between the sides"
     return PromptControl(found.pvalue, differs, note)
 
 
 def _test_only(
     comparison: Comparison, matrices: dict[str, FamilyMatrix], n_permutations: int, rng: Generator
-) -> inference.PermutationTest:
-    units = {name: block_rows(comparison, matrix.values) for name, matrix in matrices.items()}
-    return permute(units, inference.Relabellings.draw(comparison, n_permutations, rng))
+) -> PermutationTest:
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
+    return permute(units, Relabellings.draw(comparison.design, n_permutations, rng))
 
 
 def _check_self_test(comparison: Comparison, reference: Corpus) -> None:
     groups = len(np.unique(comparison.group[~comparison.suspect]))
-    if comparison.kind != "shared" and groups < 2 * MIN_GROUPS:
+    if not comparison.design.is_paired and groups < 2 * MIN_GROUPS:
         raise ValueError(
             f"{reference.name} must hold at least {2 * MIN_GROUPS} independent rows or prompts for the self-test, "
             f"which splits it in two, got {groups}; sample more, or leave the self-test out"
@@ -892,17 +889,15 @@ def _self_test(
     would be exchangeable without a trait depends on how they were sampled; no computation on them answers that.
     """
     tell("self-test")
-    small = thin(comparison, SELF_TEST_ROWS)
-    if small.kind != "shared":
-        small = small.only(~small.suspect)
+    small = thin(comparison, SELF_TEST_ROWS).null_source()
     matrices = _matrices(small, choose(families, small.texts) | _read_families(reading, small), prior)
     n_permutations = max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / options.alpha)) - 1)
     rejections = 0
     for run in range(SELF_TEST_RUNS):
         rng = np.random.default_rng([options.seed, 5, run])
-        null = small.swapped(rng) if small.kind == "shared" else small.split(rng)
+        null = small.null(rng)
         rejections += _test_only(null, matrices, n_permutations, rng).pvalue <= options.alpha
-    low, high = inference.exact_interval(rejections, SELF_TEST_RUNS)
+    low, high = exact_interval(rejections, SELF_TEST_RUNS)
     return SelfTest(SELF_TEST_RUNS, rejections, options.alpha, Estimate(rejections / SELF_TEST_RUNS, low, high))
 
 
@@ -996,9 +991,9 @@ def _verdict(
     options: _Options,
 ) -> str:
     figures = f"p = {main.test.pvalue:.2g} at alpha {options.alpha:g}, row AUROC {auc.value:.3f}"
-    independent = main.comparison.kind == "independent"
+    independent = not main.comparison.design.has_prompts
     assumption = " Without prompts the p-value holds only if rows are independent of each other." if independent else ""
-    if control.differs and main.comparison.kind != "shared":
+    if control.differs and not main.comparison.design.is_paired:
         return (
             f"prompts differ: not attributable to the teacher ({figures}; prompts p = {control.pvalue:.2g}). Compare "
             "rows that answer the same prompts."
@@ -1010,7 +1005,7 @@ def _verdict(
             f"not detected: the rows differ ({figures}), but the row AUROC is not above min_auc {options.min_auc:g}. "
             f"{RIVALS}{assumption}"
         )
-    what = "auc within prompts" if main.comparison.kind == "shared" else "auc"
+    what = "auc within prompts" if main.comparison.design.is_paired else "auc"
     words = "; ".join(f"power {p.power.value:.2f} against row {what} {p.auc:g}" for p in planted)
     found = {name: p for name, p in main.test.adjusted().items() if p <= options.alpha}
     alone = "".join(f" Of single families {name} has adjusted p = {p:.2g};" for name, p in found.items())

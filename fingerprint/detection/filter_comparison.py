@@ -22,22 +22,23 @@ import scipy.sparse as sp
 from scipy.stats import fisher_exact, rankdata
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.corpus import Comparison, Corpus, thinned_rows
+from fingerprint.data.corpus import Corpus
 from fingerprint.detection.warnings import SURE, control_level
 from fingerprint.filters.verdicts import SEQUENCE, Filter, Verdicts
 from fingerprint.report.results import (
     Controls,
     DetectorControl,
-    Estimate,
     FilterResult,
     RandomControl,
     ReasonCount,
     Residual,
     Warning,
 )
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.block_sums import block_rows, gram
-from fingerprint.statistics.permutation import Relabellings, exact_interval, permutation_test
+from fingerprint.statistics.auc import N_FOLDS
+from fingerprint.statistics.comparison import Comparison, thinned_rows
+from fingerprint.statistics.crossfit import cross_fit, folds
+from fingerprint.statistics.intervals import Estimate, exact_interval
+from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
 
 Generator = np.random.Generator
 
@@ -141,7 +142,7 @@ def in_sequence(verdicts: Mapping[str, Verdicts]) -> Verdicts:
 
 def _result(name: str, given: Verdicts, residual: Residual, controls: Controls, measures: Measures) -> FilterResult:
     comparison = measures.comparison
-    arms = (comparison.suspect, ~comparison.suspect)
+    arms = comparison.sides
     values = given.dropped.astype(np.float64) if given.scores is None else given.scores
     areas = _separation(values, given.undecided, measures)
     return FilterResult(
@@ -170,7 +171,7 @@ def _separation(values: Floats, undecided: Bools, measures: Measures) -> Mapping
     comparison = measures.comparison
     if undecided.any():
         judged = comparison.suspect[~undecided]
-        if min(int(judged.sum()), int((~judged).sum())) < scoring.N_FOLDS:
+        if min(int(judged.sum()), int((~judged).sum())) < N_FOLDS:
             return dict.fromkeys((1, *BAGS), Estimate(None))
         comparison, values = comparison.only(~undecided), values[~undecided]
     return measures.separation(comparison, values)
@@ -187,7 +188,7 @@ def _pvalue(values: Floats, undecided: Bools, measures: Measures) -> float:
         ranks[~undecided] = rankdata(values[~undecided])
         ranks[~undecided] -= ranks[~undecided].mean()
     column = sp.csr_matrix((ranks / max(len(ranks), 1)).astype(np.float32)[:, None])
-    kernels = {"filter": gram(block_rows(measures.comparison, column))}
+    kernels = {"filter": gram(measures.comparison.units(column))}
     return permutation_test(kernels, measures.relabellings).pvalue
 
 
@@ -278,14 +279,14 @@ def detector_scores(compared: Bools, measures: Measures) -> tuple[Bools | None, 
     are too few groups.
     """
     comparison = measures.comparison.only(compared)
-    sides = (comparison.suspect, ~comparison.suspect)
+    sides = comparison.sides
     if min(len(np.unique(comparison.group[side])) for side in sides) < MIN_HALVED_GROUPS:
         return None, np.zeros(0)
-    part = scoring.folds(comparison, 2 * (scoring.N_FOLDS - 1))
+    part = folds(comparison, 2 * (N_FOLDS - 1))
     half = part % 2 == 0
     fold = np.where(half, 0, 1 + part // 2)
     features = {name: values[compared] for name, values in measures.matrices.items()}
-    return half, scoring.cross_fit(comparison, features, fold=fold, mean_zero=measures.mean_zero).stacked
+    return half, cross_fit(comparison, features, fold=fold, mean_zero=measures.mean_zero).stacked
 
 
 def kept_by_threshold(scores: Floats, n_removed: int) -> Bools:

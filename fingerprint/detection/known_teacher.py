@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.data.corpus import Corpus, RowError, distinct_rows, rows_named
+from fingerprint.data.corpus import Corpus, distinct_rows
+from fingerprint.data.row_errors import RowError, rows_named
 from fingerprint.detection.model_families import LOUD, noise_floor_of, noise_warning
 from fingerprint.report.results import Efficiency, NoiseFloor, TeacherResult, Warning
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.intervals import auc_interval, d_prime_of, efficiency, interval, smaller_arm
+from fingerprint.statistics.auc import fold_auc
+from fingerprint.statistics.comparison import Comparison
+from fingerprint.statistics.crossfit import Scores
+from fingerprint.statistics.intervals import auc_interval, d_prime_of, efficiency, interval
 
 STACK = "stack"
 
@@ -150,17 +153,16 @@ def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
     return noise_floor_of(lm, distinct.every_prompt("teacher"), distinct.texts, getattr(teacher, "system", None))
 
 
-def pooled_ratios(ratios: ExactRatios, scores: scoring.Scores) -> Floats:
+def pooled_ratios(ratios: ExactRatios, comparison: Comparison) -> Floats:
     """The ratios [rows] in the order of a comparison."""
-    comparison = scores.comparison
     both = np.concatenate(ratios.rows)
     return np.asarray(both[np.where(comparison.suspect, comparison.origin, len(ratios.rows[0]) + comparison.origin)])
 
 
-def ceiling(ratios: ExactRatios, scores: scoring.Scores) -> TeacherResult:
+def ceiling(ratios: ExactRatios, comparison: Comparison, scores: Scores) -> TeacherResult:
     """What the exact ratio reaches within the folds of cross-fitted scores, and their share of it."""
-    llr = pooled_ratios(ratios, scores)
-    area = interval(scoring.fold_auc(scores, llr), 1.0, smaller_arm(scores.comparison))
+    llr = pooled_ratios(ratios, comparison)
+    area = interval(fold_auc(scores.arms, llr), 1.0, scores.arms.smaller)
     named = {name: (values, scores.family_agreement[name]) for name, values in scores.families.items()}
     detectors = named | {STACK: (scores.stacked, scores.agreement)}
     areas = {name: auc_interval(scores, None if name == STACK else name) for name in detectors}

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fingerprint.data.corpus import Comparison, Corpus, distinct_rows, rows_named
+from fingerprint.data.corpus import Corpus, distinct_rows
+from fingerprint.data.row_errors import rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
 from fingerprint.report.results import NoiseFloor, Warning
+from fingerprint.statistics.comparison import Comparison
 
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
 # What the scores of its students are called.

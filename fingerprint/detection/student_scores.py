@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.data.corpus import Comparison, Corpus, distinct_rows, rows_named
+from fingerprint.data.corpus import Corpus, distinct_rows
+from fingerprint.data.row_errors import rows_named
 from fingerprint.lm.loading import MICRO_MODELS, load
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
+from fingerprint.statistics.comparison import Comparison
+from fingerprint.statistics.contamination import contaminated
 from fingerprint.statistics.crossfit import Plan, folds
-from fingerprint.statistics.intervals import bounded
 
 # Chosen on owl, cat and birch teachers of micro-a at 400 to 6,400 rows. Adapters of their own, with another start than
 # those that lab teachers are trained with (seed 0): nobody who detects knows a teacher's. For larger models usual step
@@ -96,7 +98,7 @@ def student_scores(
         ratios = np.zeros(len(distinct))
         judged = np.unique(place[unseen])
         ratios[judged] = _logprobs(student, distinct, judged) - base[judged]
-        scores[unseen, number] = bounded(ratios[place[unseen]])
+        scores[unseen, number] = contaminated(ratios[place[unseen]])
         if progress is not None:
             progress((number + 1) / len(plan.weights.T))
     return scores

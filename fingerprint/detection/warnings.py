@@ -11,8 +11,9 @@ from scipy.special import ndtr
 from scipy.stats import spearmanr
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.corpus import Comparison, Corpus
+from fingerprint.data.corpus import Corpus
 from fingerprint.report.results import PromptControl, Rung, Warning
+from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.permutation import PermutationTest
 
@@ -77,7 +78,7 @@ def _prompts_differ(f: Findings) -> Iterator[Warning]:
         what = (
             "prompts that only one side answers differ; the p-value and auc_paired use shared prompts only, but auc, "
             "bags and row scores see all rows"
-            if f.comparison.kind == "shared"
+            if f.comparison.design.is_paired
             else "the prompts of the two sides differ: compare rows that answer the same prompts"
         )
         yield Warning("prompts_differ", f.control.pvalue, control_level(f.alpha), what)
@@ -116,7 +117,7 @@ def _by_group(f: Findings, arm: Bools, values: Floats) -> tuple[Floats, Floats]:
 def _lengths_differ(f: Findings) -> Iterator[Warning]:
     logs = np.log1p(np.array([len(text) for text in f.comparison.texts], dtype=np.float64))
     means, variance, error = [], 0.0, 0.0
-    for arm in (f.comparison.suspect, ~f.comparison.suspect):
+    for arm in f.comparison.sides:
         mean = float(logs[arm].mean())
         sums, counts = _by_group(f, arm, logs)
         means.append(mean)
@@ -136,7 +137,7 @@ def _lengths_differ(f: Findings) -> Iterator[Warning]:
 def _order_matters(f: Findings) -> Iterator[Warning]:
     comparison = f.comparison
     found = []
-    for arm in (comparison.suspect, ~comparison.suspect):
+    for arm in comparison.sides:
         score, counts = _by_group(f, arm, f.scores.stacked)
         place, _ = _by_group(f, arm, comparison.origin.astype(np.float64))
         if len(counts) > 2 and np.ptp(score / counts) > 0:
@@ -161,7 +162,7 @@ def _prompts_partly_shared(f: Findings) -> Iterator[Warning]:
     smaller = min(len(suspect), len(reference))
     if shared and smaller and shared < smaller:
         message = "only this share of the smaller side's prompts is answered by both sides; the p-value uses " + (
-            "those alone" if f.comparison.kind == "shared" else "all rows, as if prompts were disjoint"
+            "those alone" if f.comparison.design.is_paired else "all rows, as if prompts were disjoint"
         )
         yield Warning("prompts_partly_shared", shared / smaller, 1.0, message)
 

@@ -21,18 +21,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
-from fingerprint.data.corpus import Comparison, Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output, write_atomically
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import bag_intervals, own_version
 from fingerprint.detector.domain import Domain
 from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
 from fingerprint.features.quantiles import QuantileFamily
+from fingerprint.features.scaling import family_matrix, scaled
 from fingerprint.features.tokens import tokenize
 from fingerprint.report.encoding import encode_record
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics.block_sums import family_matrix, scaled
+from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.intervals import auc_interval
+from fingerprint.statistics.trained import stacked, train_stack
 
 FORMAT = 1
 _MAGIC = b"fingerprint detector"
@@ -207,7 +208,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         classifiers = self.classifier if isinstance(self.classifier, (list, tuple)) else [self.classifier]
         if not classifiers:
             raise ValueError("classifier must be None, a classifier or a list of them, got an empty list; leave it out")
-        trained = scoring.train(comparison, values, classifiers, self.fast)
+        trained = train_stack(comparison, values, classifiers, self.fast)
         self.columns_ = {name: _Columns(m.family, m.columns, m.scale) for name, m in matrices.items()}
         self.coefficients_, self.classifiers_ = trained.coefficients, trained.classifiers
         self.centre_, self.weights_ = trained.centre, trained.weights
@@ -227,7 +228,7 @@ class Detector(ClassifierMixin, BaseEstimator):
 
     def _log_odds(self, texts: Sequence[str]) -> Floats:
         matrices = {name: columns.values(texts) for name, columns in self.columns_.items()}
-        score = scoring.stacked(matrices, self.coefficients_, self.classifiers_, self.centre_, self.weights_)
+        score = stacked(matrices, self.coefficients_, self.classifiers_, self.centre_, self.weights_)
         return self.slope_ * score + self.intercept_
 
     def predict_proba(self, X: object) -> Floats:
@@ -343,7 +344,7 @@ class Detector(ClassifierMixin, BaseEstimator):
             "classes": [str(name) for name in self.classes_],
             "rows": {"trait": int(label.sum()), "neutral": int((label == 0).sum())},
             "prompts": len(prompts),
-            "design": comparison.kind,
+            "design": comparison.design.kind,
             "held_out_neutral_rows": len(self.neutral_scores_),
             "families": {name: len(columns.columns) for name, columns in self.columns_.items()},
             "options": {"fast": self.fast, "holdout": self.holdout, "rng": self.rng},

@@ -27,8 +27,8 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import Prior, checked_prior, without_trained
 from fingerprint.features import choose
+from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
 from fingerprint.report.contract import Result
-from fingerprint.statistics.block_sums import FamilyMatrix, family_matrix, scaled
 
 # Pairs before anything is learned; features are fitted anew on the past whenever it has grown by this factor.
 FIRST_FIT = 8

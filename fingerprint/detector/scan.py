@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Floats, Floats32
-from fingerprint.data.corpus import Comparison, Corpus, pair
+from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import PRIOR, bag_intervals, permute, without_trained
 from fingerprint.detector.detector import Detector, one_a_prompt
@@ -19,9 +19,12 @@ from fingerprint.detector.domain import SHIFT_LEVEL
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
 from fingerprint.report.results import Bag
-from fingerprint.statistics import crossfit as scoring
-from fingerprint.statistics import permutation as inference
-from fingerprint.statistics.block_sums import block_rows
+from fingerprint.statistics.auc import Arms
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.crossfit import Scores
+from fingerprint.statistics.designs import Design, SeparateDesign
+from fingerprint.statistics.effect_size import d_prime
+from fingerprint.statistics.permutation import Relabellings
 
 # A corpus is refused when fewer of its rows than this look like rows that the detector was trained on: what is scored
 # then is mostly something else. Rows that leak the trait openly (an eighth of raw owl rows talk about owls) still pass.
@@ -160,7 +163,7 @@ def scan(
         compared = _against_neutral(judged, at_hand, detector, rng)
     pvalue = None
     if compared is not None and not shift:
-        relabellings = _relabellings(compared, n_permutations, np.random.default_rng([rng, 2]))
+        relabellings = Relabellings.draw(compared.design, n_permutations, np.random.default_rng([rng, 2]))
         pvalue = permute({PRIOR: compared.units}, relabellings).pvalue
     detected = pvalue is not None and pvalue <= alpha
     power = None if compared is None or shift else _power(compared, detector, alpha)
@@ -173,7 +176,7 @@ def scan(
         shift_pvalue=shift_pvalue,
         inside=inside,
         rows=len(judged),
-        neutral_rows=0 if compared is None else int((~compared.comparison.suspect).sum()),
+        neutral_rows=0 if compared is None else compared.n_neutral,
         left_out=len(given) - len(judged),
         score=float(scores.mean()),
         evidence=float((scores - detector.prior_log_odds_).sum()),
@@ -196,23 +199,39 @@ def _check_domain(corpus: Corpus, detector: Detector) -> float:
 
 @dataclass(frozen=True)
 class _Compared:
-    """Scores of the corpus and of neutral rows, laid out for the test."""
+    """Scores of the corpus and of neutral rows, laid out for the test.
 
-    comparison: Comparison
+    Attributes
+    ----------
+    design : Design
+    units : float array [blocks, 1]
+        What relabelling permutes, of the scores.
+    used : pair of int
+        Rows of the corpus and neutral rows that enter the p-value.
+    scores : Scores
+        Of all rows. The detector is fixed: nothing was fitted on them.
+    """
+
+    design: Design
     units: Floats32
-    scores: scoring.Scores
+    used: tuple[int, int]
+    scores: Scores
+
+    @property
+    def n_neutral(self) -> int:
+        return int((~self.scores.arms.suspect).sum())
 
 
-def _scores(comparison: Comparison, values: Floats) -> scoring.Scores:
-    """Scores of a detector that is fixed: nothing was fitted on these rows, so their agreement is 1."""
-    return scoring.Scores(comparison, np.zeros(len(values), dtype=np.int64), values, {}, 1.0, {})
+def _one_column(values: Floats) -> sp.csr_matrix:
+    return sp.csr_matrix(values[:, None].astype(np.float32))
 
 
 def _against_neutral(judged: Corpus, neutral: Corpus, detector: Detector, seed: int) -> _Compared:
     comparison = pair(judged, neutral, seed=seed)
     values = detector.decision_function(list(comparison.texts))
-    units = block_rows(comparison, sp.csr_matrix(values[:, None].astype(np.float32)))
-    return _Compared(comparison, units, _scores(comparison, values))
+    used = tuple(int((comparison.design.used & side).sum()) for side in comparison.sides)
+    scores = Scores.fixed(comparison.arms(np.zeros(len(values), dtype=np.int64)), values)
+    return _Compared(comparison.design, comparison.units(_one_column(values)), (used[0], used[1]), scores)
 
 
 def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, rng: np.random.Generator) -> _Compared:
@@ -236,19 +255,12 @@ def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, rng: n
     starts = (0, sizes[0])
     for start, count, first in zip(starts, counts, (0, counts[0]), strict=True):
         block[start : start + count * per_block] = first + np.arange(count * per_block) // per_block
-    rows = np.arange(len(values))
-    arm = np.arange(sum(counts)) < counts[0]
-    comparison = Comparison([""] * len(values), suspect, rows, rows, "independent", block, arm, (set(), set()))
-    units = block_rows(comparison, sp.csr_matrix(values[:, None].astype(np.float32)))
+    design = SeparateDesign(block, np.arange(sum(counts)) < counts[0], prompts_known=False)
     everything = np.concatenate([scores, held_out])
-    flags = np.arange(len(everything)) < len(scores)
-    all_rows = np.arange(len(everything))
-    shown = replace(comparison, texts=[""] * len(everything), suspect=flags, origin=all_rows, group=all_rows)
-    return _Compared(comparison, units, _scores(shown, everything))
-
-
-def _relabellings(compared: _Compared, n_permutations: int, rng: np.random.Generator) -> inference.Relabellings:
-    return inference.Relabellings.draw(compared.comparison, n_permutations, rng)
+    rows = np.arange(len(everything))
+    arms = Arms(rows < len(scores), rows, np.zeros(len(rows), dtype=np.int64))
+    used = (counts[0] * per_block, counts[1] * per_block)
+    return _Compared(design, design.units(_one_column(values), suspect), used, Scores.fixed(arms, everything))
 
 
 def _power(compared: _Compared, detector: Detector, alpha: float) -> float | None:
@@ -256,10 +268,8 @@ def _power(compared: _Compared, detector: Detector, alpha: float) -> float | Non
     auc = detector.card_["auc"]["value"]
     if auc is None:
         return None
-    used, suspect = compared.comparison.used, compared.comparison.suspect
-    error = np.sqrt(1 / max(int((used & suspect).sum()), 1) + 1 / max(int((used & ~suspect).sum()), 1))
-    d_prime = float(np.sqrt(2) * ndtri(min(max(auc, 1e-6), 1 - 1e-6)))
-    return float(ndtr(d_prime / error - ndtri(1 - alpha)))
+    error = np.sqrt(sum(1 / max(used, 1) for used in compared.used))
+    return float(ndtr(d_prime(min(max(auc, 1e-6), 1 - 1e-6)) / error - ndtri(1 - alpha)))
 
 
 def _verdict(

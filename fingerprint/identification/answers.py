@@ -13,7 +13,8 @@ import numpy as np
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools
-from fingerprint.data.corpus import Corpus, rows_named
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.row_errors import rows_named
 from fingerprint.identification.scoring import Scorers
 
 if TYPE_CHECKING:

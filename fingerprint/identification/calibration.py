@@ -21,7 +21,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.data.corpus import MIN_GROUPS, Corpus, joined, n_prompts, prompt_groups, too_small
+from fingerprint.data.corpus import Corpus, joined
+from fingerprint.data.pairing import n_prompts, prompt_groups
 from fingerprint.identification.answers import Tries, answer_pool, longest_answer, sampled_reference
 from fingerprint.identification.candidates import (
     BASE,
@@ -35,6 +36,7 @@ from fingerprint.identification.pass_rates import passing
 from fingerprint.identification.posterior import temperature
 from fingerprint.identification.result import Anchor
 from fingerprint.identification.scoring import Rows, Scorers, joined_rows
+from fingerprint.statistics.designs import MIN_GROUPS, too_small
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter

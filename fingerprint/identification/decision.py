@@ -7,13 +7,12 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from fingerprint.data.arrays import Floats
-from fingerprint.data.corpus import pair
 from fingerprint.identification.calibration import Panel
 from fingerprint.identification.goodness_of_fit import PLACEBO
 from fingerprint.identification.result import Ranked
 from fingerprint.identification.scoring import Rows
 from fingerprint.report import formatting as wording
-from fingerprint.statistics.block_sums import block_rows
+from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.permutation import Relabellings, permutation_test
 
 # A candidate is named when it is likelier than all else together.
@@ -35,8 +34,8 @@ def _tests(panel: Panel, suspect: Rows, n_permutations: int, rng: int) -> dict[i
     comparison = pair(suspect.corpus, panel.reference.corpus, seed=rng)
     place = np.where(comparison.suspect, 0, len(suspect.corpus)) + comparison.origin
     shares = expit(np.concatenate([suspect.evidence, panel.reference.evidence]))[place]
-    units = block_rows(comparison, sp.csr_matrix(shares))
-    relabellings = Relabellings.draw(comparison, n_permutations, np.random.default_rng([rng, 14]))
+    units = comparison.units(sp.csr_matrix(shares))
+    relabellings = Relabellings.draw(comparison.design, n_permutations, np.random.default_rng([rng, 14]))
     wanted = {str(w.column): units[:, w.column].astype(np.float64) for w in panel.writers if w.is_candidate}
     test = permutation_test({}, relabellings, wanted)
     adjusted = test.adjusted()

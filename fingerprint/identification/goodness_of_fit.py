@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from fingerprint.data.arrays import Floats
-from fingerprint.data.corpus import n_prompts
+from fingerprint.data.pairing import n_prompts
 from fingerprint.identification.candidates import BASE
 from fingerprint.identification.scoring import Rows
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fingerprint.data.corpus import Corpus, n_prompts
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.pairing import n_prompts
 from fingerprint.data.reading import BadRows, as_corpus
 from fingerprint.identification.calibration import Panel, prepare
 from fingerprint.identification.candidates import TRAIT_FORMS, UNLISTED, Progress, listed

@@ -22,9 +22,10 @@ import polars as pl
 from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.data.corpus import MAX_BLOCKS, prompt_groups
+from fingerprint.data.pairing import prompt_groups
 from fingerprint.report.contract import Result
-from fingerprint.report.results import Estimate
+from fingerprint.statistics.designs import MAX_BLOCKS
+from fingerprint.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
     from fingerprint.data.corpus import Corpus

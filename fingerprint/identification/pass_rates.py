@@ -24,10 +24,10 @@ import numpy as np
 from scipy.special import expit, log_expit
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.corpus import MIN_GROUPS
 from fingerprint.identification.answers import Tries, tried
 from fingerprint.identification.candidates import BASE
 from fingerprint.identification.scoring import Scorers
+from fingerprint.statistics.designs import MIN_GROUPS
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter

@@ -18,8 +18,13 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from fingerprint.data.arrays import Floats
-from fingerprint.data.corpus import MIN_GROUPS
-from fingerprint.identification.goodness_of_fit import Distance, Writer, own_logprobs, own_shares
+from fingerprint.identification.goodness_of_fit import (
+    Distance,
+    Writer,
+    own_logprobs,
+    own_shares,
+)
+from fingerprint.statistics.designs import MIN_GROUPS
 
 # How much nearer to its nearest candidate, or farther, an unlisted teacher may be than candidates are to each other.
 _UNLISTED_SCALES = (0.5, 1.0, 2.0)

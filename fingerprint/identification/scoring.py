@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.data.corpus import Corpus, joined, rows_named
-from fingerprint.statistics.intervals import bounded
+from fingerprint.data.corpus import Corpus, joined
+from fingerprint.data.row_errors import rows_named
+from fingerprint.statistics.contamination import contaminated
 
 if TYPE_CHECKING:
     from fingerprint.detector.detector import Detector
@@ -100,7 +101,7 @@ class Rows:
         that passed, are bounded: see `fingerprint.statistics.intervals.bounded`.
         """
         models = self.ratios + self.shifts if self.ratios.shape[1] else np.zeros((len(self.odds), 1))
-        return np.column_stack([bounded(models), self.odds])
+        return np.column_stack([contaminated(models), self.odds])
 
     def mean_logprobs(self, column: int) -> Floats:
         """Mean log-probability [rows] of a row's tokens under a model, in nats: it varies less than that of rows."""

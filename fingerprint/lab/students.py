@@ -25,7 +25,7 @@ from fingerprint.lm.scoring import score_rows
 from fingerprint.lm.teachers import MICRO_ADAPTERS, recipe_of
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import Trait, plural
-from fingerprint.report.results import Estimate
+from fingerprint.statistics.intervals import Estimate
 
 Status = Literal["ok", "broken"]
 

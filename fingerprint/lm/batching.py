@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fingerprint.data.corpus import RowError
+from fingerprint.data.row_errors import RowError
 from fingerprint.lm.model import LanguageModel, Tokens
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from fingerprint.data.arrays import Floats32, Ints
-from fingerprint.data.corpus import RowError
+from fingerprint.data.row_errors import RowError
 from fingerprint.lm.batching import EncodedRow, batches_by_length, encode, padded
 from fingerprint.lm.model import LanguageModel
 

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from fingerprint.data import digests
-from fingerprint.data.corpus import RowError
+from fingerprint.data.row_errors import RowError
 
 try:
     import torch

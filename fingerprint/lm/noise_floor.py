@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.corpus import RowError
+from fingerprint.data.row_errors import RowError
 from fingerprint.lm.batching import TooLong
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.scoring import check_scoring, token_scores

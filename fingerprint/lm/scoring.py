@@ -12,7 +12,7 @@ import numpy as np
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.data.corpus import RowError
+from fingerprint.data.row_errors import RowError
 from fingerprint.lm.batching import EncodedRow, TooLong, batches_by_prefix, encoded_windows, padded
 from fingerprint.lm.cache import ScoreCache, open_cache
 from fingerprint.lm.loading import Spec, load

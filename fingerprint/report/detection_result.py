@@ -15,7 +15,6 @@ from fingerprint.report.results import (
     Bag,
     Design,
     Efficiency,
-    Estimate,
     FamilyResult,
     FeatureDifference,
     FilterResult,
@@ -33,6 +32,7 @@ from fingerprint.report.results import (
     TeacherResult,
     Warning,
 )
+from fingerprint.statistics.intervals import Estimate
 
 _ROWS_SCHEMA = {"corpus": pl.String, "row": pl.Int64, "text": pl.String, "prompt": pl.String, "score": pl.Float64}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from fingerprint.report.results import Estimate
+from fingerprint.statistics.intervals import Estimate
 
 UNKNOWN = "n/a"
 # Control, format (bidi overrides, zero width), surrogate, private, unassigned, line and paragraph separators.

@@ -23,7 +23,8 @@ from matplotlib.ticker import MaxNLocator
 
 from fingerprint.report import formatting
 from fingerprint.report.detection_result import DetectionResult
-from fingerprint.report.results import Bag, Estimate, Rung
+from fingerprint.report.results import Bag, Rung
+from fingerprint.statistics.intervals import Estimate
 
 # Stand-ins that matplotlib can draw with, each replaced by a CSS variable of the page.
 _INK, _MUTED, _RULE, _ACCENT, _SECOND, _FILL, _PAPER = (f"#01020{i}" for i in range(7))

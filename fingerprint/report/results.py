@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval; `None` where the data do not allow one."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
+from fingerprint.statistics.intervals import Estimate
 
 
 @dataclass(frozen=True)

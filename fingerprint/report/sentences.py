@@ -14,7 +14,8 @@ from fingerprint.report.formatting import (
     visible,
     with_interval,
 )
-from fingerprint.report.results import Design, Estimate, FeatureDifference, FilterResult, NoiseFloor, RowsNeeded, Rung
+from fingerprint.report.results import Design, FeatureDifference, FilterResult, NoiseFloor, RowsNeeded, Rung
+from fingerprint.statistics.intervals import Estimate
 
 LIMITS = (
     "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "

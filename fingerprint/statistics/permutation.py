@@ -1,8 +1,7 @@
-"""Exact permutation tests on block inner products, their power, and what they need.
+"""Exact permutation tests on block inner products.
 
-A relabelling is a contrast over blocks. Shared design: a sign a block, because under the null the two sides of a
-prompt are exchangeable. Otherwise: 1/G_suspect on the suspect blocks and -1/G_reference on the others, permuted,
-because under the null blocks of the same number of prompts are exchangeable. A family's statistic is the quadratic form
+A relabelling is a contrast over blocks; the design says which are as likely as the observed one under the null
+(`fingerprint.statistics.designs`). A family's statistic is the quadratic form
 sum over a != b of c_a c_b K_ab, standardised by its exact mean and standard deviation over all relabellings, which no
 relabelling changes. A score whose direction was fixed beforehand (a trained detector's) enters as the contrast itself,
 sum of c_a u_a over its exact sd, high where suspect rows score higher. The omnibus is the sum over families and scores.
@@ -22,84 +21,68 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.special import betaincinv, ndtr, ndtri
 
-from fingerprint.data.arrays import Bools, Floats, Floats32
-from fingerprint.data.corpus import Comparison
+from fingerprint.data.arrays import Floats, Floats32
+from fingerprint.statistics.designs import Design
 
 # Statistics closer than this (in standard deviations) count as tied: single-precision sums are good to about 1e-5.
 TIE = 1e-4
 # A family whose permutation sd is below this share of the size of its inner products does not vary.
 NO_VARIANCE = 1e-10
+# Enough for an adjusted p-value of .0005; the observed statistics come first, then these permutations.
+FEATURE_PERMUTATIONS = 1999
 
 
 @dataclass(frozen=True)
 class Relabellings:
-    """Contrasts [1 + permutations, blocks]; the first is the observed labelling."""
+    """Relabellings of the blocks of a design.
 
-    kind: str
+    Attributes
+    ----------
+    design : Design
+    contrasts : float array [1 + permutations, blocks]
+        The first is the observed labelling.
+    """
+
+    design: Design
     contrasts: Floats32
 
     @classmethod
-    def draw(cls, comparison: Comparison, n_permutations: int, rng: np.random.Generator) -> Relabellings:
+    def draw(cls, design: Design, n_permutations: int, rng: np.random.Generator) -> Relabellings:
         """The observed labelling and `n_permutations` random ones."""
-        n = comparison.n_blocks
-        if comparison.kind == "shared":
-            signs = rng.integers(0, 2, size=(n_permutations + 1, n), dtype=np.int8).astype(np.float32) * 2 - 1
-            signs[0] = 1.0
-            return cls("signs", signs)
-        observed = two_arm_contrast(comparison.block_suspect).astype(np.float32)
-        drawn = rng.permuted(np.tile(observed, (n_permutations + 1, 1)), axis=1)
-        drawn[0] = observed
-        return cls("labels", drawn)
+        return cls(design, design.contrasts(n_permutations, rng))
+
+    @property
+    def observed(self) -> Floats:
+        """The observed contrast [blocks]."""
+        return np.asarray(self.contrasts[0], dtype=np.float64)
 
     def moments(self, squares: float, row_sums: Floats) -> tuple[float, float]:
-        """Exact mean and sd of the quadratic form over all relabellings.
-
-        Parameters
-        ----------
-        squares : float
-            Sum of the squared off-diagonal inner products.
-        row_sums : float array [blocks]
-            Sums of the rows, the diagonal left out.
-        """
-        if self.kind == "signs":
-            return 0.0, float(np.sqrt(2.0 * squares))
-        return _label_moments(squares, row_sums, self.contrasts[0].astype(np.float64))
+        """Exact mean and sd of the quadratic form over all relabellings; see `Design.form_moments`."""
+        return self.design.form_moments(squares, row_sums, self.observed)
 
     def quadratic(self, off_diagonal: Floats) -> Floats:
-        """The quadratic form for every contrast."""
+        """The quadratic form for every contrast [1 + permutations]."""
         kernel = off_diagonal.astype(np.float32)
         chunks = np.array_split(self.contrasts, max(1, len(self.contrasts) // 2048))
         return np.concatenate([np.einsum("pb,pb->p", c @ kernel, c, dtype=np.float64) for c in chunks])
 
 
-def two_arm_contrast(suspect: Bools) -> Floats:
-    """1/G on the suspect blocks, -1/G on the reference blocks."""
-    return np.asarray(np.where(suspect, 1.0 / suspect.sum(), -1.0 / (~suspect).sum()), dtype=np.float64)
-
-
-def _label_moments(squares: float, row_sums: Floats, c: Floats) -> tuple[float, float]:
-    """Mean and sd of sum K_ij c_i c_j over all orders of c, from the means over distinct indices of products of c."""
-    n = len(c)
-    s1, s2, s3, s4 = (float((c**k).sum()) for k in (1, 2, 3, 4))
-    falling = np.cumprod([n - k for k in range(4)], dtype=np.float64)
-    pair = (s1**2 - s2) / falling[1]
-    m22 = (s2**2 - s4) / falling[1]
-    m211 = (s2 * s1**2 - s2**2 - 2 * s3 * s1 + 2 * s4) / falling[2]
-    m1111 = (s1**4 - 6 * s1**2 * s2 + 8 * s1 * s3 + 3 * s2**2 - 6 * s4) / falling[3]
-    total = float(row_sums.sum())
-    shared_one = float((row_sums**2).sum()) - squares  # pairs of pairs that have exactly one index in common
-    second = 2 * squares * m22 + 4 * shared_one * m211 + (total**2 - 2 * squares - 4 * shared_one) * m1111
-    mean = total * pair
-    return mean, float(np.sqrt(max(second - mean**2, 0.0)))
-
-
 @dataclass(frozen=True)
 class FamilyTest:
-    """One family: inner products without the diagonal, exact moments, standardised statistics (observed first)."""
+    """One family under all relabellings.
 
-    kernel: Floats  # with the diagonal
+    Attributes
+    ----------
+    kernel : float array [blocks, blocks]
+        Inner products of the blocks, the diagonal included. The statistic leaves the diagonal out.
+    mean, sd : float
+        Exact moments of the quadratic form over all relabellings.
+    statistics : float array [1 + permutations]
+        The form, standardised by these; the observed one first.
+    """
+
+    kernel: Floats
     mean: float
     sd: float
     statistics: Floats
@@ -126,19 +109,22 @@ def without_diagonal(kernel: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class SignedTest:
-    """One score with a direction: its units and standardised contrasts (observed first), high for the suspect."""
+    """One score with a direction under all relabellings.
+
+    Attributes
+    ----------
+    units : float array [blocks]
+    statistics : float array [1 + permutations]
+        Contrasts of the units over their exact sd, high for the suspect; the observed one first.
+    """
 
     units: Floats
     statistics: Floats
 
 
-def _signed_statistics(units: Floats, contrasts: Floats, kind: str) -> Floats | None:
+def signed_statistics(units: Floats, contrasts: Floats, design: Design) -> Floats | None:
     """Contrasts of the units over their exact permutation sd (mean 0), None where nothing varies."""
-    if kind == "signs":
-        variance = float((units**2).sum())
-    else:
-        spread = float(((units - units.mean()) ** 2).sum()) / (len(units) - 1)
-        variance = float((contrasts[0] ** 2).sum()) * spread
+    variance = float(design.sum_variance(units, contrasts[0]))
     size = float((contrasts[0] ** 2 * units**2).sum())
     return contrasts @ units / np.sqrt(variance) if variance > NO_VARIANCE * max(size, 1e-300) else None
 
@@ -192,7 +178,7 @@ def permutation_test(
     for name, kernel in kernels.items():
         off = without_diagonal(kernel)
         mean, sd = relabellings.moments(float((off**2).sum()), off.sum(axis=1))
-        scale = float((relabellings.contrasts[0].astype(np.float64) ** 2 * np.abs(np.diag(kernel))).sum())
+        scale = float((relabellings.observed**2 * np.abs(np.diag(kernel))).sum())
         if not sd > NO_VARIANCE * max(scale, 1e-300):
             constant.append(name)
             continue
@@ -200,7 +186,7 @@ def permutation_test(
     directed: dict[str, SignedTest] = {}
     for name, units in (signed or {}).items():
         exact = units.astype(np.float64)
-        statistics = _signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.kind)
+        statistics = signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.design)
         if statistics is None:
             constant.append(name)
         else:
@@ -220,170 +206,13 @@ def feature_pvalues(units: Floats32, relabellings: Relabellings) -> Floats:
     Each column's contrast is standardised by its exact permutation sd.
     """
     contrasts = relabellings.contrasts[: FEATURE_PERMUTATIONS + 1]
-    if relabellings.kind == "signs":
-        sd = np.sqrt((units.astype(np.float64) ** 2).sum(axis=0))
-    else:
-        centred = units - units.mean(axis=0)
-        sum_of_squares = float((contrasts[0].astype(np.float64) ** 2).sum())
-        sd = np.sqrt(sum_of_squares * (centred.astype(np.float64) ** 2).sum(axis=0) / (len(units) - 1))
+    sd = np.sqrt(relabellings.design.sum_variance(units, relabellings.observed))
     size = np.abs(contrasts @ units) / np.where(sd > 0, sd, np.inf)
     highest = size[1:].max(axis=1)
     exceeding = len(highest) - np.searchsorted(np.sort(highest), size[0] - TIE, side="left")
     return np.asarray((1 + exceeding) / (1 + len(highest)), dtype=np.float64)
 
 
-# Enough for an adjusted p-value of .0005; the observed statistics come first, then these permutations.
-FEATURE_PERMUTATIONS = 1999
-
-
-def exact_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson interval of a binomial proportion."""
-    tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
-    high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
-    return low, high
-
-
-# ---------------------------------------------------------------------------------------------------------------- power
-
-
-@dataclass(frozen=True)
-class Shift:
-    """A shift of the suspect rows, as the test sees it: per family, its products with the units and its square."""
-
-    along: dict[str, Floats]  # family -> [blocks], inner products of units and shift
-    square: dict[str, float]  # family -> squared length of the shift
-    signed: dict[str, float] = field(default_factory=dict)  # signed score -> shift of its mean over suspect rows
-
-
-def planted_rejection(
-    test: PermutationTest, sizes: Floats, shift: Shift, strength: float, true: int, n_null: int, alpha: float
-) -> bool:
-    """Would the test reject, had relabelling number `true` been the real one and its suspect rows been shifted?
-
-    The units keep their real noise: relabelling `true` of real rows is a draw of the null, to which the shift is added.
-    Everything follows from inner products in O(blocks^2), without touching the rows again.
-
-    Parameters
-    ----------
-    sizes : float array [blocks]
-        Row pairs in each block (shared design); ones otherwise.
-    n_null : int
-        How many relabellings (other than the observed and the true one) make up the null.
-    """
-    chosen = np.array([true, *[i for i in range(1, n_null + 2) if i != true][:n_null]])
-    f = test.relabellings.contrasts[chosen].astype(np.float64)
-    if test.relabellings.kind == "signs":
-        pattern = f[0] * sizes
-    else:
-        pattern = (f[0] > 0).astype(np.float64)
-        pattern -= pattern.mean()  # units are centred, so a shift of one arm moves the common mean too
-    total = np.zeros(len(f))
-    for name, family in test.families.items():
-        along, square = shift.along[name] * strength, shift.square[name] * strength**2
-        squares, row_sums = _shifted_moments(family, pattern, along, square)
-        mean, sd = test.relabellings.moments(squares, row_sums)
-        form = family.statistics[chosen] * family.sd + family.mean
-        at_pattern, at_along = f @ pattern, f @ along
-        form += 2 * at_pattern * at_along + square * at_pattern**2
-        form -= (f * f) @ (2 * pattern * along + square * pattern**2)
-        total += (form - mean) / sd
-    for name, score in test.signed.items():
-        units = score.units + pattern * shift.signed[name] * strength
-        statistics = _signed_statistics(units, f, test.relabellings.kind)
-        total += 0.0 if statistics is None else statistics
-    return pvalue(total) <= alpha
-
-
-def _shifted_moments(family: FamilyTest, p: Floats, a: Floats, s: float) -> tuple[float, Floats]:
-    """Sum of squares and row sums, diagonals left out, of the inner products + p a' + a p' + s p p'."""
-    at_p = family.off_diagonal @ p
-    pp, pa, aa = float(p @ p), float(p @ a), float(a @ a)
-    added_diagonal = 2 * p * a + s * p**2
-    added = 2 * pp * aa + 2 * pa**2 + s**2 * pp**2 + 4 * s * pp * pa - float((added_diagonal**2).sum())
-    squares = family.squares + 2 * (2 * float(at_p @ a) + s * float(at_p @ p)) + added
-    row_sums = family.row_sums + p * a.sum() + a * p.sum() + s * p * p.sum() - added_diagonal
-    return squares, row_sums
-
-
-def observed_shift(test: PermutationTest, sizes: Floats) -> tuple[PermutationTest, Shift]:
-    """Split the units into the mean difference between the arms and the rest, for planting mixtures.
-
-    The shift's length is taken without the noise in it: from products of different blocks only. The rest are the units
-    less the mean difference, so that a share f of the shift, planted back, acts like a share f of suspect rows.
-    """
-    kind = test.relabellings.kind
-    c = test.relabellings.contrasts[0].astype(np.float64)
-    pattern = sizes if kind == "signs" else (c > 0) - float((c > 0).mean())
-    average = c / sizes.sum() if kind == "signs" else c
-    kernels: dict[str, Floats] = {}
-    along: dict[str, Floats] = {}
-    square: dict[str, float] = {}
-    for name, family in test.families.items():
-        toward = family.kernel @ average
-        length = float(average @ toward)
-        diagonal = float((average**2) @ np.diag(family.kernel))
-        ratio = max(length - diagonal, 0.0) / length if length > 0 else 0.0
-        cross = np.outer(pattern, toward)
-        kernels[name] = family.kernel - cross - cross.T + length * np.outer(pattern, pattern)
-        along[name] = (toward - pattern * length) * np.sqrt(ratio)
-        square[name] = length * ratio
-    moved = {name: float(average @ score.units) for name, score in test.signed.items()}
-    rest = {name: score.units - pattern * moved[name] for name, score in test.signed.items()}
-    return permutation_test(kernels, test.relabellings, rest), Shift(along, square, moved)
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """How the omnibus grows with the sample: at s times the sample, mean s * shift + sqrt(s) * signed and variance
-    1 + s * linear: quadratic forms grow with the sample, the contrast of a signed score with its root."""
-
-    shift: float
-    linear: float
-    critical: float
-    signed: float = 0.0
-
-    def power(self, times: float) -> float:
-        mean = times * self.shift + np.sqrt(times) * self.signed
-        return float(ndtr((mean - self.critical) / np.sqrt(1 + times * self.linear)))
-
-    def times_needed(self, power: float) -> float | None:
-        """Multiple of this sample at which the power is reached, None when nothing points that way."""
-        if self.shift <= 0 and self.signed <= 0:
-            return None
-        low, high = 1e-4, 1e6
-        if self.power(high) < power:
-            return None
-        for _ in range(100):
-            middle = float(np.sqrt(low * high))
-            low, high = (low, middle) if self.power(middle) >= power else (middle, high)
-        return high
-
-
-def scaling(test: PermutationTest, alpha: float) -> Scaling:
-    """Mean, extra variance and critical value of the omnibus, from the observed inner products.
-
-    The statistic is a U-statistic: without signal it is degenerate (variance 1 after standardising, at any sample
-    size); a signal adds its mean, which grows with the sample, and a linear part. The linear part's variance is
-    estimated by the jackknife, less the 2 that the jackknife gives for the degenerate part alone.
-    """
-    total = test.statistics
-    c = test.relabellings.contrasts[0].astype(np.float64)
-    kernel = np.zeros((len(c), len(c)))
-    for family in test.families.values():
-        kernel += family.off_diagonal / family.sd
-    influence = 2 * c * (kernel @ c)
-    arms = [c > 0, c <= 0]
-    spread = sum(float(((influence[a] - influence[a].mean()) ** 2).sum()) for a in arms if a.any())
-    null_sd = float(total[1:].std())
-    linear = max(spread / null_sd**2 - 2.0, 0.0)
-    signed = float(sum(score.statistics[0] for score in test.signed.values()))
-    critical = float(np.quantile(total[1:], 1 - alpha))
-    return Scaling((float(total[0]) - signed) / null_sd, linear, critical / null_sd, signed / null_sd)
-
-
-def rows_for_trained_detector(d_prime: float, power: float, alpha: float) -> int | None:
-    """Fresh rows that a detector of this d_prime needs, judged together: ((z_(1-alpha) + z_power) / d_prime)^2."""
-    if not d_prime > 0:
-        return None
-    return int(np.ceil(((ndtri(1 - alpha) + ndtri(power)) / d_prime) ** 2))
+def gram(units: Floats32) -> Floats:
+    """Inner products of all blocks [blocks, blocks], of their units [blocks, columns]."""
+    return np.asarray(units @ units.T, dtype=np.float64)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.data.arrays import Floats, Floats32, Ints
-from fingerprint.data.corpus import Comparison
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.features import DEFAULT_RIDGE
 
 # A column is constant when its pooled variance is below this share of its pooled second moment: rounding, not signal.
@@ -77,29 +76,3 @@ def scaled(raw: Any, columns: Ints, scale: Floats) -> sp.csr_matrix:
     """Some columns of a family's raw features, each multiplied by its scale, in single precision."""
     matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
     return (matrix[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
-
-
-def block_rows(comparison: Comparison, values: sp.csr_matrix) -> Floats32:
-    """The units that relabelling permutes, one row a block.
-
-    Shared design: suspect sum minus reference sum of the block (relabelling flips its sign). Otherwise: the block's
-    mean minus the mean of all blocks (relabelling moves it to the other arm).
-    """
-    used = comparison.used
-    weight = np.ones(int(used.sum()), dtype=np.float32)
-    if comparison.kind == "shared":
-        weight[~comparison.suspect[used]] = -1.0
-    else:
-        counts = np.bincount(comparison.block[used], minlength=comparison.n_blocks)
-        weight /= counts[comparison.block[used]]
-    where = (comparison.block[used], np.flatnonzero(used))
-    summing = sp.csr_matrix((weight, where), shape=(comparison.n_blocks, values.shape[0]))
-    units = np.asarray((summing @ values).todense(), dtype=np.float32)
-    if comparison.kind != "shared":
-        units -= units.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return units
-
-
-def gram(units: Floats32) -> Floats:
-    """Inner products of all blocks [blocks, blocks]."""
-    return np.asarray(units @ units.T, dtype=np.float64)

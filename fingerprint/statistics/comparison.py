@@ -1,0 +1,191 @@
+"""Two corpora laid out for testing: their rows in one order, and the design that says what may be relabelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from fingerprint.data import digests
+from fingerprint.data.arrays import Bools, Floats32, Ints
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.pairing import pooled_rows, rank_within
+from fingerprint.statistics.auc import Arms
+from fingerprint.statistics.designs import MIN_GROUPS, Design, PairedDesign, SeparateDesign
+
+# Fewer shared prompts than this are not enough to pair on.
+MIN_SHARED = 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two corpora laid out for testing, in an order that says nothing about the side a row is from.
+
+    Attributes
+    ----------
+    texts : list of str
+        Pooled rows, ordered by a hash of (prompt, text, occurrence): the order in the files never matters.
+    suspect : bool array [rows]
+        Which rows are from the suspect corpus.
+    origin : int array [rows]
+        Index of each row in its own corpus.
+    group : int array [rows]
+        The prompt each row answers; a row without a prompt is a group of its own.
+    design : Design
+        Which relabellings are as likely as the observed labelling under the null.
+    prompts : pair of sets of str
+        Prompts of the suspect and of the reference.
+    ignored_prompts : bool
+        All rows answer one prompt, which says nothing.
+    """
+
+    texts: list[str]
+    suspect: Bools
+    origin: Ints
+    group: Ints
+    design: Design
+    prompts: tuple[set[str], set[str]]
+    ignored_prompts: bool = False
+
+    @property
+    def sides(self) -> tuple[Bools, Bools]:
+        """Rows of the suspect and of the reference [rows]."""
+        return self.suspect, ~self.suspect
+
+    def arms(self, fold: Ints) -> Arms:
+        """What has to be known of the rows to judge scores that were fitted without their fold [rows]."""
+        return Arms(self.suspect, self.group, fold, self.design.pairs(self.suspect, self.group))
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.group.max()) + 1
+
+    def units(self, values: sp.csr_matrix) -> Floats32:
+        """What relabelling permutes [blocks, columns], of the rows' values [rows, columns]."""
+        return self.design.units(values, self.suspect)
+
+    def only(self, rows: Bools) -> Comparison:
+        """The same comparison with fewer rows; blocks that lost all their rows are gone."""
+        return replace(
+            self,
+            texts=[text for text, keep in zip(self.texts, rows, strict=True) if keep],
+            suspect=self.suspect[rows],
+            origin=self.origin[rows],
+            group=np.unique(self.group[rows], return_inverse=True)[1].astype(np.int64),
+            design=self.design.only(rows),
+        )
+
+    def null_source(self) -> Comparison:
+        """The rows that `null` relabels: both sides of a paired design, else those of the reference alone."""
+        return self if self.design.is_paired else self.only(~self.suspect)
+
+    def null(self, rng: np.random.Generator) -> Comparison:
+        """The same rows with sides that mean nothing.
+
+        In a paired design both sides of a prompt change places, prompt by prompt at random; otherwise all groups at
+        hand are divided into two halves at random.
+        """
+        if self.design.is_paired:
+            flip = rng.integers(0, 2, size=self.n_groups).astype(bool)
+            return replace(self, suspect=self.suspect ^ (flip[self.group] & self.design.used))
+        half = rng.permutation(self.n_groups) % 2 == 0
+        suspect = half[self.group]
+        salts = (str(rng.integers(2**62)), str(rng.integers(2**62)))
+        names = ("half of the reference",) * 2
+        design = SeparateDesign.of(self.group, suspect, salts, names, self.design.has_prompts)
+        return replace(self, suspect=suspect, design=design)
+
+
+def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: int = 0) -> Comparison:
+    """Choose the design, thin and block the rows.
+
+    Shared prompts (at least `MIN_SHARED`): rows per prompt are thinned to equal counts on both sides, and a block holds
+    both sides of its prompts. Otherwise blocks hold the same number of prompts (or rows, without prompts) of one arm;
+    unless both arms draw their rows per prompt alike, every prompt then gives as many rows as the smallest has.
+
+    Parameters
+    ----------
+    suspect, reference : Corpus
+    use_prompts : bool
+        Whether rows of one prompt belong together; otherwise rows are taken as independent.
+    seed : int
+        Of the order in which groups go to blocks.
+
+    Raises
+    ------
+    ValueError
+        If a corpus has fewer than `MIN_GROUPS` independent units.
+    """
+    rows = pooled_rows(suspect, reference, use_prompts)
+    design: Design
+    if len(rows.prompts[0] & rows.prompts[1]) >= MIN_SHARED:
+        design = PairedDesign.of(rows.group, rows.suspect, rows.has_prompt)
+    else:
+        salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
+        names = (suspect.name, reference.name)
+        design = SeparateDesign.of(rows.group, rows.suspect, salts, names, bool(rows.prompts[0] or rows.prompts[1]))
+    return Comparison(
+        rows.texts, rows.suspect, rows.origin, rows.group, design, rows.prompts, ignored_prompts=rows.is_single_prompt
+    )
+
+
+def thin(comparison: Comparison, rows: int) -> Comparison:
+    """At most `rows` rows a side, by fewer rows a prompt first and fewer prompts then; itself if it fits.
+
+    Rows of the p-value are kept before others. All prompts are cut to the same number of rows, so that prompts and
+    blocks stay exchangeable.
+    """
+    keep = thinned_rows(comparison, rows)
+    return comparison if keep.all() else comparison.only(keep)
+
+
+def thinned_rows(comparison: Comparison, rows: int) -> Bools:
+    """Which rows `thin` keeps [rows]."""
+    suspect, arms, design = comparison.suspect, comparison.sides, comparison.design
+    if max(int(arm.sum()) for arm in arms) <= rows:
+        return np.ones(len(suspect), dtype=bool)
+    used = design.used
+    rank = np.full(len(suspect), np.iinfo(np.int64).max)
+    rank[used] = rank_within((comparison.group * 2 + suspect)[used])
+    deepest = int(rank[used].max()) + 1
+    fits = [m for m in range(1, deepest + 1) if max(int((arm & (rank < m)).sum()) for arm in arms) <= rows]
+    keep = used & (rank < max(fits, default=1))
+    for arm in arms:
+        mine = np.flatnonzero(arm & keep)
+        last = mine[np.lexsort((comparison.group[mine], design.block[mine]))][rows:]
+        keep = design.without_last(keep, suspect, last)
+        others = np.flatnonzero(arm & ~used)
+        keep[others[: max(rows - int((arm & keep).sum()), 0)]] = True
+    return keep
+
+
+def survivors(comparison: Comparison, keep: Bools, seed: int = 0) -> Comparison:
+    """The comparison of the rows that a filter keeps, its design made anew from them.
+
+    A paired design pairs the prompts that have rows left on both sides; otherwise the groups that are left are dealt to
+    blocks again. Blocks of the whole comparison will not do: after a filter their sides differ in size.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `MIN_GROUPS` groups a side, or `MIN_SHARED` shared prompts, are left.
+    """
+    kept = comparison.only(keep)
+    groups = [set(kept.group[arm].tolist()) for arm in kept.sides]
+    if min(map(len, groups)) < MIN_GROUPS:
+        found = f"{len(groups[0])} of the suspect and {len(groups[1])} of the reference"
+        raise ValueError(f"survivors must be at least {MIN_GROUPS} independent rows or prompts a side, got {found}")
+    design: Design
+    if kept.design.is_paired:
+        left = len(groups[0] & groups[1])
+        if left < MIN_SHARED:
+            raise ValueError(f"survivors must share at least {MIN_SHARED} prompts, got {left} with rows on both sides")
+        design = PairedDesign.of(kept.group, kept.suspect, np.ones(len(kept.group), dtype=bool))
+    else:
+        # Salted by what the arms hold, so that blocks are numbered alike whichever side is the suspect.
+        texts = ([text for text, mine in zip(kept.texts, arm, strict=True) if mine] for arm in kept.sides)
+        salts = [f"{seed} {digests.number_of(*arm)}" for arm in texts]
+        names = ("suspect survivors", "reference survivors")
+        design = SeparateDesign.of(kept.group, kept.suspect, (salts[0], salts[1]), names, kept.design.has_prompts)
+    return replace(kept, design=design)

@@ -1,0 +1,61 @@
+"""Names of random streams: each purpose draws from a generator of its own, so that adding a step changes no other.
+
+A stream is seeded by the user's seed and the number here: ``np.random.default_rng([seed, Stream.PERMUTATIONS])``. The
+numbers belong to the results: another number gives other figures for the same seed. Numbers are unique within a verb.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What random numbers of `detect` are drawn for."""
+
+    PERMUTATIONS = 1
+    BAGS = 2
+    PLANTED_SHIFTS = 3
+    PROMPT_CONTROL = 4
+    SELF_TEST = 5
+    LADDER = 10
+    MATCHED_REMOVALS = 21
+    MATCHED_REMOVALS_OF_HALF = 22
+
+
+class DetectorStream(IntEnum):
+    """What random numbers of a detector's training are drawn for."""
+
+    BAGS = 2
+    HELD_OUT_ORDER = 4
+
+
+class ScanStream(IntEnum):
+    """What random numbers of `scan` are drawn for."""
+
+    CORPUS_SHIFT = 1
+    PERMUTATIONS = 2
+    BAGS = 3
+    ROW_ORDER = 4
+
+
+class MonitorStream(IntEnum):
+    """What random numbers of a monitor are drawn for."""
+
+    REFERENCE_ORDER = 1
+
+
+class IdentificationStream(IntEnum):
+    """What random numbers of `identify` are drawn for."""
+
+    CALIBRATION_HALVES = 11
+    SAMPLED_ANSWERS = 12
+    CALIBRATION_DRAWS = 13
+    PERMUTATIONS = 14
+    PASS_RATES = 15
+
+
+def generator(seed: int, stream: IntEnum, *more: int) -> np.random.Generator:
+    """The generator of a stream; `more` numbers tell its runs apart."""
+    return np.random.default_rng([seed, int(stream), *more])
