@@ -1,15 +1,16 @@
 """Is a data set written by a model with a hidden trait? Exact, calibrated comparisons of two corpora."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint import features, filters, lab
+    from fingerprint import features, filters, identification, lab, lm
     from fingerprint.data.corpus import Corpus
     from fingerprint.data.reading import read
     from fingerprint.detection.detect import detect
     from fingerprint.detector.detector import Detector
     from fingerprint.detector.monitor import Monitor
+    from fingerprint.detector.scan import scan
     from fingerprint.identification.identify import identify
     from fingerprint.report.report import Report
     from fingerprint.statistics.intervals import Estimate
@@ -23,13 +24,16 @@ __all__ = [
     "detect",
     "features",
     "filters",
+    "identification",
     "identify",
     "lab",
+    "lm",
     "read",
+    "scan",
 ]
 
-# Where the public names live. They are imported on first use: importing scikit-learn and polars takes seconds, which
-# `fingerprint --help` and programs that only read a report need not wait for.
+# Where the public names live; the others are packages. They are imported on first use, so that `fingerprint --help` and
+# programs that only read a report do not wait for numpy and polars.
 _HOMES = {
     "Corpus": "fingerprint.data.corpus",
     "Detector": "fingerprint.detector.detector",
@@ -39,16 +43,17 @@ _HOMES = {
     "detect": "fingerprint.detection.detect",
     "identify": "fingerprint.identification.identify",
     "read": "fingerprint.data.reading",
+    "scan": "fingerprint.detector.scan",
 }
-_MODULES = ("features", "filters", "identification", "lab", "lm")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _MODULES:
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'fingerprint' has no attribute {name!r}")
+    if name not in _HOMES:
         return import_module(f"fingerprint.{name}")
-    raise AttributeError(f"module 'fingerprint' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import fingerprint
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
-NAMES = "Corpus Detector Estimate Monitor Report detect features filters identify lab read".split()
+NAMES = (
+    "Corpus Detector Estimate Monitor Report detect features filters identification identify lab lm read scan"
+).split()
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def loaded(program: str) -> set[str]:
@@ -24,6 +30,7 @@ def loaded(program: str) -> set[str]:
 
 def test_public_names_are_these() -> None:
     assert fingerprint.__all__ == NAMES
+    assert len(NAMES) <= 14
     assert sorted(fingerprint.__all__) == fingerprint.__all__
 
 
@@ -31,6 +38,30 @@ def test_every_public_name_can_be_had() -> None:
     for name in NAMES:
         assert getattr(fingerprint, name) is not None
     assert set(NAMES) <= set(dir(fingerprint))
+
+
+def test_what_the_pages_name_is_reached_from_the_public_names() -> None:
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"\bfingerprint((?:\.[A-Za-z_]+)+)", page.read_text(encoding="utf-8"))
+    }
+    assert ".lab.simulated" in named
+    for dotted in sorted(named):
+        found: object = fingerprint
+        for part in dotted[1:].split("."):
+            found = getattr(found, part)
+        assert dotted[1:].partition(".")[0] in NAMES, dotted
+
+
+@pytest.mark.parametrize("package", ["identification", "lab", "lm"])
+def test_every_module_that_a_package_lists_can_be_had(package: str) -> None:
+    for name in getattr(fingerprint, package).__all__:
+        assert getattr(getattr(fingerprint, package), name).__name__ == f"fingerprint.{package}.{name}"
+
+
+def test_the_root_folder_is_small() -> None:
+    assert len(list((ROOT / "fingerprint").glob("*.py"))) <= 4
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
