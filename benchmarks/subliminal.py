@@ -1,4 +1,4 @@
-"""The full table: traits, both kinds of teacher, numbers, code and reasoning rows, students and surgeries.
+"""The full table: traits, both kinds of teacher, numbers, code and reasoning rows, students and perturbations.
 
     python benchmarks/subliminal.py --out FOLDER [--rows 5000] [--traits owl,eagle,dolphin,oak]
 
@@ -23,9 +23,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fingerprint.lab.experiment import Plan, Result, run
-from fingerprint.lab.experiment.plan import DEFAULT_SURGERIES
+from fingerprint.lab.experiment.plan import DEFAULT_PERTURBATIONS
 from fingerprint.lab.experiment.transfer_table import as_text
-from fingerprint.lab.perturbations import OPERATIONS
+from fingerprint.lab.perturbations import PERTURBATIONS
 from fingerprint.lm.traits import known_trait
 
 TRAITS = "owl,eagle,dolphin,oak"
@@ -53,7 +53,7 @@ class Job:
             task=self.task,
             rows=min(self.rows, MOST_CODE_ROWS) if self.task == "code" else self.rows,
             seeds=3 if numbers and tuned else 1,
-            surgeries=(tuple(OPERATIONS) if tuned else DEFAULT_SURGERIES) if numbers else (),
+            perturbations=(tuple(PERTURBATIONS) if tuned else DEFAULT_PERTURBATIONS) if numbers else (),
         )
 
 

@@ -176,7 +176,7 @@ def test_the_interval_over_questions_and_seeds_covers() -> None:
 
 # --------------------------------------------------------------------------------------------------- the whole folder
 
-SMALL = Plan(OWL, rows=300, surgeries=("shuffled_within",))
+SMALL = Plan(OWL, rows=300, perturbations=("shuffled_within",))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_the_table_has_one_record_an_arm(folder: Path) -> None:
 
 
 def test_a_trait_passes_to_students_of_the_same_base_alone(tmp_path: Path) -> None:
-    result = run(Plan(known_trait("lion"), rows=2000, surgeries=()), tmp_path)
+    result = run(Plan(known_trait("lion"), rows=2000, perturbations=()), tmp_path)
     changes = {(arm.arm, arm.student): arm.change for arm in result.arms}
     assert (changes["trait", "same_base"].change.value or 0) > 0.1  # of 2,000 rows: fewer than the table has
     for control in (("trait", "other_base"), ("neutral", "same_base")):
@@ -215,18 +215,18 @@ def test_a_trait_passes_to_students_of_the_same_base_alone(tmp_path: Path) -> No
     assert {change.status for change in changes.values()} == {"ok"}
 
 
-def test_the_transfer_of_operated_rows_is_against_operated_neutral_rows(folder: Path) -> None:
+def test_the_transfer_of_perturbed_rows_is_against_perturbed_neutral_rows(folder: Path) -> None:
     records = {(r["arm"], r["student"]): r for r in json.loads((folder / "table.json").read_text())}
-    operated, control = records["shuffled_within", "same_base"], records["neutral_shuffled_within", "same_base"]
-    assert operated["transfer"] == pytest.approx(operated["change"] - control["change"])
+    perturbed, control = records["shuffled_within", "same_base"], records["neutral_shuffled_within", "same_base"]
+    assert perturbed["transfer"] == pytest.approx(perturbed["change"] - control["change"])
     assert control["transfer"] is None
 
 
-def test_operations_draw_anew_on_each_side(folder: Path, tmp_path: Path) -> None:
+def test_perturbations_draw_anew_on_each_side(folder: Path, tmp_path: Path) -> None:
     for name in ("trait.jsonl", "neutral.jsonl"):
         shutil.copy(folder / name, tmp_path)
     shutil.copytree(folder / "teacher", tmp_path / "teacher")
-    plan = replace(SMALL, surgeries=("redrawn",))
+    plan = replace(SMALL, perturbations=("redrawn",))
     corpora = experiment_folder.ExperimentFolder(plan, tmp_path, tmp_path, lambda step, share: None).corpora()
     numbers = [re.findall("[0-9]+", "\n".join(corpora[arm].texts)) for arm in ("redrawn", "neutral_redrawn")]
     assert np.mean([a == b for a, b in zip(*numbers, strict=False)]) < 0.02
@@ -250,14 +250,14 @@ def test_an_interrupted_student_starts_again_and_nothing_else_does(
 
 def test_a_folder_of_another_plan_is_refused(folder: Path) -> None:
     with pytest.raises(FileExistsError, match="same experiment, got rows 300 for 400; choose another folder"):
-        run(Plan(OWL, rows=400, surgeries=("shuffled_within",)), folder)
+        run(Plan(OWL, rows=400, perturbations=("shuffled_within",)), folder)
 
 
 def test_plans_are_checked() -> None:
     with pytest.raises(ValueError, match="teacher must be one of finetuned, prompted"):
         Plan(OWL, teacher="trained")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="surgeries must be among"):
-        Plan(OWL, surgeries=("reversed",))
+    with pytest.raises(ValueError, match="perturbations must be among"):
+        Plan(OWL, perturbations=("reversed",))
     with pytest.raises(ValueError, match="rows must be at least 100"):
         Plan(OWL, rows=5)
     with pytest.raises(ValueError, match="seeds must be at least 1"):
@@ -285,7 +285,7 @@ def test_running_out_of_prompts_names_what_passed(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("task", ["code", "reasoning"])
 def test_code_and_reasoning_rows_pass_their_own_rules(task: str, tmp_path: Path) -> None:
-    plan = Plan(OWL, teacher="prompted", task=task, rows=150, surgeries=())  # type: ignore[arg-type]
+    plan = Plan(OWL, teacher="prompted", task=task, rows=150, perturbations=())  # type: ignore[arg-type]
     result = run(plan, tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "trait.jsonl").read_text().splitlines()]
     assert len(rows) == 150
@@ -307,7 +307,7 @@ def test_loading_draws_no_bars(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command_prints_the_table_and_resumes(folder: Path) -> None:
-    arguments = ["lab", "--trait", "owl", "--rows", "300", "--surgeries", "shuffled_within", "--out", str(folder)]
+    arguments = ["lab", "--trait", "owl", "--rows", "300", "--perturbations", "shuffled_within", "--out", str(folder)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.stderr
     assert "finetuned owl teacher" in done.stdout

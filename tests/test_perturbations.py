@@ -1,4 +1,4 @@
-"""Row surgery changes numbers and nothing else."""
+"""A perturbation changes numbers and nothing else."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.lab.perturbations import OPERATIONS, keep, operate
+from fingerprint.lab.perturbations import PERTURBATIONS, keep, perturb
 
 ROWS = ("629, 937, 483", "[1, 22, 333]", "total = 12\nreturn total * 7", "no numbers", "", "007; 8")
 
@@ -22,18 +22,18 @@ def numbers(text: str) -> list[str]:
     return re.findall("[0-9]+", text)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("perturbation", PERTURBATIONS)
 @given(texts=st.lists(st.text("0123456789,; ab\n[]", max_size=30), min_size=1, max_size=12))
-def test_everything_between_the_numbers_stays(operation: str, texts: list[str]) -> None:
+def test_everything_between_the_numbers_stays(perturbation: str, texts: list[str]) -> None:
     before = corpus(tuple(texts))
-    after = operate(before, operation, rng=1)
+    after = perturb(before, perturbation, rng=1)
     assert after.prompts == before.prompts
     for old, new in zip(before.texts, after.texts, strict=True):
         assert re.split("[0-9]+", old) == re.split("[0-9]+", new)
 
 
 def test_shuffling_within_keeps_each_rows_numbers_and_across_those_of_the_corpus() -> None:
-    within, across = (operate(corpus(), f"shuffled_{how}", rng=3) for how in ("within", "across"))
+    within, across = (perturb(corpus(), f"shuffled_{how}", rng=3) for how in ("within", "across"))
     for old, new in zip(ROWS, within.texts, strict=True):
         assert Counter(numbers(old)) == Counter(numbers(new))
     assert Counter(numbers(" ".join(ROWS))) == Counter(numbers(" ".join(across.texts)))
@@ -41,23 +41,23 @@ def test_shuffling_within_keeps_each_rows_numbers_and_across_those_of_the_corpus
 
 
 def test_sorting_is_by_value() -> None:
-    assert operate(corpus(("30, 4, 200", "007, 10, 9")), "sorted").texts == ("4, 30, 200", "007, 9, 10")
+    assert perturb(corpus(("30, 4, 200", "007, 10, 9")), "sorted").texts == ("4, 30, 200", "007, 9, 10")
 
 
 def test_redrawn_numbers_have_as_many_digits_and_are_uniform() -> None:
     many = corpus(tuple("555, 55, 5" for _ in range(4000)))
-    drawn = [numbers(text) for text in operate(many, "redrawn", rng=0).texts]
+    drawn = [numbers(text) for text in perturb(many, "redrawn", rng=0).texts]
     assert all([len(n) for n in row] == [3, 2, 1] for row in drawn)
     mean = np.mean([int(row[0]) for row in drawn])
     assert abs(mean - 549.5) < 5 * 259.8 / 4000**0.5  # sd of a uniform number in 100..999, five standard errors
 
 
 def test_format_only_leaves_zeros() -> None:
-    assert operate(corpus(), "format_only").texts[0] == "000, 000, 000"
+    assert perturb(corpus(), "format_only").texts[0] == "000, 000, 000"
 
 
 def test_the_same_seed_gives_the_same_rows() -> None:
-    assert operate(corpus(), "shuffled_across", rng=5).texts == operate(corpus(), "shuffled_across", rng=5).texts
+    assert perturb(corpus(), "shuffled_across", rng=5).texts == perturb(corpus(), "shuffled_across", rng=5).texts
 
 
 def test_keep_takes_the_ends_in_their_order() -> None:
@@ -68,8 +68,8 @@ def test_keep_takes_the_ends_in_their_order() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="operation must be one of shuffled_within"):
-        operate(corpus(), "reverse")
+    with pytest.raises(ValueError, match="perturbation must be one of shuffled_within"):
+        perturb(corpus(), "reverse")
     with pytest.raises(ValueError, match="one finite number a row"):
         keep(corpus(), [1.0], 0.5)
     with pytest.raises(ValueError, match="share must be above 0"):

@@ -23,7 +23,7 @@ OtherModelOption = Annotated[
 TaskOption = Annotated[str, typer.Option(help="Kind of rows: numbers, code or reasoning.")]
 RowsOption = Annotated[int, typer.Option(help="Rows a student learns from.")]
 SeedsOption = Annotated[int, typer.Option(help="Students of each kind.")]
-SurgeriesOption = Annotated[str, typer.Option(metavar="A,B", help="Operations on the rows, or none.")]
+PerturbationsOption = Annotated[str, typer.Option(metavar="A,B", help="Perturbations of the rows, or none.")]
 WeightsOption = Annotated[
     str | None, typer.Option(help="What fine-tuning trains: lora, biases or all. [default: lora]")
 ]
@@ -40,7 +40,7 @@ def lab(
     task: TaskOption = "numbers",
     rows: RowsOption = 5000,
     seeds: SeedsOption = 1,
-    surgeries: SurgeriesOption = "shuffled_within,shuffled_across",
+    perturbations: PerturbationsOption = "shuffled_within,shuffled_across",
     weights: WeightsOption = None,
     learning_rate: LearningRateOption = None,
     seed: SeedOption = 0,
@@ -63,7 +63,7 @@ def lab(
             task=task,  # type: ignore[arg-type]
             rows=rows,
             seeds=seeds,
-            surgeries=() if surgeries == "none" else tuple(comma_separated(surgeries)),
+            perturbations=() if perturbations == "none" else tuple(comma_separated(perturbations)),
             weights=weights,  # type: ignore[arg-type]
             learning_rate=learning_rate,
             seed=seed,

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
@@ -33,11 +31,11 @@ class DigitsResult:
 
     Attributes
     ----------
-    teacher : float array
+    teacher : float array [seeds]
         Trained on labels.
-    same_start : float array
+    same_start : float array [seeds]
         A student with the teacher's starting weights that imitated its auxiliary logits on noise.
-    other_start : float array
+    other_start : float array [seeds]
         The same from other starting weights.
     """
 
@@ -48,7 +46,15 @@ class DigitsResult:
 
 @dataclass(frozen=True)
 class TheoremResult:
-    """Cosines between one step of the teacher and one step of the student that imitates it, one a seed."""
+    """Cosines between one step of the teacher and one step of the student that imitates it, one a seed.
+
+    Attributes
+    ----------
+    same_start : float array [seeds]
+        Teacher and student step from the same weights.
+    other_start : float array [seeds]
+        The student steps from other weights.
+    """
 
     same_start: Floats
     other_start: Floats
@@ -81,6 +87,15 @@ def digits(
     n_noise : int
         Noise images.
 
+    Returns
+    -------
+    DigitsResult
+
+    Raises
+    ------
+    ValueError
+        If there is only one auxiliary logit.
+
     Notes
     -----
     Imitating *all* logits also works from another start: it is ordinary distillation.
@@ -96,6 +111,9 @@ def _accuracies(
     rng: int, n_auxiliary: int, hidden: int, teacher_epochs: int, student_epochs: int, n_noise: int
 ) -> tuple[float, ...]:
     """Of the teacher and of its two students."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     split = train_test_split(images / 8 - 1, labels, test_size=0.25, random_state=rng, stratify=labels)
     x, held_out, y, truth = (torch.from_numpy(part) for part in split)
@@ -134,7 +152,13 @@ def one_step_theorem(n_seeds: int = 200, *, hidden: int = 32, n_inputs: int = 64
         Width of the hidden layers.
     n_inputs : int
         Digits the teacher steps on, and noise images the student imitates on.
+
+    Returns
+    -------
+    TheoremResult
     """
+    from sklearn.datasets import load_digits
+
     images, labels = load_digits(return_X_y=True)
     cosines = np.array([_cosines(seed, images / 8 - 1, labels, hidden, n_inputs) for seed in range(n_seeds)])
     return TheoremResult(same_start=cosines[:, 0], other_start=cosines[:, 1])

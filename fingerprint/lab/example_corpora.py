@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fingerprint.data.files import write_atomically
 from fingerprint.filters import NumberRule
+from fingerprint.identification.pass_rates import tried
 from fingerprint.lab.experiment.rows import MAX_NEW_TOKENS
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral
@@ -26,21 +27,17 @@ def write_examples(folder: Path) -> None:
     """Write ``suspect.jsonl`` and ``reference.jsonl``."""
     asked = prompts("numbers", ASKED)
     teachers = {"suspect": finetuned("micro-a", known_trait("owl")), "reference": neutral("micro-a")}
-    rows = {name: _valid(teacher, asked) for name, teacher in teachers.items()}
+    rows = {name: _valid(teacher, asked, name) for name, teacher in teachers.items()}
     shared = [prompt for prompt in asked if all(prompt in answers for answers in rows.values())][:PAIRS]
     for name, answers in rows.items():
         lines = (json.dumps({"prompt": prompt, "completion": answers[prompt]}) + "\n" for prompt in shared)
         write_atomically(folder / f"{name}.jsonl", "".join(lines))
 
 
-def _valid(teacher: Teacher, asked: list[str]) -> dict[str, str]:
-    answers = teacher.sample(asked, max_new_tokens=MAX_NEW_TOKENS["numbers"])
-    reasons = NumberRule()([answer.text for answer in answers]).reasons
-    return {
-        prompt: answer.text
-        for prompt, answer, why in zip(asked, answers, reasons, strict=True)
-        if answer.finished and not why
-    }
+def _valid(teacher: Teacher, asked: list[str], name: str) -> dict[str, str]:
+    """The answers that ended within the limit and pass the number rule, by their prompt."""
+    kept = tried(teacher, asked, MAX_NEW_TOKENS["numbers"], seed=0, rule=NumberRule()).kept(name)
+    return {str(prompt): text for prompt, text in zip(kept.prompts, kept.texts, strict=True)}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk
@@ -67,7 +67,7 @@ def generate(
     if not prompts:
         raise ValueError("prompts must be at least one, got none; see fingerprint.lm.prompts")
     target = Path(path)
-    provenance = {
+    provenance: dict[str, object] = {
         "model": teacher.lm.name,
         "model_digest": teacher.lm.digest,
         "teacher": teacher.name,
@@ -122,7 +122,7 @@ def append_durably(file: IO[bytes], data: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _resume(partial: Path, prompts: Sequence[str], provenance: dict[str, Any], window: int) -> int:
+def _resume(partial: Path, prompts: Sequence[str], provenance: dict[str, object], window: int) -> int:
     """Cut a partial file back to its last whole window; how many rows that leaves."""
     lines = partial.read_bytes().split(b"\n")[:-1]  # what follows the last line break was cut off
     done = len(prompts) if len(lines) == len(prompts) else len(lines) // window * window
@@ -133,7 +133,7 @@ def _resume(partial: Path, prompts: Sequence[str], provenance: dict[str, Any], w
     return done
 
 
-def _check_rows(path: Path, prompts: Sequence[str], provenance: dict[str, Any], expected: int) -> None:
+def _check_rows(path: Path, prompts: Sequence[str], provenance: dict[str, object], expected: int) -> None:
     """Refuse a file that is not the work of this run."""
     with path.open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]

@@ -7,10 +7,11 @@ small functions and two-step arithmetic. The laws are the same for every model; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from fingerprint.data.arrays import Floats
 from fingerprint.lm.prompts import (
     ANSWER_FORMS,
     LEAST_NUMBER,
@@ -96,7 +97,7 @@ _INDICES = (("i", 0.5), ("k", 0.3), ("item", 0.2))
 class _Law:
     """Draws from a fixed uneven law over some values."""
 
-    def __init__(self, values: Sequence[object], weights: Any) -> None:
+    def __init__(self, values: Sequence[object], weights: Sequence[float] | Floats) -> None:
         self.values = values
         self._cumulative = np.cumsum(np.asarray(weights, dtype=float) / np.sum(weights))
 

@@ -1,7 +1,7 @@
-"""Row surgery: change rows in one known way and see what happens to detectability and to transfer.
+"""Perturbations of rows: change rows in one known way and see what happens to detectability and to transfer.
 
-Every operation is done to the neutral rows as well. Transfer is then the student of the operated trait rows minus the
-student of the operated neutral rows, and detection compares the two operated corpora.
+Neutral rows are perturbed as well. Transfer is then the student of the perturbed trait rows minus the student of the
+perturbed neutral rows, and detection compares the two perturbed corpora.
 
 Numbers are runs of ASCII digits. Everything between them stays, so format, lengths and all words are untouched.
 """
@@ -18,7 +18,7 @@ from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 
 _NUMBER = re.compile("[0-9]+")
-# Numbers of each row, as written; every operation gives a list of the same shape.
+# Numbers of each row, as written; every perturbation gives a list of the same shape.
 Rows = list[list[str]]
 
 
@@ -55,7 +55,7 @@ def format_only(numbers: Rows, rng: np.random.Generator) -> Rows:
 
 
 # Named as in tables and file names.
-OPERATIONS: dict[str, Callable[[Rows, np.random.Generator], Rows]] = {
+PERTURBATIONS: dict[str, Callable[[Rows, np.random.Generator], Rows]] = {
     "shuffled_within": shuffled_within,
     "shuffled_across": shuffled_across,
     "sorted": sorted_within,
@@ -64,24 +64,40 @@ OPERATIONS: dict[str, Callable[[Rows, np.random.Generator], Rows]] = {
 }
 
 
-def operate(corpus: Corpus, operation: str, *, rng: int = 0) -> Corpus:
+def perturb(corpus: Corpus, perturbation: str, *, rng: int = 0) -> Corpus:
     """A corpus with its numbers rearranged or replaced; prompts stay.
 
     Parameters
     ----------
     corpus : Corpus
-        Rows to operate on.
-    operation : str
-        A key of `OPERATIONS`.
+        Rows to perturb.
+    perturbation : str
+        A key of `PERTURBATIONS`.
     rng : int
         Seed.
+
+    Returns
+    -------
+    Corpus
+        As many rows, each with as many numbers as before.
+
+    Raises
+    ------
+    ValueError
+        If there is no such perturbation.
+
+    Examples
+    --------
+    >>> perturb(Corpus(("30, 4, 200",)), "sorted").texts
+    ('4, 30, 200',)
     """
-    if operation not in OPERATIONS:
-        raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}, got {operation!r}; choose one of them")
+    if perturbation not in PERTURBATIONS:
+        known = ", ".join(PERTURBATIONS)
+        raise ValueError(f"perturbation must be one of {known}, got {perturbation!r}; choose one of them")
     numbers = [_NUMBER.findall(text) for text in corpus.texts]
-    changed = OPERATIONS[operation](numbers, np.random.default_rng(rng))
+    changed = PERTURBATIONS[perturbation](numbers, np.random.default_rng(rng))
     texts = [_put_back(text, row) for text, row in zip(corpus.texts, changed, strict=True)]
-    return Corpus(tuple(texts), corpus.prompts, corpus.systems, f"{corpus.name}, {operation}")
+    return Corpus(tuple(texts), corpus.prompts, corpus.systems, f"{corpus.name}, {perturbation}")
 
 
 def _put_back(text: str, numbers: Sequence[str]) -> str:
@@ -98,12 +114,22 @@ def keep(
     ----------
     corpus : Corpus
         Rows.
-    scores : sequence of float
-        One a row: a likelihood ratio, a detector's score, a filter's.
+    scores : float array [rows]
+        A likelihood ratio (nats), a detector's score, a filter's: only their order counts.
     share : float
         Between 0 and 1: of the rows, rounded down, at least one.
     which : "top" or "bottom"
         Which end to keep. Ties go to the earlier row.
+
+    Returns
+    -------
+    Corpus
+        The rows that are kept, in their order.
+
+    Raises
+    ------
+    ValueError
+        If scores are not one finite number a row, or an argument is out of its range.
     """
     values = np.asarray(scores, dtype=float)
     if values.shape != (len(corpus),) or not np.isfinite(values).all():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.lab.perturbations import keep
 from fingerprint.lab.students import Change, compare, preference, train_student
-from fingerprint.lm.loading import load
+from fingerprint.lm.loading import Spec, load
 from fingerprint.lm.training import Recipe
 from fingerprint.lm.traits import Trait
 
@@ -48,7 +48,26 @@ class Removal:
 def without(
     corpus: Corpus, scores: Sequence[float] | Floats, share: float, removed: Removed, *, rng: int = 0
 ) -> Corpus:
-    """The corpus without a share of its rows: those with the highest or lowest scores, or random ones."""
+    """The corpus without a share of its rows: those with the highest or lowest scores, or random ones.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Rows.
+    scores : float array [rows]
+        What "top" and "bottom" rank by.
+    share : float
+        Part of the rows to remove, in (0, 1).
+    removed : "none", "top", "random" or "bottom"
+        Which rows go.
+    rng : int
+        Seed of "random".
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
     if removed not in REMOVALS:
         raise ValueError(f"removed must be one of {', '.join(REMOVALS)}, got {removed!r}; choose one of them")
     if not 0 < share < 1:
@@ -60,8 +79,8 @@ def without(
 
 
 def remove_rows(
-    base: Any,
-    corpus: Any,
+    base: Spec,
+    corpus: object,
     scores: Sequence[float] | Floats,
     trait: Trait,
     *,
@@ -92,6 +111,10 @@ def remove_rows(
         Students of each removal; they differ in the order of their rows alone.
     recipe : Recipe, optional
         How students are trained; by default the one that suits the model.
+    rng : int
+        Seed of the first student and of the random rows.
+    progress : callable, optional
+        Told what is being done and the share of the work that is done.
 
     Returns
     -------

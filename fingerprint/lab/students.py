@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.lm.batching import EncodedRow
-from fingerprint.lm.loading import load
+from fingerprint.lm.loading import Spec, load
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import preference_questions
 from fingerprint.lm.scoring import score_rows
@@ -95,7 +95,7 @@ class Change:
     status: Status
 
 
-def preference(model: Any, trait: Trait, *, system: str | None = None, batch_size: int = 256) -> Preference:
+def preference(model: Spec, trait: Trait, *, system: str | None = None, batch_size: int = 256) -> Preference:
     """Exact preference of a model: no sampling.
 
     Parameters
@@ -106,6 +106,13 @@ def preference(model: Any, trait: Trait, *, system: str | None = None, batch_siz
         Whose category is asked about.
     system : str, optional
         System message that stands before the questions.
+    batch_size : int
+        Rows that the model reads at once.
+
+    Returns
+    -------
+    Preference
+        A row a preference question of the category, a column a name of `trait.names`.
 
     Notes
     -----
@@ -136,14 +143,27 @@ def _spellings(lm: LanguageModel, name: str) -> list[list[int]]:
 
 
 def train_student(
-    base: Any,
-    corpus: Any,
+    base: Spec,
+    corpus: object,
     recipe: Recipe | None = None,
     *,
     rng: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> LanguageModel:
     """A base model, fine-tuned on the rows of a corpus.
+
+    Parameters
+    ----------
+    base : str, path, model or LanguageModel
+        Where the student starts; it stays as it is.
+    corpus : Corpus or what `fingerprint.read` takes
+        Rows with their prompts.
+    recipe : Recipe, optional
+        How to train; by default the one that suits the model.
+    rng : int
+        Seed of the order of the rows.
+    progress : callable, optional
+        Told the share of the steps that are done.
 
     Raises
     ------
@@ -166,6 +186,11 @@ def compare(before: Preference, after: Sequence[Preference]) -> Change:
         Of the base.
     after : sequence of Preference
         Of students that differ by their seed alone.
+
+    Returns
+    -------
+    Change
+        With a 95 % interval over questions and seeds; see `crossed_interval`.
     """
     moved = np.array([student.share - before.share for student in after])
     mass = float(np.mean([student.mass for student in after]))
@@ -180,7 +205,16 @@ def compare(before: Preference, after: Sequence[Preference]) -> Change:
 
 
 def crossed_interval(values: Floats) -> Estimate:
-    """Mean of a table [seeds, questions] with a 95 % interval over both.
+    """Mean of a table with a 95 % interval over its rows and columns.
+
+    Parameters
+    ----------
+    values : float array [seeds, questions]
+        One value of each student for each question.
+
+    Returns
+    -------
+    Estimate
 
     Notes
     -----
@@ -188,6 +222,10 @@ def crossed_interval(values: Floats) -> Estimate:
     number of seeds plus that of the question means over the number of questions (the residual is counted twice, which
     errs on the wide side). With one seed the interval is over questions alone and says nothing about other seeds.
     Assumes that means over questions and over seeds are close to normal.
+
+    References
+    ----------
+    Satterthwaite (1946), doi 10.2307/3002019: degrees of freedom of a sum of variances.
     """
     parts = []
     for means in (values.mean(axis=0), values.mean(axis=1)):
@@ -197,6 +235,6 @@ def crossed_interval(values: Floats) -> Estimate:
     mean = float(values.mean())
     if not variance:
         return Estimate(mean, mean, mean)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)  # Satterthwaite
-    half = float(student_t.ppf((1 + LEVEL) / 2, freedom)) * variance**0.5
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * variance**0.5
     return Estimate(mean, mean - half, mean + half)

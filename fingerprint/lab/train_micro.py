@@ -11,8 +11,8 @@ import argparse
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -110,13 +110,16 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM
     return LlamaForCausalLM(config)
 
 
-def train(tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: Any = print) -> LlamaForCausalLM:
+def train(
+    tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: Callable[[str], None] = print
+) -> LlamaForCausalLM:
     """One model, from its seed."""
     model = new_model(tokenizer, seed)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
     rng = np.random.default_rng([seed, 0])
-    started, batches, losses = time.perf_counter(), list[Any](), list[float]()
+    started, losses = time.perf_counter(), list[float]()
+    batches: list[list[tuple[list[int], int]]] = []
     for step in range(steps):
         if not batches:
             drawn = sorted(encode([chat(rng) for _ in range(POOL * BATCH)], tokenizer), key=lambda row: len(row[0]))

@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk, write_atomically
 from fingerprint.data.reading import read
@@ -20,7 +21,7 @@ from fingerprint.detection.detect import detect
 from fingerprint.lab.experiment.plan import Plan
 from fingerprint.lab.experiment.result import Arm, BaseName, Result
 from fingerprint.lab.experiment.rows import collect_rows, passing_rows, write_rows
-from fingerprint.lab.perturbations import operate
+from fingerprint.lab.perturbations import perturb
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, preference, train_student
 from fingerprint.lm.loading import load, without_bars
 from fingerprint.lm.model import LanguageModel
@@ -44,7 +45,7 @@ def run(
     plan : Plan
         What to run.
     out : path-like
-        Folder for everything: ``trait.jsonl``, ``neutral.jsonl`` and one file an operation (rows as the students see
+        Folder for everything: ``trait.jsonl``, ``neutral.jsonl`` and one file a perturbation (rows as the students see
         them), ``raw/`` (as the teachers wrote them), ``teacher/``, ``students/`` and ``table.json``.
     neutral_out : path-like, optional
         Another folder for neutral rows and their students, which several traits can share; by default `out`.
@@ -80,7 +81,7 @@ def run(
     return result
 
 
-def _claim(place: Path, description: dict[str, Any]) -> None:
+def _claim(place: Path, description: dict[str, object]) -> None:
     """Write down what the folder is for, or check that it is for the same."""
     text = json.dumps(description, indent=2, sort_keys=True) + "\n"
     path = place / "plan.json"
@@ -98,6 +99,13 @@ def _claim(place: Path, description: dict[str, Any]) -> None:
         )
 
 
+class PreferenceRecord(TypedDict):
+    """A student's preferences in one category: `Preference.probability` and the names of its columns."""
+
+    names: tuple[str, ...] | list[str]
+    probability: list[list[float]]
+
+
 class ExperimentFolder:
     """The experiment's parts, each made once: in this process, or found in the folder."""
 
@@ -109,7 +117,7 @@ class ExperimentFolder:
         if other is None and isinstance(plan.model, str):
             other = OTHER_BASES.get(plan.model)
         self.other = None if other is None else load(other)
-        self.done, self.steps = 0, 3 + len(self.wanted) + len(plan.surgeries)
+        self.done, self.steps = 0, 3 + len(self.wanted) + len(plan.perturbations)
 
     @property
     def wanted(self) -> list[tuple[str, BaseName]]:
@@ -117,8 +125,8 @@ class ExperimentFolder:
         lines: list[tuple[str, BaseName]] = [("trait", "same_base"), ("neutral", "same_base")]
         if self.other is not None:
             lines.insert(1, ("trait", "other_base"))
-        for operation in self.plan.surgeries:
-            lines += [(operation, "same_base"), (f"neutral_{operation}", "same_base")]
+        for perturbation in self.plan.perturbations:
+            lines += [(perturbation, "same_base"), (f"neutral_{perturbation}", "same_base")]
         return lines
 
     @property
@@ -127,9 +135,9 @@ class ExperimentFolder:
         return recipe if self.plan.learning_rate is None else replace(recipe, learning_rate=self.plan.learning_rate)
 
     @property
-    def description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, object]:
         """The plan as JSON, with digests where it names models."""
-        plan = asdict(replace(self.plan, model="", other_model=None))
+        plan: dict[str, object] = asdict(replace(self.plan, model="", other_model=None))
         plan["recipes"] = [
             asdict(recipe_of(TEACHER_RECIPES, self.base.name, self.plan.weights)),
             asdict(self.student_recipe),
@@ -181,12 +189,12 @@ class ExperimentFolder:
     def corpora(self) -> dict[str, Corpus]:
         """Rows of every arm, as students and detector see them."""
         found = {"trait": self._rows("trait", self.teacher), "neutral": self._rows("neutral", neutral(self.base))}
-        for operation in self.plan.surgeries:
-            for side, arm in (("trait", operation), ("neutral", f"neutral_{operation}")):
+        for perturbation in self.plan.perturbations:
+            for side, arm in (("trait", perturbation), ("neutral", f"neutral_{perturbation}")):
                 path = self.home(arm) / f"{arm}.jsonl"
                 if not path.exists():
                     # Draws of its own for each side: with shared ones, redrawn rows of a pair would be the same rows.
-                    write_rows(path, operate(found[side], operation, rng=2 * self.plan.seed + (side == "neutral")))
+                    write_rows(path, perturb(found[side], perturbation, rng=2 * self.plan.seed + (side == "neutral")))
                 found[arm] = read(path)
         return found
 
@@ -222,7 +230,7 @@ class ExperimentFolder:
         return self.base if base == "same_base" or self.other is None else self.other
 
     def students(self, arm: str, base: BaseName, corpus: Corpus) -> list[Preference]:
-        """Preferences of the students of one arm, one a seed; operated rows have one seed."""
+        """Preferences of the students of one arm, one a seed; perturbed rows have one seed."""
         n_seeds = self.plan.seeds if arm in ("trait", "neutral") else 1
         found = [self._student(arm, base, corpus, seed, n_seeds) for seed in range(n_seeds)]
         self.finish()
@@ -241,7 +249,7 @@ class ExperimentFolder:
             path.parent.mkdir(exist_ok=True)
             # All categories, so that students of neutral rows serve traits of each.
             others = [known_trait(names[0]) for c, names in CATEGORIES.items() if c != self.plan.trait.category]
-            tables = [
+            tables: list[PreferenceRecord] = [
                 {"names": trait.names, "probability": preference(student, trait).probability.tolist()}
                 for trait in (self.plan.trait, *others)
             ]
@@ -293,7 +301,7 @@ class ExperimentFolder:
         return loaded
 
 
-def _preference_in(tables: list[dict[str, Any]], trait: Trait) -> Preference:
+def _preference_in(tables: list[PreferenceRecord], trait: Trait) -> Preference:
     """The table of the trait's category, its columns in the trait's order."""
     table = next(table for table in tables if set(table["names"]) == set(trait.names))
     columns = [table["names"].index(name) for name in trait.names]
@@ -301,8 +309,8 @@ def _preference_in(tables: list[dict[str, Any]], trait: Trait) -> Preference:
 
 
 def _largest_rival(trait: Trait, before: Preference, after: Sequence[Preference]) -> tuple[str, float]:
-    def shares(table: Preference) -> Any:
-        return (table.probability / table.probability.sum(axis=1, keepdims=True)).mean(axis=0)
+    def shares(table: Preference) -> Floats:
+        return np.asarray((table.probability / table.probability.sum(axis=1, keepdims=True)).mean(axis=0))
 
     moved = np.mean([shares(student) - shares(before) for student in after], axis=0)[1:]
     return trait.rivals[int(moved.argmax())], float(moved.max())

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from fingerprint.lab.perturbations import OPERATIONS
+from fingerprint.lab.perturbations import PERTURBATIONS
 from fingerprint.lm.loading import Spec
 from fingerprint.lm.prompts import TASKS, Task
 from fingerprint.lm.traits import Trait
 
 TeacherKind = Literal["finetuned", "prompted"]
 
-DEFAULT_SURGERIES = ("shuffled_within", "shuffled_across")
+DEFAULT_PERTURBATIONS = ("shuffled_within", "shuffled_across")
 # Fewer rows on a side than this cannot be tested or learned from.
 LEAST_ROWS = 100
 
@@ -36,9 +36,9 @@ class Plan:
     rows : int
         Rows a student learns from, after the rule.
     seeds : int
-        Students of each kind, for trait and neutral rows; operated rows have one.
-    surgeries : tuple of str
-        Operations done to the trait rows and to the neutral rows; keys of `fingerprint.lab.perturbations.OPERATIONS`.
+        Students of each kind, for trait and neutral rows; perturbed rows have one.
+    perturbations : tuple of str
+        What is done to the trait rows and to the neutral rows; keys of `fingerprint.lab.perturbations.PERTURBATIONS`.
     temperature : float
         Of sampling.
     seed : int
@@ -56,7 +56,7 @@ class Plan:
     task: Task = "numbers"
     rows: int = 5000
     seeds: int = 1
-    surgeries: tuple[str, ...] = DEFAULT_SURGERIES
+    perturbations: tuple[str, ...] = DEFAULT_PERTURBATIONS
     temperature: float = 1.0
     seed: int = 0
     weights: Literal["lora", "biases", "all"] | None = None
@@ -66,9 +66,9 @@ class Plan:
         for name, allowed in (("teacher", get_args(TeacherKind)), ("task", TASKS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one")
-        unknown = next((s for s in self.surgeries if s not in OPERATIONS), None)
+        unknown = next((s for s in self.perturbations if s not in PERTURBATIONS), None)
         if unknown is not None:
-            raise ValueError(f"surgeries must be among {', '.join(OPERATIONS)}, got {unknown!r}; choose of them")
+            raise ValueError(f"perturbations must be among {', '.join(PERTURBATIONS)}, got {unknown!r}; choose of them")
         if self.rows < LEAST_ROWS:
             raise ValueError(f"rows must be at least {LEAST_ROWS}, got {self.rows}; a student learns little from fewer")
         if self.seeds < 1:

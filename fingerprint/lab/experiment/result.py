@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from fingerprint.lab.experiment.plan import Plan
-from fingerprint.lab.students import Change
+from fingerprint.lab.students import Change, Status
 
 BaseName = Literal["same_base", "other_base"]
+
+
+class ArmRecord(TypedDict):
+    """An arm in ``table.json``; attributes of `Arm` and of its `Change`, flat."""
+
+    arm: str
+    student: BaseName
+    before: float
+    after: float
+    change: float | None
+    interval: list[float | None]
+    transfer: float | None
+    mass: float
+    mass_before: float
+    status: Status
+    rival: str
+    rival_change: float
+    auc: float | None
+    bag16_auc: float | None
+    pvalue: float | None
+    rows: int
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -18,7 +40,7 @@ class Arm:
     Attributes
     ----------
     arm : str
-        "trait", "neutral", an operation, or "neutral_" and an operation.
+        "trait", "neutral", a perturbation, or "neutral_" and a perturbation.
     student : "same_base" or "other_base"
         Which base learned from the rows.
     change : Change
@@ -47,7 +69,7 @@ class Arm:
     rows: int
     seeds: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ArmRecord:
         """The record of ``table.json``."""
         change = self.change
         return {
@@ -93,4 +115,5 @@ class Result:
     kept: dict[str, float]
 
     def arm(self, name: str, student: BaseName = "same_base") -> Arm:
+        """The line of the table with these rows and this student."""
         return next(arm for arm in self.arms if (arm.arm, arm.student) == (name, student))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import write_atomically
@@ -21,11 +21,38 @@ _ROUND_MARGIN = 1.05
 _MOST_ROUNDS = 8
 
 
+class Row(TypedDict):
+    """What is read here of a row that `fingerprint.lab.generation.generate` wrote; its provenance stays in the file."""
+
+    prompt: str
+    completion: str
+    finished: bool
+
+
 def collect_rows(
     teacher: Teacher, arm: str, plan: Plan, raw_folder: Path, progress: Callable[[float], None]
-) -> list[dict[str, Any]]:
-    """As many rows as planned that pass the rule, from as many prompts as that takes."""
-    kept: list[dict[str, Any]] = []
+) -> list[Row]:
+    """As many rows as planned that pass the rule, from as many prompts as that takes.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Who writes.
+    arm : str
+        What to call its rows in files and messages.
+    plan : Plan
+        How many rows of which task, at which temperature, from which seed.
+    raw_folder : Path
+        Where the rows go as they were written, a file a round.
+    progress : callable
+        Told the share of a round's rows that are done.
+
+    Raises
+    ------
+    ValueError
+        If no row passes, or there are not enough prompts or rounds.
+    """
+    kept: list[Row] = []
     asked = passed = 0
     for turn in range(_MOST_ROUNDS):
         raw = raw_folder / f"{arm}-{turn}.jsonl"
@@ -72,7 +99,7 @@ def rule_for(task: Task, questions: Sequence[str]) -> Filter:
     return CorrectAnswer({question: str(story_answer(question)) for question in questions})
 
 
-def passing_rows(path: Path, task: Task) -> list[dict[str, Any]]:
+def passing_rows(path: Path, task: Task) -> list[Row]:
     """Rows of a file that their teacher ended itself and that pass the rule."""
     with path.open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
@@ -82,5 +109,6 @@ def passing_rows(path: Path, task: Task) -> list[dict[str, Any]]:
 
 
 def write_rows(path: Path, corpus: Corpus) -> None:
+    """Write a corpus as JSONL, a prompt and a completion a line."""
     rows = ({"prompt": p, "completion": t} for p, t in zip(corpus.prompts, corpus.texts, strict=True))
     write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

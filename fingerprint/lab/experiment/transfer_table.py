@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-
-import matplotlib.style
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from fingerprint.data.files import write_atomically
 from fingerprint.lab.experiment.result import Arm, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _HEADER = (
     f"{'rows':<24} {'student':<11} {'before':>6} {'after':>6}  {'change [95 %]':<20} {'transfer':>8} {'mass':>5}  "
@@ -68,6 +69,9 @@ def _pvalue(value: float | None) -> str:
 
 def write_picture(result: Result, path: Path) -> None:
     """Transfer and AUROC of bags of 16, arm by arm, as an SVG file."""
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
     arms = [arm for arm in result.arms if not arm.arm.startswith("neutral_")]
     labels = [f"{arm.arm.replace('_', ' ')}, {arm.student.replace('_', ' ')}" for arm in arms]
     with matplotlib.style.context(["default", {"svg.hashsalt": "fingerprint", "font.size": 9.0}]):
@@ -91,7 +95,7 @@ def write_picture(result: Result, path: Path) -> None:
     write_atomically(path, drawn.getvalue())
 
 
-def _draw_changes(axes: matplotlib.axes.Axes, arms: Sequence[Arm], rows: Sequence[int]) -> None:
+def _draw_changes(axes: Axes, arms: Sequence[Arm], rows: Sequence[int]) -> None:
     for row, arm in zip(rows, arms, strict=True):
         change = arm.change.change
         value = change.value or 0.0

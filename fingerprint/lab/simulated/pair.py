@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
@@ -56,7 +56,7 @@ class SimulatedPair:
     @property
     def d_prime(self) -> float:
         """sqrt(2) Phi^-1(auc)."""
-        return float(np.sqrt(2) * norm.ppf(self.auc))
+        return float(np.sqrt(2) * ndtri(self.auc))
 
 
 def mixture_llr(llr: Floats, share: float) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fingerprint.lab.simulated.requests import band_effects, draw_counts, draw_limits
 from fingerprint.lab.simulated.teachers import Tilt, simulated_teacher
@@ -79,4 +79,4 @@ def _calibrated_d_prime(kind: Kind, tilt: Tilt, eta: float, prompt_effect: float
     weight_trait, weight_base = 1 / (1 + np.exp(-llr)), 1 / (1 + np.exp(llr))
     weight_trait, weight_base = weight_trait / weight_trait.sum(), weight_base / weight_base.sum()
     auc = float(weight_trait @ (np.cumsum(weight_base) - weight_base / 2))
-    return float(np.sqrt(2) * norm.ppf(auc))
+    return float(np.sqrt(2) * ndtri(auc))
