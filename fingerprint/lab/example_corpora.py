@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fingerprint.data.files import write_atomically
 from fingerprint.filters import NumberRule
-from fingerprint.identification.pass_rates import tried
+from fingerprint.identification.answers import tried
 from fingerprint.lab.experiment.rows import MAX_NEW_TOKENS
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, finetuned, neutral
