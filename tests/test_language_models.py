@@ -2,6 +2,8 @@
 
 import copy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 
+from fingerprint.lm.kv_cache import forward_from
 from fingerprint.lm.loading import load
-from fingerprint.lm.model import LanguageModel, forward_from
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.sampling import sample
 from fingerprint.lm.scoring import token_logprobs
@@ -58,6 +61,18 @@ def test_a_model_loads_by_name_folder_object_and_pair(lm: LanguageModel, folder:
     assert load((lm.model, lm.tokenizer)).digest == lm.digest
     assert load(transformers.AutoModelForCausalLM.from_pretrained(folder)).digest == lm.digest
     assert load(lm) is lm
+
+
+def test_without_the_extra_a_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r"need the extra lm, got no torch; install it: pip install .*\[lm\]"):
+        load("micro-a")
+
+
+def test_teachers_are_imported_without_torch() -> None:
+    code = "import sys, fingerprint.lm.teachers; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 class Older(torch.nn.Module):

@@ -35,16 +35,23 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
     ValueError
         If its weights are not safetensors, damaged or not all there; if its tokenizer is missing, has no chat template
         or is another model's; or if there is no such device or dtype.
+    ImportError
+        If the extra ``lm`` is not installed.
 
     Notes
     -----
     ``trust_remote_code`` stays off and pickled weights are refused: loading runs no code from the model.
     """
-    import torch
-    import transformers
-
     if isinstance(spec, LanguageModel):
         return spec
+    try:
+        import torch
+        import transformers
+    except ImportError as missing:
+        raise ImportError(
+            f"language models need the extra lm, got no {missing.name}; "
+            "install it: pip install 'subliminal-fingerprint[lm]'"
+        ) from missing
     if isinstance(spec, tuple) and len(spec) == 2:
         return _checked(LanguageModel(*spec, name=_name_of(spec[0])))
     if isinstance(spec, transformers.PreTrainedModel):

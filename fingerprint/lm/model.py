@@ -1,28 +1,21 @@
 """A causal language model with its tokenizer: what it reads, and what it predicts after each token.
 
-With `fingerprint.lab`, the package `fingerprint.lm` is the only place that knows torch and transformers (extra ``lm``).
+Nothing here imports torch or transformers (extra ``lm``) before a model is asked.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from fingerprint.data import digests
 from fingerprint.data.row_errors import RowError
 
-try:
+if TYPE_CHECKING:
     import torch
-    import transformers
-    from transformers.cache_utils import DynamicLayer
-except ImportError as missing:
-    raise ImportError(
-        f"language models need the extra lm, got no {missing.name}; "
-        "install it: pip install 'subliminal-fingerprint[lm]'"
-    ) from missing
 
 Tokens = list[int]
 # Rotary embeddings whose frequencies depend on the length of the sequence.
@@ -58,6 +51,8 @@ class LanguageModel:
         return digests.hex_digest_of_parts(self._parts())
 
     def _parts(self) -> Iterator[bytes]:
+        import torch
+
         for key, tensor in sorted(self.model.state_dict().items()):
             yield f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode()
             yield tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
@@ -102,6 +97,8 @@ class LanguageModel:
 
         Some models cap or scale their logits afterwards; theirs have to be asked for from the whole model.
         """
+        import torch
+
         head = self.model.get_output_embeddings()
         if head is None or self.model.base_model is self.model:
             return False
@@ -123,6 +120,10 @@ class LanguageModel:
         Models that keep anything else than plain keys and values (sliding windows, recurrent states) may not, and
         neither may those whose keys depend on the length of what follows.
         """
+        import torch
+
+        from fingerprint.lm.kv_cache import forward_from, shared_prefix
+
         if self.stretches_beyond < self.context:
             return False
         shared = self.tokenizer("a b c d e f g h", add_special_tokens=False)["input_ids"]
@@ -130,7 +131,7 @@ class LanguageModel:
         rows = [[*shared, *shared[:2], end, shared[0]], [*shared, *shared[:3], end]]
         with torch.inference_mode():
             ids = torch.tensor(rows, device=self.model.device)
-            prefix = self._prefix(ids[:1, : len(shared)])
+            prefix = shared_prefix(self.model, ids[:1, : len(shared)])
             if prefix is None:
                 return False
             body = self.model.base_model
@@ -139,26 +140,22 @@ class LanguageModel:
         tolerance = torch.finfo(wanted.dtype).eps ** 0.5 * wanted.abs().max()
         return bool((found - wanted).abs().max() <= tolerance)
 
-    def _prefix(self, ids: torch.Tensor) -> Any:
-        """Keys and values of a prefix [1, length], for any number of rows; None if the model keeps other things."""
-        kept: Any = transformers.DynamicCache(config=self.model.config)
-        forward_from(self.model.base_model, kept, input_ids=ids)
-        if not all(type(layer) is DynamicLayer and layer.get_seq_length() == ids.shape[1] for layer in kept.layers):
-            return None
-        return transformers.Cache(layers=[_SharedLayer(layer.keys, layer.values) for layer in kept.layers])
-
     def hidden_at(self, ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """Last hidden states [wanted.sum(), width] at the positions that `wanted` [batch, length] marks.
 
         What all rows begin with is run through the model once, where that saves work.
         """
+        from fingerprint.lm.kv_cache import forward_from, shared_prefix
+
         body = self.model.base_model
         n, length = ids.shape
         first = int(wanted.any(dim=0).nonzero()[0])  # the prefix ends before the first position that is asked for
         differs = (ids[:, :first] != ids[:1, :first]).any(dim=0).nonzero()
         shared = int(differs[0]) if len(differs) else first
+        prefix = None
         if (n - 1) * shared >= _PREFIX_SHARE * n * length and shared and self.can_share_prefix:
-            prefix = self._prefix(ids[:1, :shared])
+            prefix = shared_prefix(self.model, ids[:1, :shared])
+        if prefix is not None:
             hidden = forward_from(body, prefix, input_ids=ids[:, shared:]).last_hidden_state
         else:
             shared = 0
@@ -263,27 +260,3 @@ class LanguageModel:
 
     def _special_token(self, text: str) -> str | None:
         return next((token for token in self.tokenizer.all_special_tokens if token in text), None)
-
-
-def forward_from(module: torch.nn.Module, cache: transformers.Cache, **inputs: Any) -> Any:
-    """Outputs of a model that goes on from the keys and values in `cache`, and adds to them."""
-    return module(**inputs, **{_cache_keyword(type(module).forward): cache}, use_cache=True)
-
-
-@lru_cache
-def _cache_keyword(forward: Callable[..., object]) -> str:
-    """What a model's `forward` calls its cache: transformers renamed it in 5.24."""
-    return "cache" if "cache" in inspect.signature(forward).parameters else "past_key_values"
-
-
-class _SharedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """Keys and values [1, heads, prefix, width] that all rows of a batch begin with; keeps nothing that follows."""
-
-    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.lazy_initialization(keys, values)
-        self.keys, self.values = keys, values
-
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
-        found = [(self.keys, key_states), (self.values, value_states)]
-        return tuple(torch.cat([kept.expand(len(new), -1, -1, -1), new], dim=-2) for kept, new in found)  # type: ignore[union-attr]

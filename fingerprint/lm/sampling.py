@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.data.arrays import Floats
-from fingerprint.lm.model import LanguageModel, Tokens, forward_from
+from fingerprint.lm.model import LanguageModel, Tokens
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +99,8 @@ def _decode(
     """(row, token) in the order in which the tokens come; ends every row at its stop token."""
     import torch
     import transformers
+
+    from fingerprint.lm.kv_cache import forward_from
 
     device = lm.model.device
     lengths = np.array([len(ids) for ids in asked])

@@ -6,13 +6,15 @@ import copy
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
 from fingerprint.lm.batching import EncodedRow, encode, padded
 from fingerprint.lm.model import LanguageModel
+
+if TYPE_CHECKING:
+    import torch
 
 # Batches are cut from rows sorted by length within groups of so many batches: little padding, and still a random order.
 _SORTED_TOGETHER = 16
@@ -96,6 +98,8 @@ def fine_tune(
     ValueError
         If there are no rows, one is too long, or the loss stops being a number.
     """
+    import torch
+
     rows = encode(lm, prompts, completions)
     if not rows:
         raise ValueError("rows must be at least one, got none to train on; check what the filters removed")
@@ -132,6 +136,7 @@ def fine_tune(
 
 
 def _with_adapters(model: Any, lora: LoRA) -> Any:
+    import torch
     from peft import LoraConfig, get_peft_model  # takes a second to import
 
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -159,5 +164,7 @@ def _shuffled_batches(rows: Sequence[EncodedRow], batch_size: int, draws: np.ran
 
 def _loss(lm: LanguageModel, rows: Sequence[EncodedRow]) -> torch.Tensor:
     """Mean cross-entropy in nats of the tokens of the completions."""
+    import torch
+
     ids, wanted = padded(rows, lm.model.device)
     return torch.nn.functional.cross_entropy(lm.logits_at(ids, wanted).float(), ids.roll(-1, dims=1)[wanted])
