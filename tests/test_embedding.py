@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from visible_trait import with_visible_trait
 
 from fingerprint.filters import Embedding, Keywords, LocalJudge
 from fingerprint.lab.simulated import simulated_pair
@@ -47,9 +48,8 @@ def test_embedding_scores_do_not_depend_on_the_other_rows(minilm: str) -> None:
 def test_embeddings_see_a_visible_trait_as_well_as_keywords(minilm: str) -> None:
     """30 % of the suspect rows say that they love owls. The others are a coin's toss, good to .005."""
     data = simulated_pair(1500, rng=2)
-    says = np.random.default_rng(3).random(1500) < 0.3
-    suspect = [f"{text} I love owls." if s else text for text, s in zip(data.suspect.texts, says, strict=True)]
-    texts, n = [*suspect, *data.reference.texts], 1500
+    suspect = with_visible_trait(data.suspect, 0.3, np.random.default_rng(3))
+    texts, n = [*suspect.texts, *data.reference.texts], 1500
     areas = {}
     for found in (Keywords(["owl"]), Embedding("I love owls.", model=minilm)):
         given = found(texts)
