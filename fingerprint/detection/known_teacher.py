@@ -18,7 +18,7 @@ from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import RowError, rows_named
 from fingerprint.detection.model_families import LOUD, noise_floor_of, noise_warning
-from fingerprint.report.results import Efficiency, NoiseFloor, TeacherResult, Warning
+from fingerprint.report.results import Efficiency, NoiseFloorResult, TeacherResult, Warning
 from fingerprint.statistics.auc import fold_auc
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
@@ -67,12 +67,12 @@ class ExactRatios:
     teacher: str
     reference: str
     rows: tuple[Floats, Floats]
-    floor: NoiseFloor | None
+    floor: NoiseFloorResult | None
 
     @property
     def limit(self) -> float:
         """Ratios up to this size have no sign that means anything."""
-        return 0.0 if self.floor is None else self.floor.rows
+        return 0.0 if self.floor is None else self.floor.row
 
     def warnings(self) -> tuple[Warning, ...]:
         spread = float(np.concatenate(self.rows).std())
@@ -108,7 +108,7 @@ def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactR
     one, other = (_row_logprobs(teacher, corpora[:2], distinct, places) for teacher in teachers)
     floors = [_floor(teacher, distinct) for teacher in teachers]
     known = [floor for floor in floors if floor is not None]
-    floor = NoiseFloor(sum(f.rows for f in known), sum(f.tokens for f in known), known[0].n_rows) if known else None
+    floor = NoiseFloorResult(sum(f.row for f in known), sum(f.token for f in known), known[0].rows) if known else None
     names = [str(getattr(teacher, "name", type(teacher).__name__)) for teacher in teachers]
     return ExactRatios(names[0], names[1], (one[0] - other[0], one[1] - other[1]), floor)
 
@@ -145,7 +145,7 @@ def _checked(found: Any, corpus: Corpus) -> Floats:
     return values
 
 
-def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
+def _floor(teacher: Any, distinct: Corpus) -> NoiseFloorResult | None:
     """The noise floor of a teacher that is a language model."""
     lm = getattr(teacher, "lm", None)
     if lm is None:

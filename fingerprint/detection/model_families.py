@@ -16,7 +16,7 @@ from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
-from fingerprint.report.results import NoiseFloor, Warning
+from fingerprint.report.results import NoiseFloorResult, Warning
 from fingerprint.statistics.comparison import Comparison
 
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
@@ -37,7 +37,7 @@ class ReadCorpora:
         The model, the hash of its weights, vocabulary and template, and the text before a user's words.
     candidates : tuple of str
         System prompts that were tried.
-    floor : NoiseFloor
+    floor : NoiseFloorResult
         In nats; ratios of a candidate carry up to twice as much.
     measures : tuple of RowMeasures
         One a corpus.
@@ -47,7 +47,7 @@ class ReadCorpora:
     digest: str
     preamble: str
     candidates: tuple[str, ...]
-    floor: NoiseFloor
+    floor: NoiseFloorResult
     measures: tuple[RowMeasures, ...]
 
     def families(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> dict[str, LogProbs | Gradients]:
@@ -62,8 +62,8 @@ class ReadCorpora:
         pooled = self.measures[0].then(self.measures[1]).table
         for name in ("surprisal", *(f"llr of {label}" for label in _labels(self.candidates))):
             spread = float(pooled[name].std())
-            if spread > 0 and self.floor.rows > LOUD * spread:
-                yield noise_warning(self.floor.rows / spread, f"the {name} of rows under {self.model}")
+            if spread > 0 and self.floor.row > LOUD * spread:
+                yield noise_warning(self.floor.row / spread, f"the {name} of rows under {self.model}")
 
 
 def noise_warning(share: float, what: str) -> Warning:
@@ -116,7 +116,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
 
 
 def _measures(
-    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloor
+    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloorResult
 ) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint.lm import gradients as score_functions
@@ -128,16 +128,18 @@ def _measures(
     for label, system in zip(_labels(candidates), candidates, strict=True):
         scored = token_scores(lm, prompts, texts, system=system)
         theirs = score_functions.likeliest(lm, prompts, texts, system=system)
-        table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.tokens)
+        table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.token)
     return RowMeasures(table, score_functions.row_gradients(lm, prompts, texts))
 
 
-def noise_floor_of(lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None) -> NoiseFloor:
+def noise_floor_of(
+    lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None
+) -> NoiseFloorResult:
     """The noise floor of a model on a subsample of rows."""
     from fingerprint.lm.noise_floor import noise_floor
 
     found = noise_floor(lm, prompts, texts, system=system)
-    return NoiseFloor(found.row, found.token, found.rows)
+    return NoiseFloorResult(found.row, found.token, found.rows)
 
 
 def checked_candidates(candidates: Sequence[str], model: Any) -> tuple[str, ...]:

@@ -33,7 +33,6 @@ LEAST_INSIDE = 0.5
 MAX_BLOCKS = 2000
 MIN_BLOCKS = 40
 TOP_ROWS = 10
-WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Scan(Result):
     limits: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = textwrap.wrap(self.verdict, WIDTH)
+        lines = textwrap.wrap(self.verdict, formatting.WIDTH)
         lines += ["", f"rows {self.rows:,}, {self.inside:.1%} like the training rows; neutral {self.neutral_rows:,}"]
         lines += [f"mean log-odds {self.score:.4f}, evidence {self.evidence:.2f} nats"]
         known = [bag for bag in self.bags if bag.auc.value is not None]
@@ -103,7 +102,8 @@ class Scan(Result):
             lines += [f"  k {bag.k:<4d} AUROC {formatting.with_interval(bag.auc)}" for bag in known]
         lines += ["", "Rows most like the trait's (a ranking, not a verdict on a row)"]
         lines += [f"  {row.log_odds:+.3f}  row {row.row + 1}: {formatting.visible(row.text, 70)}" for row in self.top]
-        return "\n".join([*lines, "", *(line for limit in self.limits for line in textwrap.wrap(limit, WIDTH))])
+        limits = [line for limit in self.limits for line in textwrap.wrap(limit, formatting.WIDTH)]
+        return "\n".join([*lines, "", *limits])
 
 
 def scan(

@@ -11,8 +11,6 @@ from fingerprint.report import formatting
 from fingerprint.report.contract import Result
 from fingerprint.report.encoding import frame
 
-WIDTH = 100
-
 
 @dataclass(frozen=True)
 class Ranked:
@@ -113,7 +111,7 @@ class Identification(Result):
         return frame(Ranked, self.ranking)
 
     def __str__(self) -> str:
-        lines = [*textwrap.wrap(formatting.visible(self.verdict), WIDTH), ""]
+        lines = [*textwrap.wrap(formatting.visible(self.verdict), formatting.WIDTH), ""]
         lines.append(f"{'candidate':<28} {'form':<14} {'posterior':>9} {'score':>8} {'p':>8} {'p of fit':>9}")
         for r in self.ranking:
             lines.append(
@@ -121,11 +119,11 @@ class Identification(Result):
                 f"{formatting.probability(r.pvalue):>8} {r.fit_pvalue:>9.3f}"
             )
         parts = ", ".join(f"{formatting.name(part.name, 40)} {part.posterior:.3f}" for part in self.nones)
-        lines += ["", *textwrap.wrap(f"none of these {self.none:.3f}: {parts}", WIDTH)]
+        lines += ["", *textwrap.wrap(f"none of these {self.none:.3f}: {parts}", formatting.WIDTH)]
         how = f"sampled, seed {self.reference.seed}" if self.reference.sampled else "given"
         lines += textwrap.wrap(
             f"{self.rows:,} rows, {self.prompts:,} prompts; reference {self.reference.rows:,} rows, {how}; "
             f"temperature {self.temperature:.2f}. {self.reference.assumption}",
-            WIDTH,
+            formatting.WIDTH,
         )
         return "\n".join(lines)

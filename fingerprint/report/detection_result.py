@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from statistics import NormalDist
 
 import polars as pl
 
@@ -32,6 +31,7 @@ from fingerprint.report.results import (
     TeacherResult,
     Warning,
 )
+from fingerprint.statistics.effect_size import rows_for_trained_detector
 from fingerprint.statistics.intervals import Estimate
 
 _ROWS_SCHEMA = {"corpus": pl.String, "row": pl.Int64, "text": pl.String, "prompt": pl.String, "score": pl.Float64}
@@ -205,8 +205,8 @@ class DetectionResult(Result):
 
         Notes
         -----
-        For a trained detector the mean score of n independent rows is close to normal, which gives
-        ``n = ((z_(1-alpha) + z_power) / d_prime) ** 2``, one-sided.
+        For a trained detector it follows from `d_prime`; see
+        `fingerprint.statistics.effect_size.rows_for_trained_detector`.
         """
         if target not in ("trained detector", "this design"):
             raise ValueError(f"target must be 'trained detector' or 'this design', got {target!r}; choose one of them")
@@ -219,16 +219,8 @@ class DetectionResult(Result):
         if target == "this design":
             known = ", ".join(f"{item.power:g}" for item in stored) or "none"
             raise ValueError(f"power must be one of {known} for 'this design', got {power!r}; choose one of them")
-        return self._trained_detector_rows(power)
-
-    def _trained_detector_rows(self, power: float) -> int | None:
         d_prime = self.d_prime.value
-        if d_prime is None or not d_prime > 0:
-            return None
-        quantile = NormalDist().inv_cdf
-        ratio = (quantile(1 - self.alpha) + quantile(power)) / d_prime
-        rows = ratio * ratio
-        return max(1, math.ceil(rows)) if math.isfinite(rows) else None
+        return None if d_prime is None else rows_for_trained_detector(d_prime, power, self.alpha)
 
 
 @dataclass(frozen=True)

@@ -205,12 +205,15 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
-class NoiseFloor:
-    """How far scores move when nothing but the batch changes: greatest differences in nats, over rows scored twice."""
+class NoiseFloorResult:
+    """How far scores move when nothing but the batch changes: what is left of `fingerprint.lm.noise_floor.NoiseFloor`.
 
-    rows: float
-    tokens: float
-    n_rows: int
+    `row` and `token` are greatest differences in nats, over the `rows` that were scored twice.
+    """
+
+    row: float = field(metadata={"json": "rows"})
+    token: float = field(metadata={"json": "tokens"})
+    rows: int = field(metadata={"json": "n_rows"})
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ class ModelResult:
     digest: str
     preamble: str
     candidates: tuple[str, ...]
-    floor: NoiseFloor
+    floor: NoiseFloorResult
     auc: Estimate
     auc_without: Estimate
     difference: Estimate
@@ -253,7 +256,7 @@ class TeacherResult:
     reference: str
     auc: Estimate
     d_prime: Estimate
-    floor: NoiseFloor | None
+    floor: NoiseFloorResult | None
     within_floor_suspect: int
     within_floor_reference: int
     efficiencies: tuple[Efficiency, ...]

@@ -14,7 +14,7 @@ from fingerprint.report.formatting import (
     visible,
     with_interval,
 )
-from fingerprint.report.results import Design, FeatureDifference, FilterResult, NoiseFloor, RowsNeeded, Rung
+from fingerprint.report.results import Design, FeatureDifference, FilterResult, NoiseFloorResult, RowsNeeded, Rung
 from fingerprint.statistics.intervals import Estimate
 
 LIMITS = (
@@ -196,10 +196,10 @@ def attribution(report: DetectionResult) -> list[str]:
     ]
 
 
-def _floor(floor: NoiseFloor) -> str:
+def _floor(floor: NoiseFloorResult) -> str:
     return (
-        f"Noise floor, from {count(floor.n_rows)} rows scored twice: {rate(floor.rows)} nats a row, "
-        f"{rate(floor.tokens)} a token"
+        f"Noise floor, from {count(floor.rows)} rows scored twice: {rate(floor.row)} nats a row, "
+        f"{rate(floor.token)} a token"
     )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from fingerprint.report import formatting, sentences
 from fingerprint.report.detection_result import DetectionResult
 
-WIDTH = 100
 _BAGS_A_LINE = 7  # cells of 13 characters beside a label of 9 fill the width
 _FEATURES = 8
 _DESCRIPTION = 110  # characters of a rung's description: three lines of its column
@@ -230,7 +229,9 @@ def _warnings(report: DetectionResult) -> list[str]:
 
 def _wrap(text: str, later: str = "", first: str = "") -> list[str]:
     whole = _INTERVAL.sub(lambda match: match[0].replace(" ", _JOIN), text)
-    lines = textwrap.wrap(whole, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        whole, formatting.WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False
+    )
     return [line.replace(_JOIN, " ") for line in lines]
 
 
@@ -245,7 +246,7 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: tuple
     lines = []
     for row in cells:
         *parts, last = _aligned(row, widths, left)
-        first, *later = textwrap.wrap(last.rstrip(), WIDTH - start, drop_whitespace=False) or [""]
+        first, *later = textwrap.wrap(last.rstrip(), formatting.WIDTH - start, drop_whitespace=False) or [""]
         lines.append("  ".join([*parts, first]).rstrip())
         lines += [" " * start + line.strip() for line in later]
     return lines

@@ -34,5 +34,6 @@ def rows_for_trained_detector(d_prime: float, power: float, alpha: float) -> int
     """
     if not d_prime > 0:
         return None
-    rows = ((ndtri(1 - alpha) + ndtri(power)) / d_prime) ** 2
+    ratio = float(ndtri(1 - alpha) + ndtri(power)) / d_prime
+    rows = ratio * ratio  # a power of two would overflow with a warning
     return max(1, int(np.ceil(rows))) if np.isfinite(rows) else None
