@@ -8,7 +8,7 @@ its own draws, written by one of: the fine-tuned teachers, the prompted teachers
 (which `identify` lists of itself), and conditionings that nobody lists: system prompts in other words, and a trait
 fine-tuned from another seed. Prompted and fine-tuned rows are judged by candidates of their own form, of the other
 form, and of both. Calibration is that of the posterior (named candidate or none) over corpora of 100 rows: parts of the
-runs' rows, which all judge the same panel.
+runs' rows, which the same samples judge.
 
 Shares: rows of a fine-tuned teacher mixed into rows of the base, the teacher known: rows as they were sampled, and rows
 that passed the rule, where how often the answers of either do is learnt from 4,000 other answers of each.
@@ -37,12 +37,13 @@ import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification.calibration import Panel, columns, prepare
+from fingerprint.identification.calibration import Calibration, calibrate
 from fingerprint.identification.candidates import TRAIT_FORMS, listed
-from fingerprint.identification.identify import judge
+from fingerprint.identification.identify import judge, prepare
 from fingerprint.identification.mixture import mixture_share, row_ratios
 from fingerprint.identification.pass_rates import pass_rates
 from fingerprint.identification.result import Identification
+from fingerprint.identification.samples import Samples
 from fingerprint.identification.scoring import Rows
 from fingerprint.lm.loading import load
 from fingerprint.lm.prompts import prompts
@@ -83,9 +84,9 @@ def sampled(teacher: Teacher, asked: list[str], seed: int) -> Corpus:
     return Corpus(tuple(text for _, text in kept), tuple(p for p, _ in kept), name=teacher.name)
 
 
-def suspects(panel: Panel, base: Any, names: list[str], runs: int) -> list[tuple[str, str | None, Teacher]]:
+def suspects(samples: Samples, base: Any, names: list[str], runs: int) -> list[tuple[str, str | None, Teacher]]:
     """Kind, right answer and writer of every run."""
-    teachers = panel.scorers.teachers
+    teachers = samples.scorers.teachers
     placebos = [t for key, t in teachers.items() if key.startswith("placebo")]
     unlisted = [Teacher(base, f"unlisted: {text}", text) for text in UNLISTED_PROMPTS]
     found: list[tuple[str, str | None, Teacher]] = []
@@ -99,7 +100,7 @@ def suspects(panel: Panel, base: Any, names: list[str], runs: int) -> list[tuple
 
 
 def in_order(work: Callable[[int], Any], n: int, workers: int) -> list[Any]:
-    """What `work` gives for 0 to n - 1. Processes are forked, so that they share models and panels as they are."""
+    """What `work` gives for 0 to n - 1. Processes are forked, so that they share models and samples as they are."""
     global _work
     _work = work
     found = []
@@ -127,23 +128,21 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int, workers:
     # Of the corpus only its prompts and its longest row matter: all prompts, for suspects that are left of them.
     longest = max(written(model, asked, seed + 1).texts, key=len)
     shape = Corpus((longest,) * len(asked), tuple(asked))
-    panel = prepare(chosen, shape, model=base, rule=NumberRule(), rng=seed, prompts_passed=False)
-    views = {"both": (panel, panel.columns_of(TRAIT_FORMS))}
-    views |= {form: (panel.only([form]), panel.columns_of([form])) for form in TRAIT_FORMS}
+    samples = prepare(chosen, shape, model=base, rule=NumberRule(), rng=seed, prompts_passed=False)
+    views = {"both": (calibrate(samples), samples.columns_of(TRAIT_FORMS))}
+    views |= {form: (calibrate(samples.only([form])), samples.columns_of([form])) for form in TRAIT_FORMS}
     other_seed = finetuned(base, known_trait(names[0]), rng=seed + 1000)
-    plan = suspects(panel, base, names, runs)
+    plan = suspects(samples, base, names, runs)
     plan += [("another seed", names[0], other_seed)] * min(runs, 2)
-    small = replace(panel, n_rows=BAG, n_prompts=BAG)
+    small = calibrate(replace(samples, n_rows=BAG, n_prompts=BAG))
     is_calibrated = [not kind.endswith(("unlisted", "seed")) for kind, _, _ in plan]
     bags_a_run = -(-BAGS // sum(is_calibrated))
-    for part in (small, *(part for part, _ in views.values())):
-        part.temperature  # noqa: B018 - found once, before processes part
 
     def judged(number: int) -> tuple[list[tuple[str | None, str | None]], list[tuple[float, bool, float]]]:
         _, right, teacher = plan[number]
-        rows = panel.scorers.score(written(teacher, asked, 10_000 + seed + number))
+        rows = samples.scorers.score(written(teacher, asked, 10_000 + seed + number))
         told = [
-            (judge(part, columns(rows, kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
+            (judge(part, rows.of_models(kept), n_permutations=999, rng=number).answer, likeliest(part, rows, kept))
             for part, kept in views.values()
         ]
         bags = parts(rows, bags_a_run) if is_calibrated[number] else []
@@ -158,9 +157,9 @@ def identification(runs: int, n_rows: int, names: list[str], seed: int, workers:
     return {"answers": shown_answers(answers), "calibration": shown_calibration(bags)}
 
 
-def likeliest(panel: Panel, rows: Rows, kept: Any) -> str | None:
+def likeliest(calibration: Calibration, rows: Rows, kept: Any) -> str | None:
     """The writer with the largest likelihood, None for one that is no candidate: about the best there can be."""
-    writer = panel.writers[int(columns(rows, kept).evidence.sum(axis=0).argmax())]
+    writer = calibration.writers[int(rows.of_models(kept).evidence.sum(axis=0).argmax())]
     return writer.name if writer.is_candidate else None
 
 
@@ -169,9 +168,9 @@ def parts(rows: Rows, n: int) -> list[Rows]:
     return [rows.take(np.arange(i * BAG, (i + 1) * BAG)) for i in range(min(n, len(rows.corpus) // BAG))]
 
 
-def calibrated(panel: Panel, rows: Rows, right: str | None, seed: int) -> tuple[float, bool, float]:
+def calibrated(calibration: Calibration, rows: Rows, right: str | None, seed: int) -> tuple[float, bool, float]:
     """Largest posterior among candidates and none, whether that is right, and the posterior of what is right."""
-    told: Identification = judge(panel, rows, n_permutations=19, rng=seed)
+    told: Identification = judge(calibration, rows, n_permutations=19, rng=seed)
     posterior: dict[str | None, float] = {r.candidate: r.posterior for r in told.ranking} | {None: told.none}
     best = max(posterior, key=lambda name: posterior[name])
     return posterior[best], best == right, posterior[right]

@@ -10,12 +10,14 @@ import pytest
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.identification.answers import sampled_reference
-from fingerprint.identification.calibration import Panel, columns, prepare
+from fingerprint.identification.answers import ask
+from fingerprint.identification.calibration import Calibration, calibrate, writers_of
 from fingerprint.identification.candidates import BASE, Candidate, listed
-from fingerprint.identification.identify import judge
+from fingerprint.identification.identify import judge, prepare
+from fingerprint.identification.models import build
 from fingerprint.identification.pass_rates import pass_rate
 from fingerprint.identification.result import Anchor, Identification
+from fingerprint.identification.samples import Pool, Samples
 from fingerprint.identification.scoring import Rows, Scorers, joined_rows
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lm.prompts import prompts
@@ -40,14 +42,19 @@ def suspect() -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def panel(suspect: Corpus) -> Panel:
+def samples(suspect: Corpus) -> Samples:
     chosen = listed({"other": "micro-b", "owl": OWL}, ["prompted"], "candidates")
     return prepare(chosen, suspect, model="micro-a", rows_per_model=100, rng=1)
 
 
 @pytest.fixture(scope="module")
-def found(panel: Panel, suspect: Corpus) -> Identification:
-    return judge(panel, panel.scorers.score(suspect), n_permutations=199)
+def calibration(samples: Samples) -> Calibration:
+    return calibrate(samples)
+
+
+@pytest.fixture(scope="module")
+def found(samples: Samples, calibration: Calibration, suspect: Corpus) -> Identification:
+    return judge(calibration, samples.scorers.score(suspect), n_permutations=199)
 
 
 def test_the_writer_is_named(found: Identification) -> None:
@@ -57,21 +64,22 @@ def test_the_writer_is_named(found: Identification) -> None:
     assert found.ranking[0].fit_pvalue > 0.001
 
 
-def test_rows_of_the_base_are_nobodys(panel: Panel) -> None:
-    rows = panel.scorers.score(written_by(neutral("micro-a")))
-    told = judge(panel, rows, n_permutations=199)
+def test_rows_of_the_base_are_nobodys(samples: Samples, calibration: Calibration) -> None:
+    rows = samples.scorers.score(written_by(neutral("micro-a")))
+    told = judge(calibration, rows, n_permutations=199)
     assert told.answer is None
     assert told.form is None
     assert told.none > 0.5
     assert "No candidate is named" in told.verdict
 
 
-def test_rows_that_are_too_likely_fit_nobody(panel: Panel) -> None:
+def test_rows_that_are_too_likely_fit_nobody(samples: Samples, calibration: Calibration) -> None:
     """What shares cannot see: sampled colder, rows are nearer to a candidate than its own."""
-    teacher = panel.scorers.teachers["prompted: owl"]
+    teacher = samples.scorers.teachers["prompted: owl"]
     fits = []
     for temperature in (1.0, 0.5):
-        told = judge(panel, panel.scorers.score(written_by(teacher, 9, temperature)), n_permutations=199)
+        rows = samples.scorers.score(written_by(teacher, 9, temperature))
+        told = judge(calibration, rows, n_permutations=199)
         fits.append(next(r.fit_pvalue for r in told.forms if r.candidate == "owl"))
     assert fits[0] > 0.001
     assert fits[1] < 1e-6
@@ -103,28 +111,28 @@ def test_the_text_says_what_the_reference_is(found: Identification) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_weights_turn_rows_of_all_models_into_rows_of_one(panel: Panel) -> None:
+def test_weights_turn_rows_of_all_models_into_rows_of_one(calibration: Calibration) -> None:
     """Under any writer of rows, the mean of base over writer, exp(-llr), is 1."""
-    for writer in panel.writers:
+    for writer in calibration.writers:
         if writer.form == "prompted" or writer.name == "base":
             ratio = np.exp(-writer.rows.evidence[:, writer.column])
             assert float(writer.weight @ ratio) == pytest.approx(1, abs=0.2)
         assert writer.weight.sum() == pytest.approx(1)
 
 
-def test_a_panel_can_do_without_a_form(panel: Panel, suspect: Corpus) -> None:
-    rows = panel.scorers.score(suspect)
-    kept = panel.columns_of(["finetuned"])
-    assert list(panel.only(["finetuned"]).scorers.teachers) == ["base", "teacher: other", "placebo: prompt 1"]
+def test_samples_can_do_without_a_form(samples: Samples, suspect: Corpus) -> None:
+    rows = samples.scorers.score(suspect)
+    kept = samples.columns_of(["finetuned"])
+    assert list(samples.only(["finetuned"]).scorers.teachers) == ["base", "teacher: other", "placebo: prompt 1"]
     assert len(kept) == 3
-    told = judge(panel.only(["finetuned"]), columns(rows, kept), n_permutations=99)
+    told = judge(calibrate(samples.only(["finetuned"])), rows.of_models(kept), n_permutations=99)
     assert [r.candidate for r in told.ranking] == ["other"]
 
 
 # ------------------------------------------------------------------------------------------- candidates that are alike
 
 
-def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float, int], Rows]]:
+def alike(shifts: tuple[float, ...], seed: int) -> tuple[Samples, Callable[[float, int], Rows]]:
     """A base N(0, 1) and candidates N(shift, 1): what rows are is one number, and their ratios are exact."""
     rng = np.random.default_rng(seed)
     means = np.array([0.0, *shifts])
@@ -136,13 +144,15 @@ def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float,
 
     names = [BASE, *(f"prompted: {number}" for number in range(len(shifts)))]
     reference, n_each = written(0.0, 600), 200
-    panel = Panel(
-        candidates=tuple(Candidate(str(number), "prompted", None) for number in range(len(shifts))),
+    samples = Samples(
+        candidates=tuple(Candidate(str(number), "prompted", "not built") for number in range(len(shifts))),
         placebos=(),
         scorers=Scorers(dict.fromkeys(names)),  # type: ignore[arg-type]
-        pool=joined_rows([reference, *(written(mean, n_each) for mean in means)]),
-        writer=np.repeat(np.arange(len(means)), [600 + n_each, *[n_each] * len(shifts)]),
-        answers=np.array([600 + n_each, *[n_each] * len(shifts)]),
+        pool=Pool(
+            joined_rows([reference, *(written(mean, n_each) for mean in means)]),
+            np.repeat(np.arange(len(means)), [600 + n_each, *[n_each] * len(shifts)]),
+            np.array([600 + n_each, *[n_each] * len(shifts)]),
+        ),
         doubts=np.zeros(len(means)),
         own={},
         reference=reference,
@@ -151,7 +161,7 @@ def alike(shifts: tuple[float, ...], seed: int) -> tuple[Panel, Callable[[float,
         n_prompts=600,
         seed=seed,
     )
-    return panel, written
+    return samples, written
 
 
 def test_what_candidates_have_in_common_counts_against_the_reference() -> None:
@@ -160,22 +170,22 @@ def test_what_candidates_have_in_common_counts_against_the_reference() -> None:
     A p-value above .05 needs z below 1.65, the candidates being nearly one: a probability of .0003 a run.
     """
     for seed in range(5):
-        panel, written = alike((0.3, 0.31, 0.32, 0.33, 0.34, 0.35), seed)
-        assert judge(panel, written(0.3, 600), n_permutations=199).ranking[0].pvalue <= 0.05
+        samples, written = alike((0.3, 0.31, 0.32, 0.33, 0.34, 0.35), seed)
+        assert judge(calibrate(samples), written(0.3, 600), n_permutations=199).ranking[0].pvalue <= 0.05
 
 
 def test_rows_of_the_base_are_rejected_at_their_rate() -> None:
     """Of 30 corpora, each with a reference of its own, 6 or fewer have p <= .05 with probability .999."""
     fresh = [alike((0.3, 0.35, -0.3), 100 + number) for number in range(30)]
-    told = [judge(panel, written(0.0, 600), n_permutations=99) for panel, written in fresh]
+    told = [judge(calibrate(samples), written(0.0, 600), n_permutations=99) for samples, written in fresh]
     assert sum(min(r.pvalue for r in found.forms) <= 0.05 for found in told) <= 6
     assert all(found.answer is None for found in told)
 
 
-def one_against_a_placebo(panel: Panel) -> Panel:
+def one_against_a_placebo(samples: Samples) -> Samples:
     """The first candidate alone, the other a placebo."""
-    theirs, other = panel.candidates
-    return replace(panel, candidates=(theirs,), placebos=(other,))
+    theirs, other = samples.candidates
+    return replace(samples, candidates=(theirs,), placebos=(other,))
 
 
 def test_a_placebo_is_named_no_oftener_than_alpha() -> None:
@@ -185,8 +195,8 @@ def test_a_placebo_is_named_no_oftener_than_alpha() -> None:
     """
     named = half = 0
     for seed in range(4):
-        panel, written = alike((1.0, 0.8), seed)
-        alone = replace(one_against_a_placebo(panel), n_rows=12, n_prompts=12)
+        samples, written = alike((1.0, 0.8), seed)
+        alone = calibrate(replace(one_against_a_placebo(samples), n_rows=12, n_prompts=12))
         told = [judge(alone, written(0.8, 12), n_permutations=99) for _ in range(15)]
         named += sum(found.answer is not None for found in told)
         half += sum(r.pvalue <= 0.05 and r.posterior >= 0.5 and r.fit_pvalue >= 0.01 for f in told for r in f.ranking)
@@ -196,14 +206,16 @@ def test_a_placebo_is_named_no_oftener_than_alpha() -> None:
 
 
 def test_a_candidate_far_ahead_of_a_placebo_is_named() -> None:
-    panel, written = alike((1.0, 0.3), 0)
-    assert judge(one_against_a_placebo(panel), written(1.0, 600), n_permutations=99).answer == "0"
+    samples, written = alike((1.0, 0.3), 0)
+    calibration = calibrate(one_against_a_placebo(samples))
+    assert judge(calibration, written(1.0, 600), n_permutations=99).answer == "0"
 
 
 def test_a_lone_candidate_is_not_taken_for_somebody_halfway() -> None:
     """An unlisted teacher is as far from the one candidate as the base is: its rows are somebody's, not the one's."""
-    panel, written = alike((0.8,), 1)
-    own, halfway = (judge(panel, written(mean, 600), n_permutations=99) for mean in (0.8, 0.4))
+    samples, written = alike((0.8,), 1)
+    calibration = calibrate(samples)
+    own, halfway = (judge(calibration, written(mean, 600), n_permutations=99) for mean in (0.8, 0.4))
     assert own.answer == "0"
     assert halfway.answer is None
     unlisted = next(part.posterior for part in halfway.nones if part.name == "unlisted")
@@ -215,13 +227,14 @@ def test_rows_less_likely_than_a_candidates_own_make_somebody_else_likelier() ->
 
     A mean log-probability that is 6 standard errors off has a density e^18 times smaller, if the candidate wrote it.
     """
-    panel, written = alike((0.8, -0.8), 2)
+    samples, written = alike((0.8, -0.8), 2)
     noise = np.random.default_rng(0)
 
     def read(rows: Rows, shift: float) -> Rows:
         return replace(rows, base=shift + noise.normal(0.0, 1.0, len(rows.corpus)) - rows.ratios.max(axis=1))
 
-    ours = replace(panel, pool=read(panel.pool, 0.0))
+    pool = replace(samples.pool, rows=read(samples.pool.rows, 0.0))
+    ours = calibrate(replace(samples, pool=pool))
     rows = written(0.8, 600)
     fitting, strange = (judge(ours, read(rows, shift), n_permutations=99) for shift in (0.0, -1.0))
     assert fitting.answer == "0"
@@ -231,9 +244,9 @@ def test_rows_less_likely_than_a_candidates_own_make_somebody_else_likelier() ->
 
 def test_rates_that_are_badly_known_raise_the_temperature() -> None:
     """An error of .05 in a log rate moves 600 rows by 30 nats: more than lies between writers d' = .1 apart."""
-    panel, _ = alike((0.3, 0.4), 0)
-    doubtful = replace(panel, doubts=np.full(3, 0.05**2))
-    assert doubtful.temperature > 2 * panel.temperature
+    samples, _ = alike((0.3, 0.4), 0)
+    doubtful = replace(samples, doubts=np.full(3, 0.05**2))
+    assert calibrate(doubtful).temperature > 2 * calibrate(samples).temperature
 
 
 @pytest.mark.parametrize("passed", [True, False])
@@ -249,11 +262,12 @@ def test_own_rows_are_those_left_of_the_prompts_at_hand(passed: bool) -> None:
     n = len(corpus)
     nothing = np.zeros((n, 1))
     rows = Rows(corpus, np.ones(n), np.zeros(n), nothing, nothing, np.zeros((n, 0)))
-    panel, _ = alike((), 0)
-    scorers = replace(panel.scorers, passing={BASE: pass_rate(asked, flags)})
-    ours = replace(panel, scorers=scorers, pool=rows, answers=np.array([1200]), prompts_passed=passed)
+    samples, _ = alike((), 0)
+    scorers = replace(samples.scorers, passing={BASE: pass_rate(asked, flags)})
+    pool = Pool(rows, np.zeros(n, dtype=int), np.array([1200]))
+    ours = replace(samples, scorers=scorers, pool=pool, prompts_passed=passed)
     easy = np.array([prompt == "easy prompt" for prompt in corpus.prompts])
-    assert ours.writers[0].weight[easy].sum() == pytest.approx(0.5 if passed else 0.75, abs=0.04)
+    assert writers_of(ours)[0].weight[easy].sum() == pytest.approx(0.5 if passed else 0.75, abs=0.04)
 
 
 def test_a_placebo_stands_beside_system_prompts() -> None:
@@ -264,26 +278,26 @@ def test_a_placebo_stands_beside_system_prompts() -> None:
 
 def test_a_filter_that_drops_a_candidates_rows_does_not_speak_against_it() -> None:
     """Half the candidate's answers fail: uncorrected, each of its rows lacks log 2 and the base seems likelier."""
-    panel, written = alike((0.8, -0.8), 3)
+    samples, written = alike((0.8, -0.8), 3)
     rows = written(0.8, 600)
     seen = replace(rows, ratios=rows.ratios - np.array([0.0, np.log(2), 0.0]))
     assert seen.evidence.sum(axis=0).argmax() == 0
     corrected = replace(seen, shifts=np.tile([0.0, np.log(2), 0.0], (600, 1)))
     np.testing.assert_allclose(corrected.evidence, rows.evidence, atol=1e-12)
-    assert judge(panel, corrected, n_permutations=99).ranking[0].candidate == "0"
+    assert judge(calibrate(samples), corrected, n_permutations=99).ranking[0].candidate == "0"
 
 
-def test_every_model_has_a_rate_learnt_from_its_answers(panel: Panel) -> None:
-    asked = [prompt or "" for prompt in panel.reference.corpus.prompts]
-    logs = {name: rate.logs(asked) for name, rate in panel.scorers.passing.items()}
-    assert list(logs) == list(panel.scorers.teachers)
-    wrote = np.bincount(panel.writer) / panel.answers
+def test_every_model_has_a_rate_learnt_from_its_answers(samples: Samples) -> None:
+    asked = [prompt or "" for prompt in samples.reference.corpus.prompts]
+    logs = {name: rate.logs(asked) for name, rate in samples.scorers.passing.items()}
+    assert list(logs) == list(samples.scorers.teachers)
+    wrote = np.bincount(samples.pool.writer) / samples.pool.answers
     for number, rates in enumerate(logs.values()):
         # Of 100 answers a share has a standard error of .05 at most; three of them are allowed.
         assert np.exp(rates).mean() == pytest.approx(wrote[number], abs=0.15)
     # The reference asks the base each of the suspect's prompts once, the pool each model 100 of them.
-    assert panel.answers.tolist() == [panel.n_rows + 100, 100, 100, 100]
-    assert (panel.doubts > 0).all()
+    assert samples.pool.answers.tolist() == [samples.n_rows + 100, 100, 100, 100]
+    assert (samples.doubts > 0).all()
 
 
 # --------------------------------------------------------------------------------------------------- without any model
@@ -314,7 +328,10 @@ def test_a_suspect_is_never_its_own_reference() -> None:
     base = neutral("micro-a")
     asked = prompts("numbers", 30)
     rows = Corpus(tuple(a.text for a in base.sample(asked, seed=0, max_new_tokens=48)), tuple(asked))
-    assert not set(sampled_reference(base, rows, 0, None).texts) & set(rows.texts)
+    models = build("micro-a", [], rows, lambda name, share: None)
+    answers = ask(models, rows, has_reference=False, has_detectors=False, n_tries=10, rng=0, rule=None)
+    assert answers.reference is not None
+    assert not set(answers.reference.texts) & set(rows.texts)
 
 
 def test_rows_of_the_base_are_the_bases_whatever_the_temperature() -> None:

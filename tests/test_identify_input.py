@@ -11,7 +11,7 @@ import fingerprint
 from fingerprint.cli.app import app
 from fingerprint.data.corpus import Corpus
 from fingerprint.filters import NumberRule
-from fingerprint.identification.answers import _draws
+from fingerprint.identification.answers import sampling_seed
 from fingerprint.identification.candidates import Candidate, listed
 from fingerprint.identification.result import Identification
 from fingerprint.lm.prompts import preference_questions, prompts
@@ -109,7 +109,9 @@ def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
 
     base = neutral("micro-a")
     longest = max(len(ids) for ids in base.lm.answers([text for _, text in passed]))
-    theirs = [a for a in base.sample([p for p, _ in passed], seed=_draws(0), max_new_tokens=longest) if a.finished]
+    theirs = [
+        a for a in base.sample([p for p, _ in passed], seed=sampling_seed(0), max_new_tokens=longest) if a.finished
+    ]
     n_passed = sum(not why for why in NumberRule()([a.text for a in theirs], [None] * len(theirs)).reasons)
     assert n_passed < len(theirs)
 

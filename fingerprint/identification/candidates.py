@@ -1,4 +1,4 @@
-"""Who may have written a corpus: candidates of any kind, and how every row is scored under all of them.
+"""Who may have written a corpus: candidates of any kind, before anything is built.
 
 A candidate with a likelihood (a trait in either form, a system prompt, a teacher) is a model. A corpus of a known
 teacher has none: a trained detector's calibrated log-odds stand in for its log-likelihood ratio.
@@ -7,17 +7,14 @@ teacher has none: a trained detector's calibrated log-odds stand in for its log-
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Protocol, runtime_checkable
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
-
-if TYPE_CHECKING:
-    from fingerprint.lm.teachers import Teacher
 
 Progress = Callable[[str, float], None]
 
@@ -25,6 +22,41 @@ Progress = Callable[[str, float], None]
 TRAIT_FORMS = ("finetuned", "prompted")
 BASE = "base"
 UNLISTED = "unlisted"
+
+
+@runtime_checkable
+class _Scoring(Protocol):
+    """States log-probabilities: a `Teacher`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def logprobs(self, corpus: Corpus, /) -> object: ...
+
+
+@runtime_checkable
+class _Loaded(Protocol):
+    """A model with its tokenizer: a `LanguageModel`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tokenizer(self) -> object: ...
+
+
+@runtime_checkable
+class _Pretrained(Protocol):
+    """A model of transformers."""
+
+    @property
+    def config(self) -> object: ...
+
+
+# A model as it may be passed: by name or folder, with its tokenizer, as a `Teacher` or `LanguageModel`.
+Model = str | tuple[object, object] | _Scoring | _Loaded | _Pretrained
+# What a caller may list. Rows come in anything that can be read row by row: dicts, frames, data sets.
+Entry = Trait | Corpus | Model | os.PathLike[str] | Iterable[object]
 
 
 @dataclass(frozen=True)
@@ -42,7 +74,7 @@ class Candidate:
 
     name: str
     form: str
-    source: Any
+    source: Trait | Corpus | Model
 
     @property
     def key(self) -> str:
@@ -50,7 +82,7 @@ class Candidate:
         return f"{self.form}: {self.name}"
 
 
-def listed(given: Sequence[Any] | Mapping[str, Any], forms: Sequence[str], argument: str) -> tuple[Candidate, ...]:
+def listed(given: Sequence[Entry] | Mapping[str, Entry], forms: Sequence[str], argument: str) -> tuple[Candidate, ...]:
     """Candidates from what a caller may pass, before anything slow.
 
     Parameters
@@ -84,7 +116,36 @@ def listed(given: Sequence[Any] | Mapping[str, Any], forms: Sequence[str], argum
     return chosen
 
 
-def _of(entry: Any, name: str | None, forms: Sequence[str], where: str) -> list[Candidate]:
+@dataclass(frozen=True)
+class LineUp:
+    """Everybody who is listed."""
+
+    candidates: tuple[Candidate, ...]
+    placebos: tuple[Candidate, ...]
+
+
+def lined_up(
+    candidates: Sequence[Entry] | Mapping[str, Entry],
+    placebos: Sequence[Entry] | Mapping[str, Entry],
+    forms: Sequence[str],
+    *,
+    has_model: bool,
+) -> LineUp:
+    """Candidates and placebos from what a caller may pass; see `listed` and `fingerprint.identify`."""
+    chosen = listed(candidates, forms, "candidates")
+    if not chosen:
+        raise ValueError("candidates must be at least one, got none; name a trait, a prompt, a teacher or a corpus")
+    others = tuple(replace(c, name=f"placebo {c.name}") for c in listed(placebos, forms, "placebos"))
+    asking = next((c for c in (*chosen, *others) if c.form != "corpus"), None)
+    if asking is not None and not has_model:
+        raise ValueError(
+            f"model must be given for candidates that are models, got none for {asking.name!r} ({asking.form}); pass "
+            "the unconditioned base"
+        )
+    return LineUp(chosen, others)
+
+
+def _of(entry: Entry, name: str | None, forms: Sequence[str], where: str) -> list[Candidate]:
     if isinstance(entry, str) and any(entry in names for names in CATEGORIES.values()):
         entry = known_trait(entry)
     if isinstance(entry, Trait):
@@ -93,8 +154,10 @@ def _of(entry: Any, name: str | None, forms: Sequence[str], where: str) -> list[
         return [Candidate(name or entry.name, "corpus", entry)]
     if isinstance(entry, str | os.PathLike):
         return [_of_text(os.fspath(entry), name, where)]
-    if isinstance(entry, tuple) or any(hasattr(entry, part) for part in ("logprobs", "tokenizer", "config")):
-        return [Candidate(name or str(getattr(entry, "name", "") or where), "teacher", entry)]
+    if isinstance(entry, _Scoring | _Loaded):
+        return [Candidate(name or entry.name or where, "teacher", entry)]
+    if isinstance(entry, tuple | _Pretrained):
+        return [Candidate(name or where, "teacher", entry)]
     return [Candidate(name or where, "corpus", as_corpus(entry, argument=where))]
 
 
@@ -111,39 +174,3 @@ def _of_text(text: str, name: str | None, where: str) -> Candidate:
         f"{where} must be a trait known to the lab, a system prompt of several words, or a path that exists, got "
         f"{text!r}; choose a trait ({known}) or pass fingerprint.lm.traits.known_trait(name, category)"
     )
-
-
-def build(candidate: Candidate, model: Any, progress: Callable[[float], None] | None = None) -> Teacher:
-    """The model behind a candidate that has one; a trait's teacher is made from `model`, the lab's way and seed 0."""
-    from fingerprint.lm.teachers import Teacher, as_teacher, finetuned, prompted
-
-    if candidate.form == "finetuned":
-        return finetuned(model, candidate.source, progress=progress)
-    if candidate.form == "prompted":
-        return prompted(model, candidate.source)
-    if candidate.form == "system prompt":
-        return Teacher(model, candidate.name, candidate.source)
-    return as_teacher(candidate.source)
-
-
-def _teachers(candidates: Sequence[Candidate], base: Teacher | None, step: Progress) -> dict[str, Teacher]:
-    """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
-
-    That of a trait is as long as the trait's; other system messages share one.
-    """
-    if base is None:
-        return {}
-    from fingerprint.lm.teachers import Teacher, placebo
-    from fingerprint.lm.traits import PLACEBO as INERT
-
-    found = {BASE: base}
-    asked = [candidate for candidate in candidates if candidate.form != "corpus"]
-    for done, candidate in enumerate(asked):
-        step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))
-        found[candidate.key] = build(candidate, base.lm)
-    inert = {t.system: t for t in (placebo(base.lm, c.source) for c in asked if c.form == "prompted")}
-    if not inert and any(found[c.key].system for c in asked):
-        inert[INERT] = Teacher(base.lm, "placebo", INERT)
-    for number, teacher in enumerate(inert.values(), 1):
-        found[f"placebo: prompt {number}"] = teacher
-    return found

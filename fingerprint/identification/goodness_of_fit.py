@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.special import logsumexp, ndtr
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.pairing import n_prompts
 from fingerprint.identification.candidates import BASE
 from fingerprint.identification.scoring import Rows
+from fingerprint.statistics.designs import MIN_GROUPS
 
 PLACEBO = "placebo"
 # Share of a writer's own rows whose log shares are cut off from below when fits are compared.
 _FEW = 0.01
 # Variance of log shares below this is rounding.
 _LEAST_SPREAD = 1e-12
+# Simulated corpora of each writer.
+_SIMULATED = 16
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Writer:
         return self.form not in (BASE, PLACEBO)
 
     @cached_property
-    def worth(self) -> float:
-        """How many rows of its own the weighted ones are worth."""
+    def effective_sample_size(self) -> float:
+        """How many rows of its own the weighted ones are worth (Kish 1965)."""
         return float(1 / (self.weight**2).sum())
 
 
@@ -87,22 +89,44 @@ def log_share(rows: Rows, column: int, left_out: int | None = None) -> Floats:
     return np.asarray(evidence[:, column] - logsumexp(evidence, axis=1))
 
 
-def fit(writer: Writer, suspect: Rows) -> float:
-    """How far the mean log share of a writer is from what its own rows give, in standard errors; low is a bad fit.
+@dataclass(frozen=True)
+class Fit:
+    """How rows of one corpus stand to every writer.
 
-    The error is that of the suspect's mean, prompt by prompt, had the writer's own spread, and of the writer's mean.
+    Attributes
+    ----------
+    evidence : float array [writers]
+        Sum of log-likelihood ratios against the base, in nats.
+    shares : float array [writers]
+        How far the mean log share of a writer is from what its own rows give, in standard errors; low is a bad fit.
+        The error is that of the mean, prompt by prompt, had the rows the writer's own spread, and of the writer's mean.
+    surprises : float array [writers]
+        How far the mean log-probability a token is from that of the writer's own rows, in standard errors. Shares
+        compare writers with one another and do not see that none of them writes like this; this does. Zero for a writer
+        that is no model.
     """
+
+    evidence: Floats
+    shares: Floats
+    surprises: Floats
+
+
+def fit_of(writers: Sequence[Writer], suspect: Rows) -> Fit:
+    """How a suspect's rows stand to every writer."""
+    return Fit(
+        suspect.evidence.sum(axis=0),
+        np.array([_share_fit(writer, suspect) for writer in writers]),
+        np.array([_surprise(writer, suspect) for writer in writers]),
+    )
+
+
+def _share_fit(writer: Writer, suspect: Rows) -> float:
     floor, own = own_shares(writer)
     found = float(np.maximum(log_share(suspect, writer.column), floor).mean())
     return (found - own.mean) / float(np.sqrt(own.spread(n_prompts(suspect.corpus))))
 
 
-def surprise(writer: Writer, suspect: Rows) -> float:
-    """How far the suspect's mean log-probability a token is from that of the writer's own rows, in standard errors.
-
-    Shares compare writers with one another and do not see that none of them writes like this; this does. Zero for a
-    writer that is no model.
-    """
+def _surprise(writer: Writer, suspect: Rows) -> float:
     if not writer.is_model:
         return 0.0
     low, high, expected = own_logprobs(writer)
@@ -110,10 +134,14 @@ def surprise(writer: Writer, suspect: Rows) -> float:
     return (found - expected.mean) / float(np.sqrt(expected.spread(n_prompts(suspect.corpus))))
 
 
-def fit_pvalue(writer: Writer, fit: float, surprise: float) -> float:
-    """See `fingerprint.identification.result.Ranked`."""
-    distances = [fit, surprise] if writer.is_model else [fit]
-    smallest = min(float(2 * norm.sf(abs(z))) for z in distances)
+def fit_pvalues(writers: Sequence[Writer], fit: Fit) -> Floats:
+    """P-value [writers] of rows like the suspect's; see `fingerprint.identification.result.Ranked`."""
+    return np.array([_fit_pvalue(w, float(fit.shares[w.column]), float(fit.surprises[w.column])) for w in writers])
+
+
+def _fit_pvalue(writer: Writer, share: float, surprise: float) -> float:
+    distances = [share, surprise] if writer.is_model else [share]
+    smallest = min(float(2 * ndtr(-abs(z))) for z in distances)
     return min(1.0, len(distances) * smallest)
 
 
@@ -189,3 +217,49 @@ def _distance(truth: Writer, nearest: Writer, left_out: int | None, n_prompts: i
         for value in ((b.mean - a.mean) / scale, float(np.sqrt(b.spread(n_prompts))) / scale)
     ]
     return Distance(*values)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated corpus: who wrote it, and how it stands to every writer."""
+
+    truth: Writer
+    fit: Fit
+
+
+def simulated(writers: Sequence[Writer], doubts: Floats, n_rows: int, rng: np.random.Generator) -> list[Simulated]:
+    """Corpora drawn from the rows that stand for each writer, with their weights; the suspect has no part in them.
+
+    They are of the suspect's size, or half of what the weighted rows are worth. How often a model's answers pass is
+    known from those that were tried, and an error there shifts all rows alike: each corpus has one of its own.
+
+    Parameters
+    ----------
+    writers : sequence of Writer
+        The base first.
+    doubts : float array [models]
+        Variance of the log of how often each model's answers pass.
+    n_rows : int
+    rng : numpy.random.Generator
+    """
+    own = [own_shares(w) for w in writers]
+    floors, means = np.array([floor for floor, _ in own]), np.array([m.mean for _, m in own])
+    tokens = {w.column: own_logprobs(w) for w in writers if w.is_model}
+    errors = np.zeros(len(writers))  # of the base's rate, too: all ratios are to it
+    errors[1 : len(doubts)] = np.sqrt(doubts[1:] + doubts[:1])
+    found = []
+    for truth in writers:
+        size = max(int(min(n_rows, truth.effective_sample_size / 2)), MIN_GROUPS)
+        evidence = truth.rows.evidence
+        shares = np.maximum(evidence - logsumexp(evidence, axis=1, keepdims=True), floors)
+        scales = np.sqrt([m.spread(size) for _, m in own])
+        surprising = np.zeros_like(shares)
+        for column, (low, high, m) in tokens.items():
+            values = np.clip(truth.rows.mean_logprobs(column), low, high)
+            surprising[:, column] = (values - m.mean) / np.sqrt(m.spread(size))
+        for _ in range(_SIMULATED):
+            drawn = rng.choice(len(truth.weight), size, p=truth.weight)
+            fits = (shares[drawn].mean(axis=0) - means) / scales
+            shifted = evidence[drawn].sum(axis=0) + size * rng.normal(0.0, errors)
+            found.append(Simulated(truth, Fit(shifted, fits, surprising[drawn].mean(axis=0))))
+    return found

@@ -8,8 +8,10 @@ evidence, tempered, so that what all of them share, "some conditioning was there
 Beside them stands "unlisted": somebody else. A candidate that wrote the suspect must also be ahead of the others by as
 much as its own rows make it be.
 
-The way down: `panel` (everything a suspect is judged by) from `sampling` (what models answer), `posterior` (how
-probable each writer is) and `writers` (how well rows fit each); `identification_report` is what comes out.
+The way down, a module each: `candidates` (who is listed), `models` (built from the base), `answers` (what they write),
+`pass_rates` (how often that passes the filter), `scoring` and `samples` (all rows under all of them), `calibration`
+(rows that stand for each writer), `goodness_of_fit` (how well the suspect fits each), `posterior` (how probable each
+is) and `decision` (whether one is named).
 
 References
 ----------
@@ -19,33 +21,45 @@ Westfall and Young (1993): max-T. Cloud et al., arXiv:2507.14805.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import n_prompts
 from fingerprint.data.reading import BadRows, as_corpus
-from fingerprint.identification.calibration import Panel, prepare
-from fingerprint.identification.candidates import TRAIT_FORMS, UNLISTED, Progress, listed
-from fingerprint.identification.decision import _placebo_bound, _tests, _verdict, _why_not
-from fingerprint.identification.goodness_of_fit import fit, fit_pvalue, surprise
+from fingerprint.identification.answers import ask
+from fingerprint.identification.calibration import Calibration, calibrate
+from fingerprint.identification.candidates import TRAIT_FORMS, Candidate, Entry, Model, Progress, lined_up
+from fingerprint.identification.decision import decide, presence_of
+from fingerprint.identification.goodness_of_fit import fit_of, fit_pvalues
+from fingerprint.identification.models import build
+from fingerprint.identification.pass_rates import rates_by_model
 from fingerprint.identification.posterior import posterior
-from fingerprint.identification.result import Identification, NoneOf, Ranked
-from fingerprint.identification.scoring import Rows
+from fingerprint.identification.result import Identification
+from fingerprint.identification.samples import (
+    ROWS_PER_MODEL,
+    Samples,
+    anchor_of,
+    fitted_detectors,
+    halved,
+    neutral_rows,
+    pooled,
+)
+from fingerprint.identification.scoring import Rows, Scorers
+from fingerprint.statistics.designs import MIN_GROUPS, too_small
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
 
 
 def identify(
-    suspect: Any,
-    candidates: Sequence[Any] | Mapping[str, Any],
+    suspect: object,
+    candidates: Sequence[Entry] | Mapping[str, Entry],
     *,
-    reference: Any = None,
-    model: Any = None,
-    placebos: Sequence[Any] | Mapping[str, Any] = (),
+    reference: object = None,
+    model: Model | None = None,
+    placebos: Sequence[Entry] | Mapping[str, Entry] = (),
     forms: Sequence[str] = TRAIT_FORMS,
     rule: Filter | None = None,
     text: str | None = None,
@@ -132,24 +146,25 @@ def identify(
             "reference must be given where there is no model, got neither; pass neutral rows of the same source, or "
             "the base of the model that wrote the suspect"
         )
-    chosen = listed(candidates, forms, "candidates")
-    if not chosen:
-        raise ValueError("candidates must be at least one, got none; name a trait, a prompt, a teacher or a corpus")
-    others = tuple(replace(c, name=f"placebo {c.name}") for c in listed(placebos, forms, "placebos"))
-    if model is None and (asking := next((c for c in (*chosen, *others) if c.form != "corpus"), None)):
-        raise ValueError(
-            f"model must be given for candidates that are models, got none for {asking.name!r} ({asking.form}); pass "
-            "the unconditioned base"
-        )
+    known = lined_up(candidates, placebos, forms, has_model=model is not None)
     judged = as_corpus(suspect, text=text, prompt=prompt, bad_rows=bad_rows, argument="suspect")
-    anchor = None
+    neutral = None
     if reference is not None:
-        anchor = as_corpus(reference, text=text, prompt=prompt, bad_rows=bad_rows, argument="reference")
+        neutral = as_corpus(reference, text=text, prompt=prompt, bad_rows=bad_rows, argument="reference")
     _check_rule(judged, rule)
     step = progress or (lambda name, share: None)
-    panel = prepare(chosen, judged, reference=anchor, model=model, placebos=others, rule=rule, rng=rng, progress=step)
-    rows = panel.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
-    return judge(panel, rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
+    samples = prepare(
+        known.candidates,
+        judged,
+        reference=neutral,
+        model=model,
+        placebos=known.placebos,
+        rule=rule,
+        rng=rng,
+        progress=step,
+    )
+    rows = samples.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
+    return judge(calibrate(samples), rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
 
 
 def _check_rule(suspect: Corpus, rule: Filter | None) -> None:
@@ -166,61 +181,75 @@ def _check_rule(suspect: Corpus, rule: Filter | None) -> None:
         )
 
 
+def prepare(
+    candidates: Sequence[Candidate],
+    suspect: Corpus,
+    *,
+    reference: Corpus | None = None,
+    model: Model | None = None,
+    placebos: Sequence[Candidate] = (),
+    rule: Filter | None = None,
+    rows_per_model: int = ROWS_PER_MODEL,
+    rng: int = 0,
+    progress: Progress | None = None,
+    prompts_passed: bool = True,
+) -> Samples:
+    """Build candidates, sample from them, and score what was sampled under all of them.
+
+    Of the suspect only the prompts and the length of the longest answer are used. `prompts_passed` is for the prompts
+    of rows that passed the rule, as a suspect's are; without it they are all that were asked, and the samples are for
+    suspects that are left of these, each in its own way.
+    """
+    if n_prompts(suspect) < MIN_GROUPS:
+        raise ValueError(too_small(suspect.name, n_prompts(suspect)))
+    step = progress or (lambda name, share: None)
+    everybody = (*candidates, *placebos)
+    halves = halved(everybody, reference, rng)
+    models = build(model, everybody, suspect, step)
+    answers = ask(
+        models,
+        suspect,
+        has_reference=reference is not None,
+        has_detectors=bool(halves),
+        # Rates shift every row of the suspect alike, so they need as many answers as it has rows; the rest needs fewer.
+        n_tries=rows_per_model if rule is None else max(rows_per_model, len(suspect)),
+        rng=rng,
+        rule=rule,
+    )
+    rates = rates_by_model(answers)
+    neutral = neutral_rows(reference, halves, answers)
+    scorers = Scorers(models.teachers, fitted_detectors(halves, neutral.fitting, rng), rates)
+    scored = scorers.score(neutral.calibrating, lambda share: step("scoring the reference", 0.5 + 0.1 * share))
+    return Samples(
+        candidates=tuple(candidates),
+        placebos=tuple(placebos),
+        scorers=scorers,
+        pool=pooled(scorers, answers, scored, rows_per_model, step),
+        doubts=np.array([tries.doubt for tries in answers.pool.values()]),
+        own={name: scorers.score(halves[name].calibrating) for name in scorers.detectors},
+        reference=scored,
+        anchor=anchor_of(scored, models.base, reference is None, rng),
+        n_rows=len(suspect),
+        n_prompts=n_prompts(suspect),
+        seed=rng,
+        prompts_passed=prompts_passed,
+    )
+
+
 def judge(
-    panel: Panel, suspect: Rows, *, alpha: float = 0.05, n_permutations: int = 9999, rng: int = 0
+    calibration: Calibration, suspect: Rows, *, alpha: float = 0.05, n_permutations: int = 9999, rng: int = 0
 ) -> Identification:
-    """Which of a panel's candidates wrote these rows; see `identify`.
+    """Which of the candidates wrote these rows; see `identify`.
 
     Parameters
     ----------
-    panel : Panel
+    calibration : Calibration
     suspect : Rows
-        Scored by the panel's scorers: a corpus of the size and prompts that the panel was made for.
+        Scored by the scorers of the samples: a corpus of the size and prompts that these are for.
     """
-    fits = np.array([fit(writer, suspect) for writer in panel.writers])
-    surprises = np.array([surprise(writer, suspect) for writer in panel.writers])
-    evidence = suspect.evidence.sum(axis=0)
-    temperatures = np.array([panel.temperature])
-    probability = posterior(panel.writers, panel.unlisted, evidence, fits, surprises, temperatures)[0]
-    tests = _tests(panel, suspect, n_permutations, rng)
-    forms = tuple(
-        sorted(
-            (
-                Ranked(
-                    w.name,
-                    w.form,
-                    float(probability[w.column]),
-                    *tests[w.column],
-                    fit_pvalue(w, float(fits[w.column]), float(surprises[w.column])),
-                )
-                for w in panel.writers
-                if w.is_candidate
-            ),
-            key=lambda r: (-r.posterior, -r.score),
-        )
-    )
-    best: dict[str, Ranked] = {}
-    for record in forms:
-        best.setdefault(record.candidate, record)
-    totals = {name: sum(r.posterior for r in forms if r.candidate == name) for name in best}
-    ranking = tuple(replace(best[name], posterior=totals[name]) for name in sorted(best, key=lambda n: -totals[n]))
-    nones = [NoneOf(w.name, float(probability[w.column])) for w in panel.writers if not w.is_candidate]
-    nones.append(NoneOf(UNLISTED, float(probability[-1])))
-    first, none = ranking[0], sum(part.posterior for part in nones)
-    rival, bound = _placebo_bound(panel, evidence, first)
-    why = _why_not(first, alpha, none, rival, bound)
-    is_named = why is None
-    return Identification(
-        verdict=_verdict(first, why),
-        answer=first.candidate if is_named else None,
-        form=first.form if is_named else None,
-        alpha=alpha,
-        none=none,
-        ranking=ranking,
-        forms=forms,
-        nones=tuple(nones),
-        temperature=panel.temperature,
-        rows=len(suspect.corpus),
-        prompts=n_prompts(suspect.corpus),
-        reference=panel.anchor,
-    )
+    fit = fit_of(calibration.writers, suspect)
+    fitting = fit_pvalues(calibration.writers, fit)
+    temperatures = np.array([calibration.temperature])
+    probability = posterior(calibration.writers, calibration.distances, fit, temperatures)[0]
+    presence = presence_of(calibration, suspect, n_permutations, rng)
+    return decide(calibration, suspect, fit.evidence, fitting, probability, presence, alpha)

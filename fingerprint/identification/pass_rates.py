@@ -24,10 +24,9 @@ import numpy as np
 from scipy.special import expit, log_expit
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.identification.answers import Tries, tried
-from fingerprint.identification.candidates import BASE
-from fingerprint.identification.scoring import Scorers
+from fingerprint.identification.answers import Answers, tried
 from fingerprint.statistics.designs import MIN_GROUPS
+from fingerprint.statistics.streams import IdentificationStream, generator
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
@@ -151,7 +150,8 @@ def pass_rates(
     """
     if not len(prompts):
         raise ValueError("prompts must be at least one, got none; pass those of the rows")
-    chosen = [prompts[i] for i in np.random.default_rng([rng, 15]).integers(0, len(prompts), attempts)]
+    draws = generator(rng, IdentificationStream.PASS_RATES)
+    chosen = [prompts[i] for i in draws.integers(0, len(prompts), attempts)]
     answers = [tried(writer, chosen, max_new_tokens, rng, rule) for writer in (teacher, base)]
     return PassRates(*(pass_rate(chosen, found.passed) for found in answers))
 
@@ -204,10 +204,24 @@ def pass_rate(prompts: Sequence[str], passed: Sequence[bool] | Bools, start: Pas
     blank = PassRate(words, centre, scale, origin, np.zeros((len(origin), len(origin))))
     design = blank._design(prompts)
     fits = [_fitted(design, flags, origin, np.array([first, *[rest] * len(words)]) ** -2.0) for first, rest in widths]
-    best = max(fits, key=lambda fit: fit[0])
-    if start is not None and best[0] < fits[0][0] + _CLEAR:
+    best = max(fits, key=lambda fit: fit.evidence)
+    if start is not None and best.evidence < fits[0].evidence + _CLEAR:
         best = fits[0]
-    return replace(blank, coefficients=best[1], covariance=best[2])
+    return replace(blank, coefficients=best.coefficients, covariance=best.covariance)
+
+
+def rates_by_model(answers: Answers) -> dict[str, PassRate]:
+    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate.
+
+    The base is the first model of the pool; empty if there is none.
+    """
+    if not answers.pool:
+        return {}
+    (name, first), *others = answers.pool.items()
+    of_base = [first] if answers.reference is None else [answers.reference, first]
+    prompts = [prompt for found in of_base for prompt in found.prompts]
+    base = pass_rate(prompts, np.concatenate([found.passed for found in of_base]))
+    return {name: base} | {other: pass_rate(found.prompts, found.passed, start=base) for other, found in others}
 
 
 def _vocabulary(prompts: Sequence[str]) -> tuple[tuple[str, ...], Floats, Floats]:
@@ -234,8 +248,17 @@ def _counts(prompts: Sequence[str], words: Sequence[str]) -> Floats:
     return counts
 
 
-def _fitted(design: Floats, passed: Bools, origin: Floats, precision: Floats) -> tuple[float, Floats, Floats]:
-    """Evidence, up to a constant, coefficients, and their covariance, under a normal prior about `origin`."""
+@dataclass(frozen=True)
+class _Regression:
+    """Log of the evidence, up to a constant, coefficients [1 + words], and their covariance."""
+
+    evidence: float
+    coefficients: Floats
+    covariance: Floats
+
+
+def _fitted(design: Floats, passed: Bools, origin: Floats, precision: Floats) -> _Regression:
+    """The logistic regression under a normal prior about `origin`."""
 
     def value(beta: Floats) -> float:
         eta = design @ beta
@@ -255,17 +278,4 @@ def _fitted(design: Floats, passed: Bools, origin: Floats, precision: Floats) ->
         if np.abs(step).max() < 1e-8:
             break
     evidence = value(beta) + np.log(precision).sum() / 2 - np.linalg.slogdet(curvature)[1] / 2
-    return float(evidence), beta, np.linalg.inv(curvature)
-
-
-def passing(scorers: Scorers, reference: Sequence[Tries], pool: Sequence[Tries]) -> dict[str, PassRate]:
-    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate."""
-    if not pool:
-        return {}
-    of_base = [*reference, pool[0]]
-    base = pass_rate([p for t in of_base for p in t.prompts], np.concatenate([t.passed for t in of_base]))
-    others = {
-        name: pass_rate(tries.prompts, tries.passed, start=base)
-        for name, tries in zip(list(scorers.teachers)[1:], pool[1:], strict=True)
-    }
-    return {BASE: base, **others}
+    return _Regression(float(evidence), beta, np.linalg.inv(curvature))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from fingerprint.detector.detector import Detector
     from fingerprint.identification.pass_rates import PassRate
     from fingerprint.lm.teachers import Teacher
-
-# What `Rows` holds of every row beside its corpus, in order.
-_SCORES = ("lengths", "base", "ratios", "shifts", "odds")
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Rows:
         """Log-likelihood ratios against the base [rows, 1 + candidates and placebos]: models', then detectors'.
 
         The first column is the base's, zero, whether or not the base is a model that was asked. Models' ratios, of rows
-        that passed, are bounded: see `fingerprint.statistics.intervals.bounded`.
+        that passed, are contaminated: see `fingerprint.statistics.contamination`.
         """
         models = self.ratios + self.shifts if self.ratios.shape[1] else np.zeros((len(self.odds), 1))
         return np.column_stack([contaminated(models), self.odds])
@@ -109,11 +106,27 @@ class Rows:
 
     def take(self, rows: Ints) -> Rows:
         """Some of the rows."""
-        scores = (getattr(self, name)[rows] for name in _SCORES)
-        return Rows(self.corpus.only(rows), *scores)
+        return Rows(
+            self.corpus.only(rows),
+            self.lengths[rows],
+            self.base[rows],
+            self.ratios[rows],
+            self.shifts[rows],
+            self.odds[rows],
+        )
+
+    def of_models(self, kept: Ints) -> Rows:
+        """The same rows with the ratios of some of the models."""
+        return replace(self, ratios=self.ratios[:, kept], shifts=self.shifts[:, kept])
 
 
 def joined_rows(parts: Sequence[Rows]) -> Rows:
     """Scored rows of several corpora as one."""
-    scores = (np.concatenate([getattr(part, name) for part in parts]) for name in _SCORES)
-    return Rows(joined([part.corpus for part in parts], "scored rows"), *scores)
+    return Rows(
+        joined([part.corpus for part in parts], "scored rows"),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.base for part in parts]),
+        np.concatenate([part.ratios for part in parts]),
+        np.concatenate([part.shifts for part in parts]),
+        np.concatenate([part.odds for part in parts]),
+    )

@@ -1,0 +1,99 @@
+"""The models of candidates: built from their base, and how long what they answer may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.row_errors import rows_named
+from fingerprint.identification.candidates import BASE, Candidate, Model, Progress
+from fingerprint.lm.traits import PLACEBO as INERT
+from fingerprint.lm.traits import Trait
+
+if TYPE_CHECKING:
+    from fingerprint.lm.model import LanguageModel
+    from fingerprint.lm.teachers import Teacher
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everybody who is a model.
+
+    Attributes
+    ----------
+    teachers : dict of name to Teacher
+        The base under the name "base", first; candidates and placebos as "form: name". Empty if there is no model.
+    longest : dict of name to int
+        Tokens of the suspect's longest answer as each of them reads it.
+    """
+
+    teachers: dict[str, Teacher] = field(default_factory=dict)
+    longest: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def base(self) -> Teacher | None:
+        """The unconditioned model."""
+        return self.teachers.get(BASE)
+
+
+def build(model: Model | None, candidates: Sequence[Candidate], suspect: Corpus, step: Progress) -> Models:
+    """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
+
+    Parameters
+    ----------
+    model : str, path, model or None
+        The base; without one there are no models.
+    candidates : sequence of Candidate
+        Placebos among them.
+    suspect : Corpus
+    step : Progress
+    """
+    if model is None:
+        return Models()
+    from fingerprint.lm.teachers import neutral
+
+    base = neutral(model)
+    longest_answer(base, suspect)  # a row that is too long is named before minutes of building candidates
+    asked = [candidate for candidate in candidates if candidate.form != "corpus"]
+    found = {BASE: base}
+    for done, candidate in enumerate(asked):
+        step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))
+        found[candidate.key] = _built(candidate, base.lm)
+    has_system = any(found[c.key].system for c in asked)
+    found |= {f"placebo: prompt {n}": t for n, t in enumerate(_inert(asked, base.lm, has_system), 1)}
+    return Models(found, {name: longest_answer(teacher, suspect) for name, teacher in found.items()})
+
+
+def _built(candidate: Candidate, base: LanguageModel) -> Teacher:
+    """The model behind a candidate; a trait's teacher is made from the base, the lab's way and seed 0."""
+    from fingerprint.lm.teachers import Teacher, as_teacher, finetuned, prompted
+
+    if isinstance(candidate.source, Trait):
+        if candidate.form == "finetuned":
+            return finetuned(base, candidate.source)
+        return prompted(base, candidate.source)
+    if candidate.form == "system prompt":
+        return Teacher(base, candidate.name, str(candidate.source))
+    return as_teacher(candidate.source)
+
+
+def _inert(asked: Sequence[Candidate], base: LanguageModel, has_system: bool) -> list[Teacher]:
+    """Placebo prompts: that of a trait is as long as the trait's; other system messages share one."""
+    from fingerprint.lm.teachers import Teacher, placebo
+
+    traits = [c.source for c in asked if c.form == "prompted" and isinstance(c.source, Trait)]
+    found = {teacher.system: teacher for teacher in (placebo(base, trait) for trait in traits)}
+    if not found and has_system:
+        return [Teacher(base, "placebo", INERT)]
+    return list(found.values())
+
+
+def longest_answer(teacher: Teacher, suspect: Corpus) -> int:
+    """Tokens of the suspect's longest answer, its end included: what is sampled is as long at most."""
+    from fingerprint.lm.batching import encode
+
+    with rows_named([suspect]):
+        rows = encode(teacher.lm, suspect.every_prompt(), suspect.texts, system=teacher.system)
+    return max(len(row.ids) - row.start for row in rows)
