@@ -11,6 +11,7 @@ import sys
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import polars as pl
@@ -91,7 +92,7 @@ def test_hostile_strings_are_text_in_every_place(html: str, structure: list[str]
 def test_each_place_shows_the_string_and_not_its_markup(place: str) -> None:
     report = build_report(HOSTILE)
     quiet = build_report("")
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "verdict": {"verdict": HOSTILE},
         "note": {"prompt_control": report.prompt_control},
         "warning": {"warnings": report.warnings},
