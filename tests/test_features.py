@@ -367,20 +367,20 @@ def test_an_ngram_is_named_by_the_ngram_in_its_column() -> None:
     family = NGrams().fit(texts)
     matrix = family.transform(texts)
     columns = np.unique(matrix.indices)
-    for column, name in zip(columns, family.get_feature_names_out(columns), strict=True):
+    for column, name in zip(columns, family.column_names(columns), strict=True):
         kind, _, quoted = str(name).partition(" ")
         text = eval(quoted)
         values = [mixed_python(ord(s)) for s in text] if kind == "chars" else [string_hash(t) for t in tokenize(text)]
         assert chained(values) % HALF + HALF * (kind == "tokens") == column
         assert any(text in row for row in texts)
-    assert {"chars 'zq'", "tokens 'Owl, '", "tokens '17'"} <= set(family.get_feature_names_out(columns))
+    assert {"chars 'zq'", "tokens 'Owl, '", "tokens '17'"} <= set(family.column_names(columns))
 
 
 def test_a_token_is_named_by_the_token_in_its_column() -> None:
     texts = ["zq 17, 17", "Owl, owl!"]
     family = Tokens().fit(texts)
     columns = np.unique(family.transform(texts).indices)
-    names = {str(name) for name in family.get_feature_names_out(columns)}
+    names = {str(name) for name in family.column_names(columns)}
     assert names == {repr(token) for text in texts for token in tokenize(text)}
 
 

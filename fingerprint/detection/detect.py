@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from fingerprint.detection import known_teacher as ceilings
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
 from fingerprint.detection.model_families import STUDENT, ReadCorpora, checked_candidates, read_corpora
 from fingerprint.detection.warnings import Findings, control_level, warnings_for
-from fingerprint.features import choose, column_names, data_kind
+from fingerprint.features import Family, choose, data_kind
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, mean_zero
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.report.report import Report
@@ -406,7 +406,7 @@ def without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
     )
 
 
-class _PriorScore:
+class _PriorScore(Family):
     """The prior as a feature family of one column."""
 
     ridge = 0.0
@@ -414,8 +414,11 @@ class _PriorScore:
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
 
-    def fit(self, texts: Sequence[str]) -> _PriorScore:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         return self
+
+    def unfitted(self) -> Self:
+        return type(self)(self.prior)
 
     def transform(self, texts: Sequence[str]) -> Floats:
         return self.prior.decision_function(list(texts))[:, None]
@@ -558,7 +561,8 @@ def _differences(main: _Analysis) -> tuple[FeatureDifference, ...]:
         return ()
     spread = {name: _pooled_variance(main.matrices[name].values) for name in tested}
     for name in tested:  # columns whose names would tell a reader nothing
-        spread[name][main.matrices[name].columns >= getattr(main.matrices[name].family, "n_readable", np.inf)] = -1.0
+        readable = main.matrices[name].family.n_readable
+        spread[name][main.matrices[name].columns >= (np.inf if readable is None else readable)] = -1.0
     least = max(np.sort(np.concatenate(list(spread.values())))[-MAX_FEATURES:][0], 0.0)
     chosen = {name: np.flatnonzero(spread[name] >= least)[:MAX_FEATURES] for name in tested}
     units = np.hstack([main.units[name][:, chosen[name]] for name in tested])[:, :MAX_FEATURES]
@@ -584,7 +588,7 @@ def _described(
 ) -> list[FeatureDifference]:
     """Names of some columns of a family, and their mean values on either side, in the family's own units."""
     matrix, suspect = main.matrices[name], main.comparison.suspect
-    labels = column_names(matrix.family, matrix.columns[columns])
+    labels = matrix.family.column_names(matrix.columns[columns])
     part = matrix.values[:, columns]
     rates = [np.asarray(part[arm].mean(axis=0)).ravel() / matrix.scale[columns] for arm in (suspect, ~suspect)]
     return [

@@ -26,10 +26,11 @@ from fingerprint.data.files import check_output, write_atomically
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import bag_intervals, own_version
 from fingerprint.detector.domain import Domain
-from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
-from fingerprint.features.quantiles import QuantileFamily
+from fingerprint.features import FAMILIES, FEATURE_VERSION, Family, choose
+from fingerprint.features.family import FittedState
 from fingerprint.features.scaling import family_matrix, scaled
 from fingerprint.features.tokens import tokenize
+from fingerprint.features.transformer import Transformer
 from fingerprint.report.encoding import encode_record
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.intervals import auc_interval
@@ -446,7 +447,7 @@ _DOMAIN_ARRAYS = ("middle", "spread", "limits", "neutral", "trait")
 class _Columns:
     """A fitted family, the columns of it that are used, and what each is multiplied by."""
 
-    family: Any
+    family: Family
     columns: Ints
     scale: Floats
 
@@ -661,17 +662,10 @@ def _saved_families(columns: Mapping[str, _Columns]) -> tuple[dict[str, Any], li
                 "loading a pickle runs code"
             )
         arrays |= {f"{name}/columns": used.columns, f"{name}/scale": used.scale}
-        entry: dict[str, Any] = {"name": name, "kind": kind, "parameters": family.get_params()}
-        if isinstance(family, QuantileFamily):
-            distinct = [np.unique(values, return_counts=True) for values in family.sorted_]
-            entry["names"] = family.names_
-            entry["sizes"] = [len(values) for values, _ in distinct]
-            entry["bins"] = [len(edges) for edges in family.edges_]
-            arrays[f"{name}/values"] = np.concatenate([values for values, _ in distinct])
-            arrays[f"{name}/counts"] = np.concatenate([counts for _, counts in distinct])
-            arrays[f"{name}/edges"] = np.concatenate(family.edges_)
-        elif hasattr(family, "mean_length_"):
-            entry["mean_length"] = family.mean_length_
+        state = family.state()
+        parameters = family.get_params() if isinstance(family, Transformer) else {}
+        entry = {"name": name, "kind": kind, "parameters": parameters, **state.values}
+        arrays |= {f"{name}/{part}": values for part, values in state.arrays.items()}
         described.append(entry)
     return arrays, described
 
@@ -682,13 +676,7 @@ def _loaded_families(described: Sequence[Mapping[str, Any]], arrays: Mapping[str
         name = family["name"]
         made = FAMILIES[family["kind"]]()
         made.set_params(**family["parameters"])
-        if isinstance(made, QuantileFamily):
-            ends = [np.cumsum(family[part])[:-1] for part in ("sizes", "bins")]
-            values = np.split(arrays[f"{name}/values"], ends[0])
-            counts = np.split(arrays[f"{name}/counts"], ends[0])
-            edges = np.split(arrays[f"{name}/edges"], ends[1])
-            made.restore(family["names"], [np.repeat(v, c) for v, c in zip(values, counts, strict=True)], edges)
-        elif "mean_length" in family:
-            made.mean_length_ = family["mean_length"]
+        parts = {key.removeprefix(f"{name}/"): values for key, values in arrays.items() if key.startswith(f"{name}/")}
+        made.restore_state(FittedState(family, parts))
         columns[name] = _Columns(made, arrays[f"{name}/columns"], arrays[f"{name}/scale"])
     return columns

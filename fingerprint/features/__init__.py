@@ -1,20 +1,16 @@
-"""Feature families: scikit-learn transformers from texts to a sparse matrix, blind to which corpus a text is from.
+"""Feature families: from texts to columns, blind to which corpus a text is from.
 
-A family is any transformer with ``fit(texts)`` and ``transform(texts) -> matrix [rows, columns]``. Two attributes are
-read when present: ``ridge`` (added to each column's pooled variance before scaling, default `DEFAULT_RIDGE`) and
-``column_weights`` (one factor a column, after scaling). ``get_feature_names_out(columns)`` names columns in the report.
+What a family is, stands in `fingerprint.features.family`. Any scikit-learn transformer of texts serves as one: two of
+its attributes are read when present, ``ridge`` (added to each column's pooled variance before scaling, default
+`DEFAULT_RIDGE`) and ``column_weights`` (one factor a column, after scaling); ``get_feature_names_out()`` names columns
+in the report.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-
+from fingerprint.features.choice import FAMILIES, FEATURE_VERSION, choose, data_kind
+from fingerprint.features.family import DEFAULT_RIDGE, Family
 from fingerprint.features.layout import Layout
 from fingerprint.features.ngrams import NGrams
-from fingerprint.features.numbers import Numbers, number_rows
+from fingerprint.features.numbers import Numbers
 from fingerprint.features.prose import Prose
 from fingerprint.features.tokens import Tokens
 
@@ -22,6 +18,7 @@ __all__ = [
     "DEFAULT_RIDGE",
     "FAMILIES",
     "FEATURE_VERSION",
+    "Family",
     "Layout",
     "NGrams",
     "Numbers",
@@ -30,95 +27,3 @@ __all__ = [
     "choose",
     "data_kind",
 ]
-
-# For families that state no ridge: shrinks columns rarer than about one row in fifteen, which at a few hundred rows
-# carry more noise than signal.
-DEFAULT_RIDGE = 0.06
-
-# Raised whenever a family gives other columns for the same text: a saved detector's weights then mean nothing.
-FEATURE_VERSION = 1
-
-FAMILIES: Mapping[str, Callable[[], Any]] = {
-    "tokens": Tokens,
-    "ngrams": NGrams,
-    "numbers": Numbers,
-    "prose": Prose,
-    "layout": Layout,
-}
-
-# A corpus is "numbers" (or "prose") when at least this share of its pooled rows is; between the two it is "both".
-PURE_SHARE = 0.95
-
-
-def data_kind(texts: Sequence[str]) -> str:
-    """What the pooled rows are: "numbers", "prose" or "both"; empty rows say nothing."""
-    is_number, is_empty = number_rows(texts)
-    filled = int((~is_empty).sum())
-    share = float(is_number.sum()) / filled if filled else 0.0
-    if share >= PURE_SHARE:
-        return "numbers"
-    return "prose" if share <= 1 - PURE_SHARE else "both"
-
-
-def choose(features: object, texts: Sequence[str]) -> dict[str, Any]:
-    """Turn the argument `features` of `detect` into named, unfitted transformers.
-
-    Parameters
-    ----------
-    features : "auto", str, transformer, or a sequence or mapping of them
-        "auto" takes tokens, ngrams and layout, and numbers, prose or both as the data ask.
-    texts : sequence of str
-        Pooled rows of both corpora.
-    """
-    if isinstance(features, str) and features == "auto":
-        extra = {"numbers": ["numbers"], "prose": ["prose"], "both": ["numbers", "prose"]}[data_kind(texts)]
-        features = ["tokens", "ngrams", *extra, "layout"]
-    if isinstance(features, str) or hasattr(features, "transform"):
-        features = [features]
-    if isinstance(features, Mapping):
-        named = {str(name): _one(value) for name, value in features.items()}
-    elif isinstance(features, Sequence):
-        named = _named_list(features)
-    else:
-        raise TypeError(f"features must be {_RULE}, got {features!r}; for example features=['tokens', 'layout']")
-    if not named:
-        raise ValueError(f"features must be {_RULE}, got nothing; leave it out for an automatic choice")
-    return named
-
-
-_RULE = f"'auto', names among {', '.join(FAMILIES)}, or scikit-learn transformers"
-
-
-def _named_list(features: Sequence[object]) -> dict[str, Any]:
-    named: dict[str, Any] = {}
-    for feature in features:
-        name = feature if isinstance(feature, str) else type(feature).__name__.lower()
-        if name in named:
-            raise ValueError(f"features must be distinct, got {name!r} twice; name them with a dict")
-        named[name] = _one(feature)
-    return named
-
-
-def _one(feature: object) -> Any:
-    if isinstance(feature, str):
-        if feature not in FAMILIES:
-            raise ValueError(f"features must be {_RULE}, got {feature!r}; check the spelling")
-        return FAMILIES[feature]()
-    if not (hasattr(feature, "fit") and hasattr(feature, "transform")):
-        raise TypeError(f"features must be {_RULE}, got {feature!r}; a family needs fit and transform")
-    if isinstance(feature, type):
-        raise TypeError(f"features must be {_RULE}, got the class {feature.__name__}; pass an instance")
-    from sklearn.base import clone
-
-    return clone(feature)
-
-
-def column_names(family: Any, columns: np.ndarray) -> list[str]:
-    """Names of some columns, from the family where it has them."""
-    if isinstance(family, NGrams | Tokens):
-        return [str(name) for name in family.get_feature_names_out(columns)]
-    try:
-        names = family.get_feature_names_out()
-    except (AttributeError, ValueError):  # a transformer without names, or a pipeline that ends in one
-        return [f"column {c}" for c in columns]
-    return [str(names[c]) for c in columns]

@@ -6,18 +6,17 @@ No torch here: the gradients come from `fingerprint.lm.gradients`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
-from fingerprint.data.arrays import Floats32
+from fingerprint.data.arrays import Floats32, Strings
 from fingerprint.features.transformer import Transformer
 
-# Scaling stops at total variance / (rows * this), the rule and value of the ridge of
-# `fingerprint.statistics.crossfit`: on owl rows
-# of micro-a, 500 to 8,000 a side, a third of it and thrice as much reached within .02 of the same share of the ceiling.
+# Scaling stops at total variance / (rows * this), the rule and value of the ridge of `fingerprint.statistics.ridge`: on
+# owl rows of micro-a, 500 to 8,000 a side, a third of it and thrice as much reached within .02 of the same share of the
+# ceiling.
 EXPLAINED = 0.1
 
 
@@ -40,7 +39,7 @@ class Gradients(Transformer):
     is_mean_zero : bool
         Rows that the model wrote itself have gradients of mean zero (`fingerprint.lm.gradients` names the
         conditions), and nothing is subtracted from them here. Scores make use of it: see
-        `fingerprint.statistics.crossfit`.
+        `fingerprint.statistics.ridge`.
 
     References
     ----------
@@ -70,7 +69,7 @@ class Gradients(Transformer):
         self._check(texts)
         return np.asarray(self.gradients @ self.turn_, dtype=np.float32)
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
+    def get_feature_names_out(self, input_features: object = None) -> Strings:
         return np.asarray([f"direction {k + 1} of the gradient" for k in range(self.gradients.shape[1])], dtype=object)
 
     def _check(self, texts: Sequence[str]) -> None:

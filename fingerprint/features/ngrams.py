@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self, cast
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.data.arrays import Hashes, Ints, Strings
+from fingerprint.features.family import FittedState
 from fingerprint.features.hashing import count_matrix, dominant, fold, hash_strings, mix, rolling
 from fingerprint.features.segments import Segments, characters, items
 from fingerprint.features.tokens import tokenize
@@ -43,12 +43,20 @@ class NGrams(Transformer):
         by_token.data[:] = 1.0
         return sp.hstack([by_character, by_token], format="csr", dtype=np.float32)
 
-    def get_feature_names_out(self, columns: Any = None) -> NDArray[Any]:
-        """The most frequent n-gram of each column (all columns when none are named)."""
-        wanted = np.arange(2 * HALF) if columns is None else np.asarray(columns, dtype=np.int64)
-        names = self._character_names(wanted[wanted < HALF])
-        names |= {c + HALF: name for c, name in self._token_names(wanted[wanted >= HALF] - HALF).items()}
-        return np.asarray([names.get(int(c), f"n-gram column {c}") for c in wanted], dtype=object)
+    def get_feature_names_out(self, input_features: object = None) -> Strings:
+        """The most frequent n-gram of each column."""
+        return np.asarray(self.column_names(np.arange(2 * HALF)), dtype=object)
+
+    def column_names(self, columns: Ints) -> list[str]:
+        names = self._character_names(columns[columns < HALF])
+        names |= {c + HALF: name for c, name in self._token_names(columns[columns >= HALF] - HALF).items()}
+        return [names.get(int(c), f"n-gram column {c}") for c in columns]
+
+    def state(self) -> FittedState:
+        return FittedState({"mean_length": self.mean_length_})
+
+    def restore_state(self, state: FittedState) -> None:
+        self.mean_length_ = cast("float", state.values["mean_length"])
 
     def _character_names(self, wanted: Ints) -> dict[int, str]:
         joined = "".join(self.texts_)

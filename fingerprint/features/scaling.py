@@ -1,16 +1,15 @@
-"""Per-block sums of scaled features: all that the exact test needs, whatever the number of rows."""
+"""Scaling of a family's columns: by their pooled variance, without a look at the arms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.features import DEFAULT_RIDGE
+from fingerprint.features.family import Family, FeatureMatrix
 
 # A column is constant when its pooled variance is below this share of its pooled second moment: rounding, not signal.
 CONSTANT = 1e-9
@@ -30,7 +29,7 @@ class FamilyMatrix:
         What each column was multiplied by.
     """
 
-    family: Any
+    family: Family
     values: sp.csr_matrix
     columns: Ints
     scale: Floats
@@ -42,10 +41,10 @@ class FamilyMatrix:
 
 def mean_zero(matrices: Mapping[str, FamilyMatrix]) -> frozenset[str]:
     """Names of the families whose columns have mean zero over rows that the family's model wrote."""
-    return frozenset(name for name, matrix in matrices.items() if getattr(matrix.family, "is_mean_zero", False))
+    return frozenset(name for name, matrix in matrices.items() if matrix.family.is_mean_zero)
 
 
-def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
+def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
     """Fit a family on pooled rows and scale its columns, without a look at the arms.
 
     Raises
@@ -54,8 +53,7 @@ def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
         If the family gives another number of rows than there are texts, or values that are not finite.
     """
     fitted = family.fit(texts)
-    raw = fitted.transform(texts)
-    matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
+    matrix = _sparse(fitted.transform(texts))
     if matrix.shape[0] != len(texts):
         raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
     if not np.isfinite(matrix.data).all():
@@ -65,14 +63,16 @@ def family_matrix(family: Any, texts: list[str], name: str) -> FamilyMatrix:
     square = np.asarray(exact.power(2).mean(axis=0)).ravel()
     variance = np.maximum(square - mean * mean, 0.0)
     columns = np.flatnonzero(variance > CONSTANT * square)
-    weights = getattr(fitted, "column_weights", None)
-    scale = 1.0 / np.sqrt(variance[columns] + getattr(fitted, "ridge", DEFAULT_RIDGE))
-    if weights is not None:
-        scale = scale * np.asarray(weights, dtype=np.float64)[columns]
+    scale = 1.0 / np.sqrt(variance[columns] + fitted.ridge)
+    if fitted.column_weights is not None:
+        scale = scale * np.asarray(fitted.column_weights, dtype=np.float64)[columns]
     return FamilyMatrix(fitted, scaled(matrix, columns, scale), columns, scale)
 
 
-def scaled(raw: Any, columns: Ints, scale: Floats) -> sp.csr_matrix:
+def scaled(raw: FeatureMatrix, columns: Ints, scale: Floats) -> sp.csr_matrix:
     """Some columns of a family's raw features, each multiplied by its scale, in single precision."""
-    matrix = raw.tocsr() if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
-    return (matrix[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
+    return (_sparse(raw)[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
+
+
+def _sparse(raw: FeatureMatrix) -> sp.csr_matrix:
+    return sp.csr_matrix(raw) if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))

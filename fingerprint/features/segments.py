@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.data.arrays import Array, Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,11 @@ class Segments:
         """Index of every item inside its row."""
         return np.arange(int(self.counts.sum())) - np.repeat(self.start, self.counts)
 
-    def total(self, values: NDArray[Any]) -> Floats:
+    def total(self, values: Array) -> Floats:
         """Sum of the items' values per row (0 for a row without items)."""
         return np.bincount(self.row, weights=values, minlength=self.n_rows).astype(np.float64)
 
-    def reduce(self, ufunc: np.ufunc, values: NDArray[Any]) -> Floats:
+    def reduce(self, ufunc: np.ufunc, values: Array) -> Floats:
         """`ufunc.reduce` per row, nan for a row without items."""
         out = np.full(self.n_rows, np.nan)
         filled = self.counts > 0
@@ -52,24 +51,24 @@ class Segments:
             out[filled] = ufunc.reduceat(values.astype(np.float64), self.start[filled])
         return out
 
-    def mean(self, values: NDArray[Any]) -> Floats:
+    def mean(self, values: Array) -> Floats:
         """Mean per row, nan for a row without items."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.total(values) / self.counts
 
-    def distinct(self, values: NDArray[Any]) -> Floats:
+    def distinct(self, values: Array) -> Floats:
         """How many different values each row holds."""
         if not len(values):
             return np.zeros(self.n_rows)
         pairs = np.unique(np.stack([self.row, values]), axis=1)
         return np.bincount(pairs[0], minlength=self.n_rows).astype(np.float64)
 
-    def spread(self, values: NDArray[Any]) -> Floats:
+    def spread(self, values: Array) -> Floats:
         """Standard deviation per row, nan for a row without items."""
         deviation = values - np.repeat(self.mean(values), self.counts)
         return np.sqrt(self.mean(deviation * deviation))
 
-    def at(self, values: NDArray[Any], position: int) -> Floats:
+    def at(self, values: Array, position: int) -> Floats:
         """The item at `position` of each row (negative: from the end), nan where the row is too short."""
         out = np.full(self.n_rows, np.nan)
         wanted = self.start + (position if position >= 0 else self.counts + position)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from fingerprint.data.arrays import Ints, Strings
 from fingerprint.features.hashing import count_matrix, fold, hash_strings
 from fingerprint.features.segments import items
 from fingerprint.features.transformer import Transformer
@@ -44,11 +44,13 @@ class Tokens(Transformer):
         matrix.data[:] = 1.0
         return matrix
 
-    def get_feature_names_out(self, columns: Any = None) -> NDArray[Any]:
-        """The most frequent token of each column (all columns when none are named)."""
-        wanted = np.arange(N_COLUMNS) if columns is None else np.asarray(columns, dtype=np.int64)
+    def get_feature_names_out(self, input_features: object = None) -> Strings:
+        """The most frequent token of each column."""
+        return np.asarray(self.column_names(np.arange(N_COLUMNS)), dtype=object)
+
+    def column_names(self, columns: Ints) -> list[str]:
         home = fold(hash_strings(self.vocabulary_), N_COLUMNS)
         names: dict[int, str] = {}
         for token in np.argsort(-self.counts_, kind="stable"):
             names.setdefault(int(home[token]), repr(self.vocabulary_[token]))
-        return np.asarray([names.get(int(c), f"token column {c}") for c in wanted], dtype=object)
+        return [names.get(int(c), f"token column {c}") for c in columns]

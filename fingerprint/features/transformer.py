@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Self
 
-import scipy.sparse as sp
-
-from fingerprint.data.arrays import Floats32
+from fingerprint.data.arrays import Ints, Strings
+from fingerprint.features.family import Family, FeatureMatrix
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 
-class Transformer:
+class Transformer(Family):
     """Base of the built-in families: a pipeline of scikit-learn takes them, `sklearn.base.clone` copies them.
 
     A subclass keeps each argument of its ``__init__`` under the argument's name, and has ``fit`` and ``transform``.
@@ -24,13 +23,24 @@ class Transformer:
         """Learn columns and scales from the pooled rows."""
         raise NotImplementedError
 
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix | Floats32:
+    def transform(self, texts: Sequence[str]) -> FeatureMatrix:
         """A matrix [rows, columns], float32: row i from text i alone."""
         raise NotImplementedError
 
-    def fit_transform(self, texts: Sequence[str], y: object = None) -> sp.csr_matrix | Floats32:
+    def fit_transform(self, texts: Sequence[str], y: object = None) -> FeatureMatrix:
         """`fit`, and `transform` of the same rows."""
         return self.fit(texts, y).transform(texts)
+
+    def get_feature_names_out(self, input_features: object = None) -> Strings:
+        """Names of all columns, as scikit-learn asks for them."""
+        raise NotImplementedError
+
+    def column_names(self, columns: Ints) -> list[str]:
+        names = self.get_feature_names_out()
+        return [str(names[column]) for column in columns]
+
+    def unfitted(self) -> Self:
+        return type(self)(**self.get_params())
 
     def get_params(self, deep: bool = True) -> dict[str, object]:
         """The arguments that make another one like this, unfitted."""

@@ -1,0 +1,73 @@
+"""What a feature family is: columns from texts, blind to the corpus a text is from, and how to scale and name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeAlias
+
+import scipy.sparse as sp
+
+from fingerprint.data.arrays import Array, Floats, Floats32, Ints
+
+# For families that state no ridge: shrinks columns rarer than about one row in fifteen, which at a few hundred rows
+# carry more noise than signal.
+DEFAULT_RIDGE = 0.06
+
+FeatureMatrix: TypeAlias = "sp.csr_matrix | Floats | Floats32"
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """What a fitted family needs to transform further rows: JSON values, and arrays by name."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+
+class Family(Protocol):
+    """A feature family.
+
+    A class that names this one as its base inherits the defaults; it has to bring `fit`, `transform` and `unfitted`.
+
+    Attributes
+    ----------
+    ridge : float
+        Added to each column's pooled variance before scaling, in squared units of the column.
+    column_weights : float array [columns] or None
+        One factor a column, after scaling; None for 1. Known once the family is fitted.
+    is_mean_zero : bool
+        Whether columns have mean zero over rows that the family's model wrote: see
+        `fingerprint.statistics.ridge.ridge_coefficients`.
+    n_readable : int or None
+        Columns from this one on have names that tell a reader nothing, and are not shown; None where all are readable.
+    """
+
+    ridge: float = DEFAULT_RIDGE
+    column_weights: Floats | Floats32 | None = None
+    is_mean_zero: bool = False
+    n_readable: int | None = None
+
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
+        """Learn columns from the pooled rows, which come in an order that says nothing about their corpus."""
+        ...
+
+    def transform(self, texts: Sequence[str]) -> FeatureMatrix:
+        """A matrix [rows, columns]: row i from text i alone."""
+        ...
+
+    def unfitted(self) -> Self:
+        """Another one like this, that has seen no rows."""
+        ...
+
+    def column_names(self, columns: Ints) -> list[str]:
+        """What to call some of the columns."""
+        return [f"column {column}" for column in columns]
+
+    def state(self) -> FittedState:
+        """What `restore_state` needs; only built-in families are stored."""
+        return FittedState()
+
+    def restore_state(self, state: FittedState) -> None:
+        """Become what was fitted when the state was taken."""
+        return None
