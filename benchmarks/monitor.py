@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from power import Pool
+from power_draws import Pool
 from prior import halves, trained
 from scipy.special import logsumexp
 from scipy.stats import binom

@@ -23,7 +23,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np
-from power import Pool
+from power_draws import Pool
 from scipy.stats import binom
 
 import fingerprint
@@ -96,7 +96,7 @@ def _rejected(drawn: list[tuple[str, str, str]], priors: dict[str, Detector], se
     for kind, prior in priors.items():
         score = prior.decision_function(comparison.texts)
         signed = np.zeros(comparison.design.n_blocks)
-        np.add.at(signed, comparison.block, np.where(comparison.suspect, score, -score))
+        np.add.at(signed, comparison.design.block, np.where(comparison.suspect, score, -score))
         alone: PermutationTest = permute({PRIOR: signed[:, None].astype(np.float32)}, relabellings)
         out[kind] = pvalue(without.statistics + alone.statistics) <= ALPHA
     return out

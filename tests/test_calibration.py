@@ -7,11 +7,10 @@ About 50 minutes on two cores. Bands: exact binomial, joint level 1e-3 over the 
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,10 @@ from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.permutation import Relabellings, pvalue
 from fingerprint.statistics.ridge import ridge_scores
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "calibration.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import calibration_suite  # noqa: E402
 
 
 @pytest.mark.slow
@@ -32,24 +34,19 @@ BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "calibration.py"
     ids=lambda c: c[0],
 )
 def test_figures_stay_inside_their_bands(command: list[str]) -> None:
-    done = subprocess.run([sys.executable, str(BENCHMARK), *command], capture_output=True, text=True, check=False)
+    script = str(BENCHMARKS / "calibration.py")
+    done = subprocess.run([sys.executable, script, *command], capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
-def calibration(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The benchmark as a module, in this process and with small nulls."""
-    spec = importlib.util.spec_from_file_location("calibration", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "calibration", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "parallel", lambda function, jobs: list(map(function, jobs)))
-    monkeypatch.setattr(module, "SETTINGS", module.SETTINGS[:1])
-    monkeypatch.setattr(module, "SUITE_PROMPTS", 30)
-    return module
+def suite(monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
+    """The benchmark's suite in this process, with small nulls."""
+    monkeypatch.setattr(calibration_suite, "parallel", lambda function, jobs: list(map(function, jobs)))
+    monkeypatch.setattr(calibration_suite, "SETTINGS", calibration_suite.SETTINGS[:1])
+    monkeypatch.setattr(calibration_suite, "SUITE_PROMPTS", 30)
+    return calibration_suite.suite
 
 
 def _labels_permuted_after_scoring(
@@ -60,17 +57,17 @@ def _labels_permuted_after_scoring(
     values = family_matrix(families["tokens"], comparison.texts, "tokens").values
     weights = np.full((len(comparison.suspect), 1), 1 / len(comparison.suspect))
     scores = ridge_scores(values, comparison.suspect, weights)[:, 0]
-    sums = np.bincount(comparison.block, weights=np.where(comparison.suspect, scores, -scores))
+    sums = np.bincount(comparison.design.block, weights=np.where(comparison.suspect, scores, -scores))
     return pvalue(relabellings.contrasts @ sums)
 
 
-def test_the_suite_passes_with_the_right_permutation(calibration: ModuleType) -> None:
-    assert calibration.suite(30, nulls_only=True)
+def test_the_suite_passes_with_the_right_permutation(suite: Callable[..., bool]) -> None:
+    assert suite(30, nulls_only=True)
 
 
 def test_the_suite_fails_with_labels_permuted_after_scoring(
-    calibration: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    suite: Callable[..., bool], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(calibration, "null_pvalue_of", _labels_permuted_after_scoring)
-    assert not calibration.suite(30, nulls_only=True)
+    monkeypatch.setattr(calibration_suite, "null_pvalue_of", _labels_permuted_after_scoring)
+    assert not suite(30, nulls_only=True)
     assert "OUTSIDE" in capsys.readouterr().out

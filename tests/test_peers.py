@@ -22,6 +22,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import peers  # noqa: E402
 import power  # noqa: E402
+import power_draws  # noqa: E402
+import power_rates  # noqa: E402
 
 
 @pytest.fixture
@@ -143,11 +145,11 @@ DISCRETE = {"logistic 5-fold AUC, tokens", "logistic 5-fold AUC, bins", "model e
 def test_pvalues_of_all_methods_are_never_zero_and_uniform_when_sides_are_swapped_at_random():
     """With 19 relabellings and no ties, P(p <= .05 k) is exactly .05 k, independently over draws."""
     simulated = simulated_pair(200, tilt="dense", d_prime=1.0, rng=11)
-    pool = power.Pool.of(simulated.suspect, simulated.reference)
+    pool = power_draws.Pool.of(simulated.suspect, simulated.reference)
     draws, relabellings, shares = 60, 19, (0.05, 0.25, 0.5, 0.75)
     pvalues = defaultdict(list)
     for draw in range(draws):
-        for outcome in power.outcomes(pool, power.Task(True, draw, (24,), 5, relabellings, True)):
+        for outcome in power_draws.outcomes(pool, power_draws.Task(True, draw, (24,), 5, relabellings, True)):
             for method, value in outcome.compared.items():
                 pvalues[method].append(value)
     assert len(pvalues) == 11
@@ -163,8 +165,8 @@ def test_pvalues_of_all_methods_are_never_zero_and_uniform_when_sides_are_swappe
 
 def test_every_method_finds_a_strong_tilt():
     simulated = simulated_pair(120, tilt="dense", d_prime=3.0, rng=2)
-    pool = power.Pool.of(simulated.suspect, simulated.reference)
-    outcome = power.outcomes(pool, power.Task(False, 0, (100,), 5, 39, True))[0]
+    pool = power_draws.Pool.of(simulated.suspect, simulated.reference)
+    outcome = power_draws.outcomes(pool, power_draws.Task(False, 0, (100,), 5, 39, True))[0]
     missed = {method for method, value in (outcome.own | outcome.compared).items() if value > 0.05}
     # The tilt leaves the format alone, and numbers of three digits rarely agree in the same place.
     assert missed <= {"layout", "model equality, tokens", "model equality, characters"}
@@ -179,7 +181,7 @@ def test_ties_count_against_rejection():
 
 
 def test_band_holds_its_level_in_all_cells_together():
-    band = power.Band.of(400, 18)
+    band = power_rates.Band.of(400, 18)
     outside = binom.cdf(band.low - 1, 400, 0.05) + binom.sf(band.high, 400, 0.05)
     wider = binom.cdf(band.low, 400, 0.05), binom.sf(band.high - 1, 400, 0.05)
     assert 18 * outside <= 1e-3
@@ -187,13 +189,13 @@ def test_band_holds_its_level_in_all_cells_together():
 
 
 def test_omnibus_below_a_peer_is_flagged():
-    won = [power.Outcome(False, d, 50, {}, {power.OMNIBUS: 0.5, "peer": 0.01}, {}) for d in range(5)]
-    drawn = [power.Outcome(False, d, 50, {}, {power.OMNIBUS: 0.01, "peer": 0.01}, {}) for d in range(5, 20)]
-    (difference,) = power.differences(won + drawn)
+    won = [power_draws.Outcome(False, d, 50, {}, {power_draws.OMNIBUS: 0.5, "peer": 0.01}, {}) for d in range(5)]
+    drawn = [power_draws.Outcome(False, d, 50, {}, {power_draws.OMNIBUS: 0.01, "peer": 0.01}, {}) for d in range(5, 20)]
+    (difference,) = power_rates.differences(won + drawn)
     assert difference.value == -0.25
     assert difference.error == pytest.approx(np.sqrt(0.25 * 0.75 / 19))
     assert difference.below
-    assert not power.differences(drawn)[0].below
+    assert not power_rates.differences(drawn)[0].below
 
 
 def write(corpus: Corpus, path: Path) -> None:

@@ -1,0 +1,121 @@
+"""False-positive rates on simulated nulls, and the inflation when prompts are withheld."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from calibration_cells import JOINT_LEVEL, band, parallel
+
+from fingerprint.data.corpus import Corpus
+from fingerprint.features import choose
+from fingerprint.features.scaling import family_matrix
+from fingerprint.lab.simulated import simulated_pair
+from fingerprint.statistics.comparison import pair
+from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way of making a null. `withhold` drops the prompts before testing."""
+
+    name: str
+    n_prompts: int
+    options: dict[str, Any] = field(default_factory=dict)
+    withhold: bool = False
+    extra_share: float | None = None  # suspect prompts keeping their second row; reference prompts keep only the first
+
+
+NULLS = (
+    Cell("shared, 200 prompts", 200),
+    Cell("shared, prose, 100 prompts", 100, {"kind": "prose"}),
+    Cell("disjoint, 200 prompts", 200, {"design": "disjoint"}),
+    Cell("independent, 200 rows", 200, {"design": "independent"}),
+    Cell("independent, 2,000 and 200 rows", 2000, {"design": "independent", "n_reference": 200}),
+    Cell("disjoint, 2,000 and 200 prompts", 2000, {"design": "disjoint", "n_reference": 200}),
+    Cell("shared, 4 rows a prompt, prompt effects", 80, {"rows_per_prompt": 4, "prompt_effect": 1.0}),
+    Cell("shared, 3 and 1 rows a prompt, effects", 120, {"rows_per_prompt": (3, 1), "prompt_effect": 1.0}),
+    Cell(
+        "disjoint, 4 rows a prompt, prompt effects",
+        60,
+        {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0},
+    ),
+    Cell(
+        "disjoint, 4 and 1 rows a prompt, effects",
+        60,
+        {"design": "disjoint", "rows_per_prompt": (4, 1), "prompt_effect": 1.0},
+    ),
+    Cell(
+        "disjoint, 1 or 2 rows against 1 row",
+        600,
+        {"design": "disjoint", "n_reference": 60, "rows_per_prompt": 2},
+        extra_share=0.24,
+    ),
+    Cell("shared, duplicates", 200, {"stock_share": 0.6}),
+    Cell("independent, duplicates", 200, {"design": "independent", "stock_share": 0.6}),
+)
+# Not a null the library claims to handle: the same rows as "disjoint, 4 rows a prompt" with their prompts withheld.
+WITHHELD = Cell(
+    "disjoint, effects, prompts withheld",
+    60,
+    {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0},
+    withhold=True,
+)
+
+
+def pvalue_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int = 199) -> float:
+    """The p-value that `detect` reports, without the rest of the report."""
+    comparison = pair(suspect, reference, seed=seed)
+    families = choose("auto", comparison.texts)
+    kernels = {
+        name: gram(comparison.units(family_matrix(family, comparison.texts, name).values))
+        for name, family in families.items()
+    }
+    relabellings = Relabellings.draw(comparison.design, n_permutations, np.random.default_rng([seed, 1]))
+    return permutation_test(kernels, relabellings).pvalue
+
+
+def null_pvalue(job: tuple[Cell, int]) -> float:
+    cell, seed = job
+    drawn = simulated_pair(cell.n_prompts, tilt="none", rng=seed, **cell.options)
+    corpora = (drawn.suspect, drawn.reference)
+    if cell.extra_share is not None:
+        corpora = (_fewer(drawn.suspect, cell.extra_share, seed), _fewer(drawn.reference, 0.0, seed))
+    if cell.withhold:
+        corpora = (Corpus(drawn.suspect.texts, name="suspect"), Corpus(drawn.reference.texts, name="reference"))
+    return pvalue_of(*corpora, seed=seed)
+
+
+def _fewer(corpus: Corpus, share: float, seed: int) -> Corpus:
+    """Keep the first row of every prompt, and a further one with this probability."""
+    extra = np.random.default_rng([seed, 7]).random(len(corpus)) < share
+    seen: set[str | None] = set()
+    keep = []
+    for i, prompt in enumerate(corpus.prompts):
+        if prompt not in seen or extra[i]:
+            keep.append(i)
+        seen.add(prompt)
+    return Corpus(tuple(corpus.texts[i] for i in keep), tuple(corpus.prompts[i] for i in keep), name=corpus.name)
+
+
+def type_i(runs: int) -> bool:
+    """False-positive rates at .05 and .01; True when all are inside their band."""
+    cells = 2 * len(NULLS)
+    print(f"False-positive rates over {runs:,} nulls a cell, 199 permutations; joint level {JOINT_LEVEL:g}, two-sided")
+    bands = {alpha: band(runs, alpha, cells) for alpha in (0.05, 0.01)}
+    for alpha, (low, high) in bands.items():
+        print(f"  band at {alpha:g}: {low:.4f} to {high:.4f}")
+    good = True
+    for cell in (*NULLS, WITHHELD):
+        pvalues = np.array(parallel(null_pvalue, [(cell, seed) for seed in range(runs)]))
+        rates = {alpha: float((pvalues <= alpha).mean()) for alpha in bands}
+        inside = all(bands[alpha][0] <= rate <= bands[alpha][1] for alpha, rate in rates.items())
+        if cell is WITHHELD:
+            inside = rates[0.05] > bands[0.05][1]  # this one has to leave the band: it shows what is at stake
+            note = "inflated, as it must be" if inside else "NOT INFLATED: the simulation shows nothing"
+        else:
+            note = "" if inside else "OUTSIDE"
+        good &= inside
+        print(f"  {cell.name:44s} {rates[0.05]:.4f}  {rates[0.01]:.4f}  {note}", flush=True)
+    return good
