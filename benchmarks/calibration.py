@@ -27,6 +27,7 @@ import sys
 import time
 
 import numpy as np
+import results
 from calibration_coverage import coverage
 from calibration_efficiency import efficiency
 from calibration_rows_needed import rows_needed
@@ -39,18 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("what", choices=["type-i", "coverage", "efficiency", "rows-needed", "suite"])
     parser.add_argument("--runs", type=int, default=None, help="nulls a cell, or replicates")
     parser.add_argument("--scale", type=float, default=1.0, help="coverage: share of the full number of sets")
+    results.add_json_option(parser)
     options = parser.parse_args(arguments)
     print(f"numpy {np.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores")
     started = time.perf_counter()
-    good = {
+    table = {
         "type-i": lambda: type_i(options.runs or 1000),
         "coverage": lambda: coverage(options.scale),
         "efficiency": efficiency,
         "rows-needed": lambda: rows_needed(options.runs or 200),
         "suite": lambda: suite(options.runs or SUITE_RUNS),
     }[options.what]()
-    print(f"{time.perf_counter() - started:.0f} s; {'all inside' if good else 'NOT ALL INSIDE'}")
-    return 0 if good else 1
+    print(f"{time.perf_counter() - started:.0f} s; {'all inside' if table.inside else 'NOT ALL INSIDE'}")
+    results.write(options.json, table.figures, started)
+    return 0 if table.inside else 1
 
 
 if __name__ == "__main__":

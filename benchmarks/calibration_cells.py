@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
 from scipy.stats import binom
 
 JOINT_LEVEL = 1e-3
+
+
+@dataclass(frozen=True)
+class Table:
+    """The figures of a table, and whether all of them are inside their bands."""
+
+    figures: list[dict[str, Any]]
+    inside: bool
+
+    @classmethod
+    def of(cls, figures: list[dict[str, Any]]) -> Table:
+        """Of figures that each say whether they are inside."""
+        return cls(figures, all(figure["inside"] for figure in figures))
 
 
 def band(trials: int, probability: float, cells: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from calibration_cells import band, parallel
+from calibration_cells import Table, band, parallel
 from calibration_efficiency import cross_fitted
 from scipy.special import ndtr
 
@@ -96,11 +96,11 @@ def fixed_intervals(seed: int) -> list[tuple[float, float]]:
     return ends(auc_interval(scores), bags[BAG])
 
 
-def coverage(scale: float) -> bool:
+def coverage(scale: float) -> Table:
     """Share of 95 % intervals that hold what they estimate: for models of this size, its expectation on fresh rows."""
     print("Coverage of 95 % intervals, of what models of this size reach on fresh rows; then for a score not fitted")
     n_cells = sum(len(cell.estimates) for cell in COVERAGE) + 2
-    good = True
+    figures = []
     for cell in COVERAGE:
         sets = max(int(cell.sets * scale), 20)
         started = time.perf_counter()
@@ -112,18 +112,21 @@ def coverage(scale: float) -> bool:
         print(f"  {cell.n_pairs:,} pairs, {cell.options['tilt']}, {sets:,} sets, {time.perf_counter() - started:.0f} s")
         for i in cell.estimates:
             name, is_exact = ESTIMATES[i], ESTIMATES[i] not in CONSERVATIVE
-            good &= covers(f"{name}, {truth[i]:.4f} (se {error[i]:.4f})", found[:, i], truth[i], n_cells, is_exact)
+            title = f"{name}, {truth[i]:.4f} (se {error[i]:.4f})"
+            figure = covers(title, found[:, i], float(truth[i]), n_cells, is_exact)
+            figures.append({"pairs": cell.n_pairs, "tilt": cell.options["tilt"], "interval": name, **figure})
     sets = max(int(FIXED_SETS * scale), 20)
     found = np.array(parallel(fixed_intervals, list(range(sets))))
     print(f"  a fixed score, {FIXED_ROWS:,} rows a side, {sets:,} sets")
     for i, (name, d_prime) in enumerate((("auc", FIXED_D_PRIME), ("bags of 16", FIXED_D_PRIME * BAG**0.5))):
         truth_here = float(ndtr(d_prime / np.sqrt(2)))
-        good &= covers(f"{name}, {truth_here:.4f}", found[:, i], truth_here, n_cells)
-    return good
+        figure = covers(f"{name}, {truth_here:.4f}", found[:, i], truth_here, n_cells)
+        figures.append({"rows": FIXED_ROWS, "d_prime": FIXED_D_PRIME, "interval": name, **figure})
+    return Table.of(figures)
 
 
-def covers(name: str, found: np.ndarray, truth: float, n_cells: int, is_exact: bool = True) -> bool:
-    """Print how many of the intervals [sets, 2] hold the truth; True when the share is inside its band.
+def covers(name: str, found: np.ndarray, truth: float, n_cells: int, is_exact: bool = True) -> dict[str, Any]:
+    """Print how many of the intervals [sets, 2] hold the truth, and whether the share is inside its band.
 
     The band of an interval that is not exact but conservative has no upper end.
     """
@@ -137,4 +140,7 @@ def covers(name: str, found: np.ndarray, truth: float, n_cells: int, is_exact: b
         f"{'' if inside else ' OUTSIDE'}",
         flush=True,
     )
-    return inside
+    return {
+        "sets": len(found), "truth": truth, "covered": rate, "low": low, "high": high, "mean_width": width,
+        "inside": inside,
+    }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from calibration_cells import parallel
+from calibration_cells import Table, parallel
 from scipy.special import ndtri
 
 from fingerprint.features import choose
@@ -36,18 +36,18 @@ def reached(job: tuple[str, int, int]) -> dict[str, float]:
     }
 
 
-def efficiency() -> bool:
+def efficiency() -> Table:
     """Share of the best possible d_prime that is reached; the stack has to reach `ASKED` at the largest size."""
     print("d_prime reached over exact d_prime (exact 1.0 a row; rows a side; mean of 3 simulations)")
-    good = True
+    figures = []
     for tilt, asked in ASKED.items():
         for n_rows in SIZES:
             found = parallel(reached, [(tilt, n_rows, seed) for seed in range(3)])
             mean = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
             best = max(mean.values()) if tilt == "order" else mean["stack"]
             inside = n_rows < max(SIZES) or best >= asked
-            good &= inside
-            figures = "  ".join(f"{name} {value:.2f}" for name, value in mean.items())
+            figures.append({"tilt": tilt, "rows_a_side": n_rows, "d_prime_over_exact": mean, "inside": inside})
+            told = "  ".join(f"{name} {value:.2f}" for name, value in mean.items())
             note = f"asked {asked} {'reached' if inside else 'MISSED'}" if n_rows == max(SIZES) else ""
-            print(f"  {tilt:6s} {n_rows:5d}  {figures}  {note}", flush=True)
-    return good
+            print(f"  {tilt:6s} {n_rows:5d}  {told}  {note}", flush=True)
+    return Table.of(figures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from calibration_cells import parallel
+from calibration_cells import Table, parallel
 from calibration_efficiency import cross_fitted
 from calibration_type_i import pvalue_of
 from scipy.special import ndtri
@@ -55,21 +55,24 @@ def trained_detector_detects(job: tuple[str, float, int]) -> bool:
     return bool(z >= ndtri(0.95))
 
 
-def rows_needed(runs: int) -> bool:
+def rows_needed(runs: int) -> Table:
     """Power at the stated number of pairs and rows; asked: .8, within .1 of it on average over reports."""
     print("rows_needed for power .8, checked against the tests themselves")
-    good = True
+    figures = []
     for tilt, d_prime in PLANS:
         plans = [p for p, _ in parallel(predicted, [(tilt, d_prime, seed) for seed in range(20)]) if p]
         pairs = int(np.median(plans))
         power = float(np.mean(parallel(rejects, [(tilt, d_prime, pairs, seed) for seed in range(runs)])))
         trained = float(np.mean(parallel(trained_detector_detects, [(tilt, d_prime, s) for s in range(runs // 2)])))
         inside = abs(power - 0.8) <= 0.1 and abs(trained - 0.8) <= 0.1
-        good &= inside
+        figures.append({
+            "tilt": tilt, "d_prime": d_prime, "stated_pairs": plans, "power_at_median": power, "power_trained": trained,
+            "inside": inside,
+        })  # fmt: skip
         print(
             f"  {tilt:6s} exact d' {d_prime}: this design, median of {len(plans)} reports {pairs} pairs (range "
             f"{min(plans)} to {max(plans)}): power {power:.3f}; trained detector: power {trained:.3f}"
             f"{'' if inside else '  OUTSIDE .7 to .9'}",
             flush=True,
         )
-    return good
+    return Table.of(figures)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from calibration_cells import JOINT_LEVEL, band, parallel
+from calibration_cells import JOINT_LEVEL, Table, band, parallel
 from calibration_type_i import pvalue_of
 from scipy.special import ndtri
 
@@ -24,6 +24,8 @@ from fingerprint.filters import BannedNumbers, Filter
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.comparison import Comparison, pair, survivors
 from fingerprint.statistics.permutation import Relabellings, pvalue
+
+Figure = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -229,58 +231,81 @@ def within_sd(score: np.ndarray) -> float:
     return float(np.sqrt(score.var(axis=1, ddof=1).mean()))
 
 
-def suite(runs: int, *, nulls_only: bool = False) -> bool:
-    """One table of everything that can leave a band; True when nothing does."""
-    statistic_runs, probability_sets, power_draws = (
-        (0, 0, 0) if nulls_only else (10 * runs, PROBABILITY_SETS, runs // 10)
-    )
-    power_cells = len(POWER_DESIGNS) * len(PLANTED_AUCS) if power_draws else 0
-    cells = 2 * len(SETTINGS) + (statistic_runs > 0) + (probability_sets > 0) + power_cells
+def suite(runs: int, *, nulls_only: bool = False) -> Table:
+    """One table of everything that can leave a band."""
+    power_draws = 0 if nulls_only else runs // 10
+    cells = 2 * len(SETTINGS) + (0 if nulls_only else 2)
+    cells += len(POWER_DESIGNS) * len(PLANTED_AUCS) if power_draws else 0
     print(f"One factor at a time; joint level {JOINT_LEVEL:g} over {cells} cells; 199 permutations but where stated")
-    good = True
-    for setting in SETTINGS:
-        pvalues = np.array(parallel(suite_pvalue, [(setting, seed) for seed in range(runs)]))
-        line = f"  {setting.name:44s} {runs:6d}"
-        for alpha in (0.05, 0.01):
-            # A family that cannot vary on some draws is conservative there; so is a rung whose rows repeat.
-            exact = setting.alone != "layout" and setting.rung is None
-            low, high = band(runs, alpha, cells)
-            rate = float((pvalues <= alpha).mean())
-            inside = rate <= high and (rate >= low or not exact)
-            good &= inside
-            line += f"  {rate:.4f} [{low if exact else 0:.4f}, {high:.4f}]{'' if inside else ' OUTSIDE'}"
-        print(line, flush=True)
-    if statistic_runs:
-        jobs = [(base, statistic_runs // STATISTIC_BASES) for base in range(STATISTIC_BASES)]
-        trials = sum(count for _, count in jobs)
-        rate = sum(parallel(statistic_rejections, jobs)) / trials
-        low, high = band(trials, 0.001, cells)
-        good &= (inside := low <= rate <= high)
-        name = f"at .001, {STATISTIC_PERMUTATIONS} permutations"
-        print(f"  {name:44s} {trials:6d}  {rate:.5f} [{low:.5f}, {high:.5f}]{'' if inside else ' OUTSIDE'}", flush=True)
-    if probability_sets:
-        found = np.array(parallel(probability_gaps, list(range(probability_sets))))
-        # The calibration curve's own error is about as large as the fresh rows': hence twice the variance.
-        z = float(found[:, 0].sum() / np.sqrt(2 * found[:, 1].sum()))
-        limit = float(-ndtri(JOINT_LEVEL / cells / 2))
-        good &= (inside := abs(z) <= limit)
+    figures = [_null_figure(setting, runs, cells) for setting in SETTINGS]
+    if not nulls_only:
+        figures += [_figure_at_one_in_a_thousand(10 * runs, cells), _probability_figure(cells)]
+    for design in POWER_DESIGNS if power_draws else ():
+        figures += _power_figures(design, power_draws, cells)
+    return Table.of(figures)
+
+
+def _null_figure(setting: Setting, runs: int, cells: int) -> Figure:
+    """False-positive rates of one setting at .05 and .01."""
+    pvalues = np.array(parallel(suite_pvalue, [(setting, seed) for seed in range(runs)]))
+    line = f"  {setting.name:44s} {runs:6d}"
+    figure: Figure = {"setting": setting.name, "runs": runs, "inside": True}
+    for alpha in (0.05, 0.01):
+        # A family that cannot vary on some draws is conservative there; so is a rung whose rows repeat.
+        exact = setting.alone != "layout" and setting.rung is None
+        low, high = band(runs, alpha, cells)
+        low = low if exact else 0.0
+        rate = float((pvalues <= alpha).mean())
+        inside = low <= rate <= high
+        figure |= {f"at {alpha:g}": {"rate": rate, "low": low, "high": high}, "inside": figure["inside"] and inside}
+        line += f"  {rate:.4f} [{low:.4f}, {high:.4f}]{'' if inside else ' OUTSIDE'}"
+    print(line, flush=True)
+    return figure
+
+
+def _figure_at_one_in_a_thousand(runs: int, cells: int) -> Figure:
+    """False-positive rate at .001, over labellings of the same rows."""
+    jobs = [(base, runs // STATISTIC_BASES) for base in range(STATISTIC_BASES)]
+    trials = sum(count for _, count in jobs)
+    rate = sum(parallel(statistic_rejections, jobs)) / trials
+    low, high = band(trials, 0.001, cells)
+    inside = low <= rate <= high
+    name = f"at .001, {STATISTIC_PERMUTATIONS} permutations"
+    print(f"  {name:44s} {trials:6d}  {rate:.5f} [{low:.5f}, {high:.5f}]{'' if inside else ' OUTSIDE'}", flush=True)
+    return {"setting": name, "runs": trials, "rate": rate, "low": low, "high": high, "inside": inside}
+
+
+def _probability_figure(cells: int) -> Figure:
+    """Probabilities of trained detectors on fresh rows, as a normal score."""
+    found = np.array(parallel(probability_gaps, list(range(PROBABILITY_SETS))))
+    # The calibration curve's own error is about as large as the fresh rows': hence twice the variance.
+    z = float(found[:, 0].sum() / np.sqrt(2 * found[:, 1].sum()))
+    limit = float(-ndtri(JOINT_LEVEL / cells / 2))
+    inside = abs(z) <= limit
+    name = "probabilities on fresh rows, z"
+    print(
+        f"  {name:44s} {PROBABILITY_SETS:6d}  {z:+.2f} [{-limit:.2f}, {limit:.2f}]{'' if inside else ' OUTSIDE'}",
+        flush=True,
+    )
+    return {"setting": name, "sets": PROBABILITY_SETS, "z": z, "limit": limit, "inside": inside}
+
+
+def _power_figures(design: str, n_draws: int, cells: int) -> list[Figure]:
+    """Power that reports state against planted rows, and what the test really has, for each planted AUROC."""
+    reports = np.array(parallel(stated_power, [(design, seed) for seed in range(max(n_draws // 10, 4))]))
+    draws = np.array(parallel(planted_rejections, [(design, seed) for seed in range(n_draws)]))
+    figures: list[Figure] = []
+    for area, stated, real in zip(PLANTED_AUCS, reports.T, draws.T, strict=True):
+        error = float(np.hypot(stated.std() / np.sqrt(len(stated)), real.std() / np.sqrt(len(real))))
+        limit = POWER_TOLERANCE - float(ndtri(JOINT_LEVEL / cells / 2)) * error
+        difference = float(stated.mean() - real.mean())
+        inside = abs(difference) <= limit
+        name = f"power against AUROC {area}, {design}"
         print(
-            f"  {'probabilities on fresh rows, z':44s} {probability_sets:6d}  {z:+.2f} [{-limit:.2f}, {limit:.2f}]"
-            f"{'' if inside else ' OUTSIDE'}",
+            f"  {name:44s} {n_draws:6d}  stated {stated.mean():.3f}, real {real.mean():.3f}, difference "
+            f"{difference:+.3f} [{-limit:.3f}, {limit:.3f}]{'' if inside else ' OUTSIDE'}",
             flush=True,
         )
-    for design in POWER_DESIGNS if power_draws else ():
-        reports = np.array(parallel(stated_power, [(design, seed) for seed in range(max(power_draws // 10, 4))]))
-        draws = np.array(parallel(planted_rejections, [(design, seed) for seed in range(power_draws)]))
-        for area, stated, real in zip(PLANTED_AUCS, reports.T, draws.T, strict=True):
-            error = float(np.hypot(stated.std() / np.sqrt(len(stated)), real.std() / np.sqrt(len(real))))
-            limit = POWER_TOLERANCE - float(ndtri(JOINT_LEVEL / cells / 2)) * error
-            difference = float(stated.mean() - real.mean())
-            good &= (inside := abs(difference) <= limit)
-            name = f"power against AUROC {area}, {design}"
-            print(
-                f"  {name:44s} {power_draws:6d}  stated {stated.mean():.3f}, real {real.mean():.3f}, difference "
-                f"{difference:+.3f} [{-limit:.3f}, {limit:.3f}]{'' if inside else ' OUTSIDE'}",
-                flush=True,
-            )
-    return good
+        powers = {"stated": float(stated.mean()), "real": float(real.mean()), "limit": limit}
+        figures.append({"setting": name, "draws": n_draws, **powers, "inside": inside})
+    return figures

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import results
 
 import fingerprint
 from fingerprint.filters import named
@@ -169,7 +170,9 @@ def main() -> int:
     parser.add_argument("--permutations", type=int, default=9999)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    results.add_json_option(parser)
     options = parser.parse_args()
+    begun = time.perf_counter()
     transfer = {} if options.transfer is None else json.loads(options.transfer.read_text(encoding="utf-8"))
     options.out.mkdir(parents=True, exist_ok=True)
     print(f"numpy {np.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores", file=sys.stderr)
@@ -182,6 +185,7 @@ def main() -> int:
     records = {found.name: found.report.to_dict() for found in measured}
     (options.out / "results.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
     picture(measured, options.out / "picture.svg")
+    results.write(options.json, records, begun)
     print(shown)
     return 0
 

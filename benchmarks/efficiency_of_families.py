@@ -17,9 +17,10 @@ import argparse
 import platform
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
+import results
 import torch
 
 from fingerprint.data.corpus import Corpus
@@ -33,6 +34,7 @@ from fingerprint.lm.teachers import Teacher, finetuned, neutral, prompted
 from fingerprint.lm.traits import known_trait
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.crossfit import cross_fit
+from fingerprint.statistics.intervals import Estimate
 
 RIGHT, WRONG = "micro-a", "micro-b"
 MAKERS = {"finetuned": finetuned, "prompted": prompted}
@@ -55,13 +57,13 @@ def efficiencies(
     readings: dict[str, ReadCorpora],
     n: int,
     with_student: bool,
-) -> list[tuple[str, str, float | None]]:
-    """(detector, its efficiency in words, its value) on the first n rows of both corpora; the ceiling first."""
+) -> list[tuple[str, str, Estimate | None]]:
+    """(detector, its efficiency in words, its efficiency) on the first n rows of both corpora; the ceiling first."""
     cut_corpora = tuple(first(corpus, n) for corpus in corpora)
     comparison = pair(*cut_corpora)
     cut = replace(ratios, rows=(ratios.rows[0][:n], ratios.rows[1][:n]))
     texts = {name: family_matrix(f, comparison.texts, name) for name, f in choose("auto", comparison.texts).items()}
-    found: dict[str, tuple[str, float | None]] = {}
+    found: dict[str, tuple[str, Estimate | None]] = {}
     for base, reading in {"": None, **readings}.items():
         matrices, fitted = dict(texts), {}
         if reading is not None:
@@ -79,8 +81,8 @@ def efficiencies(
             if not base or item.detector in (*FAMILIES, STUDENT, ceilings.STACK):
                 share = item.efficiency
                 interval = "" if share.value is None else f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
-                found[label] = (interval or "no ceiling", share.value)
-    return [(label, words, value) for label, (words, value) in found.items()]
+                found[label] = (interval or "no ceiling", share)
+    return [(label, words, share) for label, (words, share) in found.items()]
 
 
 def main() -> None:
@@ -91,7 +93,10 @@ def main() -> None:
     parser.add_argument("--rows", default="500,2000,8000")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--student", action="store_true", help="also train students on the suspect's rows; slow")
+    results.add_json_option(parser)
     options = parser.parse_args()
+    begun = time.perf_counter()
+    figures = []
     sizes = [int(n) for n in options.rows.split(",")]
     asked = prompts("numbers", max(sizes))
     print(
@@ -110,13 +115,16 @@ def main() -> None:
         print(f"{kind}: written and read in {time.perf_counter() - started:.0f} s", flush=True)
         for n in sizes:
             print(f"  {n} rows a side", flush=True)
-            for name, words, value in efficiencies(corpora, ratios, readings, n, options.student):
+            for name, words, share in efficiencies(corpora, ratios, readings, n, options.student):
+                told = words if share is None else asdict(share)
+                figures.append({"teacher": kind, "rows_a_side": n, "detector": name, "efficiency": told})
                 asks = ""
                 if (kind, n, name) == ("finetuned", 8000, f"stack, {RIGHT}"):
-                    reached = value is not None and value >= ASKED
+                    reached = share is not None and (share.value or 0) >= ASKED
                     held &= reached
                     asks = f"  (asked {ASKED}){'' if reached else ': MISSED'}"
                 print(f"    {name:20s} {words}{asks}", flush=True)
+    results.write(options.json, figures, begun)
     sys.exit(0 if held else 1)
 
 

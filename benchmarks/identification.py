@@ -17,7 +17,6 @@ that passed the rule, where how often the answers of either do is learnt from 4,
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -27,13 +26,13 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np
+import results
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.filters import NumberRule
@@ -315,7 +314,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=("identify", "shares"))
     parser.add_argument("--workers", type=int, default=1, help="processes for the corpora of identify")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
+    results.add_json_option(parser)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} cores, seed {options.seed}")
@@ -331,8 +330,7 @@ def main(arguments: list[str] | None = None) -> int:
     misses = missed(record)
     print("\n" + "\n".join(f"MISSED {line}" for line in misses) if misses else "\nall that is asked is reached")
     print(f"{time.perf_counter() - started:.0f} s")
-    if options.json is not None:
-        options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    results.write(options.json, record, started)
     return 1 if misses else 0
 
 

@@ -17,7 +17,6 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import argparse
-import json
 import sys
 import time
 from itertools import islice
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import results
 from power_draws import Pool
 from prior import halves, trained
 from scipy.special import logsumexp
@@ -111,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--null-rows", type=int, default=200)
     parser.add_argument("--draws", type=int, default=100, help="streams of suspect rows")
     parser.add_argument("--longest", type=int, default=400)
-    parser.add_argument("--json", type=Path)
+    results.add_json_option(parser)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     pool = Pool.of(*(fingerprint.read(options.folder / name) for name in (options.suspect, options.reference)))
@@ -155,8 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
                 flush=True,
             )
     print(f"{time.perf_counter() - started:.0f} s; {'all inside' if good else 'NOT ALL INSIDE'}")
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    results.write(options.json, record, started)
     return 0 if good else 1
 
 

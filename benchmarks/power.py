@@ -14,18 +14,17 @@ errors of the paired difference, or if `--all-rows` misses what is asked of it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
 import time
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import peers
+import results
 from power_all_rows import all_rows
 from power_draws import OWN_PERMUTATIONS, Outcome, Pool, Task, features_of, inputs_of, run
 from power_tables import print_comparison, print_false_positives, print_power, print_seconds
@@ -39,17 +38,10 @@ def _environment(jobs: int) -> dict[str, str]:
     names = ("subliminal-fingerprint", "numpy", "scipy", "scikit-learn", "hyppo")
     return {
         "python": platform.python_version(),
-        **{name: _version(name) for name in names},
+        **results.versions(names),
         "machine": f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "processes": f"{jobs}, one thread each",
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -66,7 +58,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--all-rows", action="store_true", help="also run fingerprint detect on the whole files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--json", type=Path, help="write everything, p-values of every draw included, to this file")
+    results.add_json_option(parser)
     options = parser.parse_args(given)
     if not 19 <= options.permutations <= OWN_PERMUTATIONS:
         parser.error(f"--permutations must be from 19 to {OWN_PERMUTATIONS}, got {options.permutations}; 199 is usual")
@@ -99,7 +91,7 @@ def main(given: list[str] | None = None) -> int:
     print("; ".join(f"{name} {value}" for name, value in environment.items()))
     print("A relabelling swaps the two sides of pairs at random, the same swaps for all methods. The smaller numbers")
     print("of pairs are the first of each draw.")
-    record: dict[str, Any] = {"options": {k: str(v) for k, v in vars(options).items()}, "environment": environment}
+    record: dict[str, Any] = {}
     shared = (options.seed, options.permutations, options.peers)
     tasks = [Task(False, draw, options.pairs, *shared) for draw in range(options.draws)]
     tasks += [Task(True, draw, options.null_pairs, *shared) for draw in range(options.null_draws)]
@@ -110,10 +102,9 @@ def main(given: list[str] | None = None) -> int:
     if options.all_rows:
         record["all_rows"] = all_rows(*paths)
         good &= bool(record["all_rows"]["met"])
-    record["wall_seconds"] = time.perf_counter() - start
-    print(f"\n{record['wall_seconds']:.0f} s wall clock in all; {'every bound holds' if good else 'a bound is broken'}")
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    seconds, verdict = time.perf_counter() - start, "every bound holds" if good else "a bound is broken"
+    print(f"\n{seconds:.0f} s wall clock in all; {verdict}")
+    results.write(options.json, record, start)
     return 0 if good else 1
 
 
@@ -140,7 +131,7 @@ def _reported(found: list[Outcome], options: argparse.Namespace, record: dict[st
 
 def print_hyppo(pool: Pool, options: argparse.Namespace, draws: int = 3) -> float | None:
     """MMD and energy statistics against hyppo's on a few draws; None where hyppo is not installed."""
-    if _version("hyppo") == "not installed":
+    if results.versions(("hyppo",))["hyppo"] == "not installed":
         print("\nhyppo is not installed: MMD and energy were not checked against it (pip install hyppo)")
         return None
     worst = 0.0

@@ -11,7 +11,6 @@ false-positive rate leaves its exact band, or a power misses what is asked of it
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -23,6 +22,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np
+import results
 from power_draws import Pool
 from scipy.stats import binom
 
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--null-draws", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
+    results.add_json_option(parser)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     pool = Pool.of(*(fingerprint.read(options.folder / name) for name in (options.suspect, options.reference)))
@@ -157,8 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         good &= inside
         print(f"  band {low:.3f} to {high:.3f}: {'inside' if inside else 'OUTSIDE'}")
     print(f"{time.perf_counter() - started:.0f} s; {'all reached' if good else 'NOT ALL REACHED'}")
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    results.write(options.json, record, started)
     return 0 if good else 1
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import results
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import ndtri
@@ -177,7 +178,7 @@ def figures(detector: Detector, bags: Mapping[int, Bags], known: set[str]) -> tu
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--json", type=Path)
+    results.add_json_option(parser)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
 
@@ -211,9 +212,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, found in transfer.items():
         print(f" 16  {_cell(found['16'])}  transfer to {name}")
     print(f"{seconds:.0f} s, training and choosing included")
-    if options.json:
-        record = {"auc": auc, "without_overlap": unseen, "transfer": transfer}
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    figures_found = {"chosen": choice, "auc": auc, "without_overlap": unseen, "transfer": transfer}
+    results.write(options.json, figures_found, started)
     return 0
 
 

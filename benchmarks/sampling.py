@@ -12,6 +12,7 @@ import argparse
 import platform
 import time
 
+import results
 import torch
 import transformers
 
@@ -48,7 +49,9 @@ def main() -> None:
     parser.add_argument("--model", default="micro-a")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=256)
+    results.add_json_option(parser)
     options = parser.parse_args()
+    begun = time.perf_counter()
     lm = load(options.model)
     asked = prompts("numbers", options.rows)
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}, Python {platform.python_version()}"
@@ -68,6 +71,7 @@ def main() -> None:
     ours = rates["this library"]
     print(f"  {ours / rates['generate, batched']:.2f} times batched generate (asked 1.5)")
     print(f"  {ours / rates['generate, row by row']:.1f} times row by row (asked 5)")
+    results.write(options.json, {"rows_a_second": rates}, begun)
 
 
 if __name__ == "__main__":

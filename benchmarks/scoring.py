@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import results
 import torch
 import transformers
 
@@ -214,8 +215,8 @@ def operations(lm: LanguageModel, asked: list[str], said: list[str], system: str
     return float(2 * inner * n_tokens + attention + 2 * config.hidden_size * config.vocab_size * n_predicted)
 
 
-def compare(shape: str, options: argparse.Namespace) -> bool:
-    """Print the table of one model; whether it holds what is asked."""
+def compare(shape: str, options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    """Print the table of one model; its figures, and whether it holds what is asked."""
     lm = model_of(shape, options.device)
     system = None if options.no_system else system_prompt(known_trait("owl"))
     asked = prompts("numbers", options.rows)
@@ -271,7 +272,17 @@ def compare(shape: str, options: argparse.Namespace) -> bool:
     if lm.model.dtype == torch.float32 and worst > ASKED_EQUAL:
         held = False
         print(f"  scores differ by {worst:.1e} nats (asked {ASKED_EQUAL:g}): MISSED")
-    return held
+    figures = {
+        "shape": shape,
+        "parameters": n_parameters,
+        "dtype": dtype,
+        "rows_a_second": {name: 1 / seconds[name] for name in ways},
+        "memory_mib": {name: memory[name] / 2**20 for name in ways},
+        "share_of_floor": floor / seconds["this library"],
+        "noise_floor_nats": noise.row,
+        "largest_difference_nats": worst,
+    }
+    return figures, held
 
 
 def main() -> None:
@@ -282,7 +293,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--no-system", action="store_true", help="no system message: nothing is shared between rows")
+    results.add_json_option(parser)
     options = parser.parse_args()
+    begun = time.perf_counter()
     try:
         names = ("torch", "transformers", "minicons", "lm_eval")
         versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
@@ -291,8 +304,9 @@ def main() -> None:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} thread"
     print(f"Python {platform.python_version()}, {versions}; {where}")
-    held = [compare(shape, options) for shape in options.shape]
-    sys.exit(0 if all(held) else 1)
+    compared = [compare(shape, options) for shape in options.shape]
+    results.write(options.json, [figures for figures, _ in compared], begun)
+    sys.exit(0 if all(held for _, held in compared) else 1)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ Exit code 1 when the test takes 2 s or more.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import sys
 import time
 
 import numpy as np
+import results
 
 from fingerprint.features import choose
 from fingerprint.features.scaling import family_matrix
@@ -27,6 +29,11 @@ LIMIT = 2.0
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    results.add_json_option(parser)
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    figures = []
     print(f"numpy {np.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores; {ROWS:,} rows a side")
     slowest = 0.0
     for design in ("shared", "disjoint", "independent"):
@@ -44,10 +51,15 @@ def main() -> int:
             found = (tested.pvalue, tested.adjusted())
             times.append(time.perf_counter() - started)
         slowest = max(slowest, min(times))
+        figures.append({
+            "design": design, "rows_a_side": ROWS, "permutations": PERMUTATIONS, "families": len(matrices),
+            "test_seconds": times, "feature_seconds": features, "pvalue": found[0],
+        })  # fmt: skip
         print(
             f"  {design:11s} {len(matrices)} families, {drawing.design.n_blocks} blocks: test {min(times):.2f} s ("
             f"best of 3, worst {max(times):.2f}), features {features:.2f} s, p = {found[0]:.4f}"
         )
+    results.write(options.json, figures, begun)
     print(f"limit {LIMIT:g} s: {'kept' if slowest < LIMIT else 'MISSED'}")
     return 0 if slowest < LIMIT else 1
 

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import results
+
 from fingerprint.lab.experiment import Plan, Result, run
 from fingerprint.lab.experiment.plan import DEFAULT_PERTURBATIONS
 from fingerprint.lab.experiment.transfer_table import as_text
@@ -71,6 +73,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for all experiments")
     parser.add_argument("--rows", type=int, default=5000, help="rows a student learns from")
     parser.add_argument("--traits", default=TRAITS, help="names with commas between them")
+    results.add_json_option(parser)
     options = parser.parse_args()
     started = time.perf_counter()
     kinds = [("finetuned", "numbers"), ("prompted", "numbers"), ("finetuned", "code"), ("finetuned", "reasoning")]
@@ -78,23 +81,24 @@ def main() -> int:
         Job(t, teacher, task, options.rows, options.out) for t in options.traits.split(",") for teacher, task in kinds
     ]
     options.out.mkdir(parents=True, exist_ok=True)
-    results: dict[Job, Result | str] = {}
+    outcomes: dict[Job, Result | str] = {}
     with get_context("spawn").Pool(os.cpu_count()) as pool:
         # The first trait makes what the others share.
         for part in (jobs[: len(kinds)], jobs[len(kinds) :]):
             for job, result in pool.imap_unordered(perform, part):
-                results[job] = result
+                outcomes[job] = result
                 text = result if isinstance(result, str) else as_text(result)
                 name = f"{job.teacher} {job.trait}, {job.task}"
                 print(f"{name}\n{text}\n[{time.perf_counter() - started:.0f} s]\n", flush=True)
     records = [
         {"trait": job.trait, "teacher": job.teacher, "task": job.task, **arm.to_dict()}
         for job in jobs
-        if isinstance(result := results[job], Result)
+        if isinstance(result := outcomes[job], Result)
         for arm in result.arms
     ]
     (options.out / "table.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
-    missed = [line for job in jobs for line in shortfalls(job, results[job])]
+    results.write(options.json, records, started)
+    missed = [line for job in jobs for line in shortfalls(job, outcomes[job])]
     print("\n".join(missed) or "every figure asked of fine-tuned number teachers is reached")
     print(f"{time.perf_counter() - started:.0f} s")
     return 1 if missed else 0

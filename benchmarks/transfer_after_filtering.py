@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import results
 from numpy.typing import NDArray
 
 from fingerprint.data.corpus import Corpus
@@ -85,7 +86,9 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.25, help="share of rows that the detector removes")
     parser.add_argument("--seeds", type=int, default=1, help="students of each kind")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    results.add_json_option(parser)
     options = parser.parse_args()
+    begun = time.perf_counter()
     plan = json.loads((options.lab / "plan.json").read_text(encoding="utf-8"))
     trait = known_trait(plan["trait"]["name"], plan["trait"]["category"])
     base = load(plan["model"][0])
@@ -107,7 +110,9 @@ def main() -> int:
         print(
             f"{name:24s} {shares:>28s}  {with_interval(estimate)}  ({time.perf_counter() - started:.0f} s)", flush=True
         )
-    write_atomically(options.out, json.dumps({":".join(path.name for path in paths): found}, indent=1) + "\n")
+    by_pair = {":".join(path.name for path in paths): found}
+    write_atomically(options.out, json.dumps(by_pair, indent=1) + "\n")
+    results.write(options.json, by_pair, begun)
     return 0
 
 

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fingerprint.data.files import write_atomically
+import results
+
 from fingerprint.identification.mixture import row_ratios
 from fingerprint.lab.row_removal import REMOVALS, remove_rows
 from fingerprint.lm.loading import load
@@ -60,14 +61,13 @@ def main() -> None:
     parser.add_argument("lab", type=Path, help="folder of a lab run with a fine-tuned teacher")
     parser.add_argument("--share", default="0.2,0.5", help="parts of the rows to remove, with commas between them")
     parser.add_argument("--seeds", type=int, default=3, help="students of each removal")
-    parser.add_argument("--json", type=Path)
+    results.add_json_option(parser)
     options = parser.parse_args()
     started = time.perf_counter()
     print(f"{'share':>6} {'removed':<8} {'rows':>6} {'before':>7} {'after':>6}   change [95 % interval]")
     found = records(options.lab, [float(part) for part in options.share.split(",")], options.seeds)
     print(f"{time.perf_counter() - started:.0f} s")
-    if options.json is not None:
-        write_atomically(options.json, json.dumps(found, indent=2) + "\n")
+    results.write(options.json, found, started)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import results
 import scipy
 import sklearn
 from scipy.stats import binom
@@ -141,21 +142,24 @@ def main() -> int:
     parser.add_argument("--ladder-runs", type=int, default=20, help="how many of them run the ladder too")
     parser.add_argument("--only", default="", help="only settings whose name contains this")
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    results.add_json_option(parser)
+    options = parser.parse_args()
     detection.PLANTED_RUNS = 50  # no warning looks at the power
     versions = f"python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
-    print(f"{versions}, scikit-learn {sklearn.__version__}; {arguments.runs} comparisons a setting, of which "
-          f"{min(arguments.runs, arguments.ladder_runs)} with the ladder")  # fmt: skip
-    cells = judged_cells(arguments.runs, arguments.ladder_runs)
+    print(f"{versions}, scikit-learn {sklearn.__version__}; {options.runs} comparisons a setting, of which "
+          f"{min(options.runs, options.ladder_runs)} with the ladder")  # fmt: skip
+    cells = judged_cells(options.runs, options.ladder_runs)
     red = []
+    figures = []
     begin = time.perf_counter()
-    for setting in (s for s in SETTINGS if arguments.only in s.name):
-        counts = measure(setting, arguments.runs, arguments.ladder_runs, arguments.seed)
+    for setting in (s for s in SETTINGS if options.only in s.name):
+        counts = measure(setting, options.runs, options.ladder_runs, options.seed)
         print(f"\n{setting.name}", flush=True)
         unknown = set(counts.fired) - set(CODES)
         red += [(setting.name, code) for code in sorted(unknown)]
         for code in CODES:
             n, fired = trials(code, counts), counts.fired[code]
+            figures.append({"setting": setting.name, "warning": code, "fired": fired, "comparisons": n})
             verdict = "by definition" if code in setting.by_definition else f"allowed {allowed(n, cells)}"
             if code not in setting.by_definition and fired > allowed(n, cells):
                 verdict += "  RED"
@@ -167,6 +171,7 @@ def main() -> int:
         print(f"  never: {', '.join(silent)}", flush=True)
     print(f"\n{time.perf_counter() - begin:.0f} s; {cells} cells judged, {len(red)} red"
           + "".join(f"\n  {name}: {code}" for name, code in red))  # fmt: skip
+    results.write(options.json, figures, begin)
     return 1 if red else 0
 
 

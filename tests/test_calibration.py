@@ -25,6 +25,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import calibration_suite  # noqa: E402
+from calibration_cells import Table  # noqa: E402
 
 
 @pytest.mark.slow
@@ -41,7 +42,7 @@ def test_figures_stay_inside_their_bands(command: list[str]) -> None:
 
 
 @pytest.fixture
-def suite(monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
+def suite(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Table]:
     """The benchmark's suite in this process, with small nulls."""
     monkeypatch.setattr(calibration_suite, "parallel", lambda function, jobs: list(map(function, jobs)))
     monkeypatch.setattr(calibration_suite, "SETTINGS", calibration_suite.SETTINGS[:1])
@@ -61,13 +62,13 @@ def _labels_permuted_after_scoring(
     return pvalue(relabellings.contrasts @ sums)
 
 
-def test_the_suite_passes_with_the_right_permutation(suite: Callable[..., bool]) -> None:
-    assert suite(30, nulls_only=True)
+def test_the_suite_passes_with_the_right_permutation(suite: Callable[..., Table]) -> None:
+    assert suite(30, nulls_only=True).inside
 
 
 def test_the_suite_fails_with_labels_permuted_after_scoring(
-    suite: Callable[..., bool], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    suite: Callable[..., Table], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(calibration_suite, "null_pvalue_of", _labels_permuted_after_scoring)
-    assert not suite(30, nulls_only=True)
+    assert not suite(30, nulls_only=True).inside
     assert "OUTSIDE" in capsys.readouterr().out

@@ -214,7 +214,7 @@ def test_benchmark_runs_from_two_files_to_tables_and_exit_code(tmp_path):
     assert done.returncode in (0, 1), done.stderr
     for words in ("40 shared prompts", "Power at alpha 0.05, 2 draws", "False positives", "Omnibus minus peer", "wall"):
         assert words in done.stdout
-    record = json.loads((tmp_path / "power.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "power.json").read_text(encoding="utf-8"))["figures"]
     assert {cell["pairs"] for cell in record["power"]} == {20, 30}
     broken = any(cell["below"] for cell in record["differences"])
     assert done.returncode == int(broken)  # two null draws are too few to leave a band
