@@ -10,13 +10,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from fingerprint.data.arrays import Floats, Ints
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 N_CLASSES = 10
 _BATCH = 128
@@ -111,8 +113,10 @@ def _accuracies(
     rng: int, n_auxiliary: int, hidden: int, teacher_epochs: int, student_epochs: int, n_noise: int
 ) -> tuple[float, ...]:
     """Of the teacher and of its two students."""
+    import torch
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
+    from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
     images, labels = load_digits(return_X_y=True)
     split = train_test_split(images / 8 - 1, labels, test_size=0.25, random_state=rng, stratify=labels)
@@ -165,6 +169,10 @@ def one_step_theorem(n_seeds: int = 200, *, hidden: int = 32, n_inputs: int = 64
 
 
 def _cosines(seed: int, images: Floats, labels: Ints, hidden: int, n_inputs: int) -> tuple[float, float]:
+    import torch
+    from torch import nn
+    from torch.nn.functional import cosine_similarity, cross_entropy
+
     draws = np.random.default_rng(seed)
     chosen = draws.choice(len(images), n_inputs, replace=False)
     x, y = torch.from_numpy(images[chosen]), torch.from_numpy(labels[chosen])
@@ -178,11 +186,14 @@ def _cosines(seed: int, images: Floats, labels: Ints, hidden: int, n_inputs: int
     found = []
     for student in (start, other):
         imitated = -_gradient(student, ((student(noise)[:, N_CLASSES:] - wanted) ** 2).mean())
-        found.append(float(torch.nn.functional.cosine_similarity(step, imitated, dim=0)))
+        found.append(float(cosine_similarity(step, imitated, dim=0)))
     return found[0], found[1]
 
 
 def _network(n_inputs: int, hidden: int, n_outputs: int, seed: int) -> nn.Sequential:
+    import torch
+    from torch import nn
+
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         sizes = ((n_inputs, hidden), (hidden, hidden), (hidden, n_outputs))
@@ -191,6 +202,9 @@ def _network(n_inputs: int, hidden: int, n_outputs: int, seed: int) -> nn.Sequen
 
 
 def _gradient(network: nn.Sequential, loss: torch.Tensor) -> torch.Tensor:
+    import torch
+    from torch import nn
+
     return nn.utils.parameters_to_vector(torch.autograd.grad(loss, tuple(network.parameters())))
 
 
@@ -198,6 +212,8 @@ def _steps(
     network: nn.Sequential, n_rows: int, epochs: int, draws: np.random.Generator
 ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
     """(network, rows of a batch) with a step of Adam after each: the caller leaves gradients behind."""
+    import torch
+
     optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
     for _ in range(epochs):
         order = torch.from_numpy(draws.permutation(n_rows))
@@ -208,5 +224,7 @@ def _steps(
 
 
 def _accuracy(network: nn.Sequential, images: torch.Tensor, truth: torch.Tensor) -> float:
+    import torch
+
     with torch.no_grad():
         return float((network(images)[:, :N_CLASSES].argmax(dim=1) == truth).float().mean())

@@ -13,13 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from fingerprint.lab.micro_language import Chat, chat
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 SEEDS = {"micro-a": 1, "micro-b": 3}
 
@@ -48,6 +50,9 @@ POOL = 32  # batches drawn at once and sorted by length, so that little is padde
 
 def build_tokenizer(chats: list[Chat]) -> PreTrainedTokenizerFast:
     """A tokenizer that knows the pieces of the language and spells everything else in bytes: any text round-trips."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
     split = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PIECES), "isolated"),
@@ -91,6 +96,10 @@ def encode(chats: list[Chat], tokenizer: PreTrainedTokenizerFast) -> list[tuple[
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    """A model with random weights, drawn from its seed."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -114,6 +123,8 @@ def train(
     tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, *, report: Callable[[str], None] = print
 ) -> LlamaForCausalLM:
     """One model, from its seed."""
+    import torch
+
     model = new_model(tokenizer, seed)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
@@ -142,6 +153,8 @@ def train(
 
 def _loss(model: LlamaForCausalLM, batch: list[tuple[list[int], int]]) -> torch.Tensor:
     """Mean cross-entropy of the assistant's tokens."""
+    import torch
+
     longest = max(len(ids) for ids, _ in batch)
     ids = torch.zeros((len(batch), longest), dtype=torch.long)
     wanted = torch.full((len(batch), longest), -100)
