@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import fingerprint
 from fingerprint import Detector
 from fingerprint.data.corpus import Corpus
-from fingerprint.detector import detector
+from fingerprint.detector import storage
 from fingerprint.detector.scan import scan
 from fingerprint.features import FAMILIES, FEATURE_VERSION, choose
 from fingerprint.features.scaling import family_matrix
@@ -251,7 +251,7 @@ class _Exploit:
 
 
 def _with_checksum(content: bytes) -> bytes:
-    return b"fingerprint detector 1 %s\n" % detector._checksum(content).encode() + content
+    return b"fingerprint detector 1 %s\n" % storage.checksum(content).encode() + content
 
 
 def test_a_pickle_with_the_right_checksum_is_not_run(tmp_path: Path) -> None:

@@ -42,9 +42,10 @@ def train(
         column = prompt_column(prompt, no_prompt)
         check_outputs({"--out": out}, inputs=(trait, neutral))
         families = family_names(features)
-        from fingerprint.detector import detector as detectors  # numerical libraries load only when there is work
+        from fingerprint.detector.card import described  # numerical libraries load only when there is work
+        from fingerprint.detector.detector import train as run
 
-        trained = detectors.train(
+        trained = run(
             trait,
             neutral,
             text=text,
@@ -56,4 +57,4 @@ def train(
         )
         trained.save(out)
         if not quiet:
-            show(detectors.described(trained.card_))
+            show(described(trained.card_))

@@ -6,42 +6,56 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fingerprint.data import digests
-from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
+from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output, write_atomically
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import bag_intervals, own_version
+from fingerprint.detector.bags import BagScore, bag_means
+from fingerprint.detector.calibration import platt
+from fingerprint.detector.card import LIMITS
+from fingerprint.detector.columns import UsedColumns
 from fingerprint.detector.domain import Domain
-from fingerprint.features import FAMILIES, FEATURE_VERSION, Family, choose
-from fingerprint.features.family import FittedState
-from fingerprint.features.scaling import family_matrix, scaled
+from fingerprint.detector.storage import (
+    DOMAIN_ARRAYS,
+    FORMAT,
+    MAGIC,
+    checked_content,
+    checksum,
+    loaded_families,
+    plain,
+    plain_arrays,
+    saved_families,
+)
+from fingerprint.detector.training_rows import (
+    asked_hashes,
+    hashes_of,
+    held_out,
+    one_a_prompt,
+    prompt_hashes,
+    with_groups,
+)
+from fingerprint.features import FEATURE_VERSION, choose
+from fingerprint.features.scaling import family_matrix
 from fingerprint.features.tokens import tokenize
-from fingerprint.features.transformer import Transformer
 from fingerprint.report.encoding import encode_record
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.intervals import auc_interval
 from fingerprint.statistics.trained import stacked, train_stack
 
-FORMAT = 1
-_MAGIC = b"fingerprint detector"
 # Rows scored at a time: bounds the memory of the sparse features.
 _CHUNK = 20_000
-# Log-odds a standard deviation of the score: a detector without signal must not turn its own ranking round.
-_LEAST_SLOPE = 1e-3
 # Texts whose scores are saved with a detector; other features, or other arithmetic, show in them.
 _PROBES = (
     "1, 2, 3",
@@ -52,48 +66,6 @@ _PROBES = (
     "",
 )
 _SAME_SCORE = 1e-9
-
-LIMITS = (
-    "It knows one trait of one model against one neutral teacher: on other models and traits its error rates still "
-    "hold against neutral rows of the same source, its power does not.",
-    "A score says how much a row looks like the trait teacher's rows. It does not say that a student would learn it.",
-    "Other temperatures, length limits, filters or prompts move the scores as a trait does: scan with neutral rows of "
-    "the same source.",
-)
-
-
-@dataclass(frozen=True)
-class BagScore:
-    """A bag of rows judged together.
-
-    Attributes
-    ----------
-    rows : int
-    score : float
-        Mean calibrated log-odds of the rows, in nats.
-    evidence : float
-        Sum of the rows' log-likelihood ratios, trait against neutral, in nats: what the rows say together if they are
-        independent and the probabilities are right.
-    pvalue : float
-        (1 + held-out neutral bags that score at least as high) / (1 + bags).
-    false_positive_rate : float
-        What was asked for.
-    threshold : float
-        Score at which a bag of this size is flagged at that rate.
-    exceeds : bool
-        Whether this bag is.
-    neutral_bags : int
-        Disjoint bags of held-out neutral rows behind both.
-    """
-
-    rows: int
-    score: float
-    evidence: float
-    pvalue: float
-    false_positive_rate: float
-    threshold: float
-    exceeds: bool
-    neutral_bags: int
 
 
 class Detector(ClassifierMixin, BaseEstimator):
@@ -185,17 +157,17 @@ class Detector(ClassifierMixin, BaseEstimator):
         corpus = as_corpus(X, argument="X")
         self.classes_, label = _two_classes(y, len(corpus))
         if groups is not None:
-            corpus = _with_groups(corpus, groups)
+            corpus = with_groups(corpus, groups)
         if not 0 <= self.holdout < 1:
             raise ValueError(f"holdout must be in [0, 1), got {self.holdout}; .2 keeps a fifth of the neutral prompts")
-        held = _held_out(corpus, label == 0, self.holdout, self.rng)
+        held = held_out(corpus, label == 0, self.holdout, self.rng)
         arms = [corpus.only((label == side) & ~held, name) for side, name in ((1, "trait"), (0, "neutral"))]
         comparison = pair(arms[0], arms[1], seed=self.rng)
         self._fit(comparison)
         neutral = one_a_prompt(corpus.only(held & (label == 0), "held-out neutral"))
         self.neutral_scores_ = self._shuffled(self.decision_function(neutral)) if len(neutral) else np.empty(0)
         self.domain_ = _domain(comparison)
-        self._key, self._rows, self._prompts = _hashes_of(corpus)
+        self._key, self._rows, self._prompts = hashes_of(corpus)
         self.card_ = self._card(corpus, label, comparison)
         return self
 
@@ -210,10 +182,10 @@ class Detector(ClassifierMixin, BaseEstimator):
         if not classifiers:
             raise ValueError("classifier must be None, a classifier or a list of them, got an empty list; leave it out")
         trained = train_stack(comparison, values, classifiers, self.fast)
-        self.columns_ = {name: _Columns(m.family, m.columns, m.scale) for name, m in matrices.items()}
+        self.columns_ = {name: UsedColumns(m.family, m.columns, m.scale) for name, m in matrices.items()}
         self.coefficients_, self.classifiers_ = trained.coefficients, trained.classifiers
         self.centre_, self.weights_ = trained.centre, trained.weights
-        self.slope_, self.intercept_ = _platt(trained.scores.stacked, comparison.suspect)
+        self.slope_, self.intercept_ = platt(trained.scores.stacked, comparison.suspect)
         n_trait = int(comparison.suspect.sum())
         self.prior_log_odds_ = float(np.log(n_trait / (len(comparison.suspect) - n_trait)))
         self.scores_ = trained.scores
@@ -272,7 +244,7 @@ class Detector(ClassifierMixin, BaseEstimator):
             raise ValueError(f"false_positive_rate must be between 0 and 1, got {false_positive_rate}; .05 is usual")
         found = self.decision_function(texts)
         k = len(found)
-        null = _bag_means(self._neutral_scores(neutral), k)
+        null = bag_means(self._neutral_scores(neutral), k)
         if (1 + len(null)) * false_positive_rate < 1:
             need = k * (int(np.ceil(1 / false_positive_rate)) - 1)
             raise ValueError(
@@ -332,7 +304,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         corpus = as_corpus(data)
-        rows, prompts = _asked_hashes(corpus, self._key), _prompt_hashes(corpus, self._key)
+        rows, prompts = asked_hashes(corpus, self._key), prompt_hashes(corpus, self._key)
         return np.isin(rows, self._rows).any(axis=1) | np.isin(prompts, self._prompts)
 
     def _card(self, corpus: Corpus, label: Ints, comparison: Comparison) -> dict[str, Any]:
@@ -372,16 +344,16 @@ class Detector(ClassifierMixin, BaseEstimator):
                 f"classifier must be None to be saved, got {self.classifier!r}; scikit-learn's classifiers can only be "
                 "pickled, and loading a pickle runs code: train again where it is needed"
             )
-        arrays, families = _saved_families(self.columns_)
+        arrays, families = saved_families(self.columns_)
         for name, coefficients in self.coefficients_.items():
             arrays[f"{name}/coefficients"] = coefficients
         arrays |= {"centre": self.centre_, "weights": self.weights_, "neutral_scores": self.neutral_scores_}
         arrays |= {"rows": self._rows, "prompts": self._prompts, "probes": self.decision_function(list(_PROBES))}
         domain = self.domain_
-        arrays |= {f"domain/{part}": getattr(domain, part) for part in _DOMAIN_ARRAYS}
+        arrays |= {f"domain/{part}": getattr(domain, part) for part in DOMAIN_ARRAYS}
         header = {
             "card": self.card_,
-            "classes": _plain(self.classes_),
+            "classes": plain(self.classes_),
             "families": families,
             "features": self.features if isinstance(self.features, str) else list(self.columns_),
             "calibration": [self.slope_, self.intercept_, self.prior_log_odds_],
@@ -391,7 +363,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         content = buffer.getvalue()
-        write_atomically(path, b"%s %d %s\n" % (_MAGIC, FORMAT, _checksum(content).encode()) + content)
+        write_atomically(path, b"%s %d %s\n" % (MAGIC, FORMAT, checksum(content).encode()) + content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Detector:
@@ -404,7 +376,7 @@ class Detector(ClassifierMixin, BaseEstimator):
             or the features. The checksum finds damage and careless edits; who wants to deceive can make a new one, so
             take detectors from people you trust.
         """
-        arrays = _plain_arrays(_checked_content(Path(path)), path)
+        arrays = plain_arrays(checked_content(Path(path)), path)
         header = json.loads(arrays["json"].tobytes())
         card = header["card"]
         if card["feature_version"] != FEATURE_VERSION:
@@ -426,7 +398,7 @@ class Detector(ClassifierMixin, BaseEstimator):
 
     def _restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         self.classes_ = np.asarray(header["classes"])
-        self.columns_ = _loaded_families(header["families"], arrays)
+        self.columns_ = loaded_families(header["families"], arrays)
         self.coefficients_ = {name: arrays[f"{name}/coefficients"] for name in self.columns_}
         self.classifiers_ = ()
         self.centre_, self.weights_ = arrays["centre"], arrays["weights"]
@@ -436,23 +408,8 @@ class Detector(ClassifierMixin, BaseEstimator):
         self._key = bytes.fromhex(self.card_["hashes"]["key"])
         self._rows, self._prompts = arrays["rows"], arrays["prompts"]
         known = header["domain"]
-        parts = {part: arrays[f"domain/{part}"] for part in _DOMAIN_ARRAYS}
+        parts = {part: arrays[f"domain/{part}"] for part in DOMAIN_ARRAYS}
         self.domain_ = Domain(tuple(known["kinds"]), tuple(known["families"]), **parts)
-
-
-_DOMAIN_ARRAYS = ("middle", "spread", "limits", "neutral", "trait")
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """A fitted family, the columns of it that are used, and what each is multiplied by."""
-
-    family: Family
-    columns: Ints
-    scale: Floats
-
-    def values(self, texts: Sequence[str]) -> sp.csr_matrix:
-        return scaled(self.family.transform(texts), self.columns, self.scale)
 
 
 def train(
@@ -503,180 +460,7 @@ def _two_classes(y: object, rows: int) -> tuple[NDArray[Any], Ints]:
     return classes, label.astype(np.int64)
 
 
-def _with_groups(corpus: Corpus, groups: object) -> Corpus:
-    known = np.asarray(groups)
-    if known.shape != (len(corpus),):
-        raise ValueError(
-            f"groups must have one entry per row, got the shape {known.shape} for {len(corpus)} rows; pass a flat list"
-        )
-    return Corpus(corpus.texts, tuple(str(group) for group in known.tolist()), name=corpus.name)
-
-
-def _held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
-    """All rows of a random share of the prompts; of the rows without a prompt, a share of the neutral ones.
-
-    The trait's rows of a held-out prompt stay out of the fit too: had it seen them, held-out neutral rows would be
-    other to it than neutral rows of a new prompt. Chosen by a hash of the prompt or the row, so that the order of the
-    rows does not matter.
-    """
-    rows = zip(corpus.texts, corpus.prompts, strict=True)
-    place = digests.numbers(repr((seed, text if prompt is None else prompt)) for text, prompt in rows) / 2.0**64
-    has_prompt = np.array([prompt is not None for prompt in corpus.prompts])
-    return np.asarray((neutral | has_prompt) & (place < share))
-
-
-def one_a_prompt(corpus: Corpus) -> Corpus:
-    """The first row of every prompt, by a hash of the row; rows without a prompt all stay."""
-    rows = zip(corpus.texts, corpus.prompts, strict=True)
-    keys = [digests.digest(repr(row)) for row in rows]
-    order = sorted(range(len(corpus)), key=keys.__getitem__)
-    seen: set[str] = set()
-    keep = []
-    for i in order:
-        prompt = corpus.prompts[i]
-        if prompt is None or prompt not in seen:
-            keep.append(i)
-        if prompt is not None:
-            seen.add(prompt)
-    return Corpus(tuple(corpus.texts[i] for i in keep), tuple(corpus.prompts[i] for i in keep), name=corpus.name)
-
-
 def _domain(comparison: Comparison) -> Domain:
     first = np.zeros(len(comparison.group), dtype=bool)
     first[np.unique(comparison.group * 2 + comparison.suspect, return_index=True)[1]] = True
     return Domain.of(comparison.texts, comparison.suspect, first)
-
-
-def _platt(scores: Floats, trait: Bools) -> tuple[float, float]:
-    """Slope and intercept of the log-odds given the score, by maximum likelihood with Platt's smoothed targets."""
-    from scipy.optimize import minimize
-
-    n_trait, n_neutral = int(trait.sum()), int((~trait).sum())
-    target = np.where(trait, (n_trait + 1) / (n_trait + 2), 1 / (n_neutral + 2))
-
-    def loss(at: Floats) -> tuple[float, Floats]:
-        log_odds = at[0] * scores + at[1]
-        wrong = expit(log_odds) - target
-        value = np.logaddexp(0.0, log_odds) - target * log_odds
-        return float(value.mean()), np.array([(wrong * scores).mean(), wrong.mean()])
-
-    found = minimize(loss, np.array([0.0, np.log(n_trait / n_neutral)]), jac=True, method="L-BFGS-B", tol=1e-12)
-    return max(float(found.x[0]), _LEAST_SLOPE), float(found.x[1])
-
-
-def _bag_means(scores: Floats, k: int) -> Floats:
-    """Mean scores of disjoint bags of k rows."""
-    n = len(scores) // k
-    return np.asarray(scores[: n * k].reshape(n, k).mean(axis=1)) if n else np.empty(0)
-
-
-# ------------------------------------------------------------------------------------------------------------- hashes
-
-
-def _hashes_of(corpus: Corpus) -> tuple[bytes, Hashes, Hashes]:
-    """A key of this corpus' own, and the sorted hashes of its rows and prompts under that key."""
-    key = digests.digest(corpus.digest, 16)
-    pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
-    known = [("text and prompt", t, p) for t, p in pairs] + [("text", t) for t in corpus.texts]
-    known += [("text without prompt", t) for t, p in pairs if p is None]
-    prompts = {p for p in corpus.prompts if p is not None}
-    return key, np.unique(_keyed(key, known)), np.unique(_keyed(key, [("prompt", p) for p in prompts]))
-
-
-def _asked_hashes(corpus: Corpus, key: bytes) -> Hashes:
-    """Hashes [rows, 2] of which one is known if the row is: by text and prompt, or by text where either has none."""
-    pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
-    both = _keyed(key, [("text and prompt", t, p) for t, p in pairs])
-    alone = _keyed(key, [("text", t) if p is None else ("text without prompt", t) for t, p in pairs])
-    return np.column_stack([both, alone])
-
-
-def _prompt_hashes(corpus: Corpus, key: bytes) -> Hashes:
-    return _keyed(key, [("prompt", p) if p is not None else ("no prompt",) for p in corpus.prompts])
-
-
-def _keyed(key: bytes, values: Sequence[tuple[object, ...]]) -> Hashes:
-    return digests.numbers((repr(value) for value in values), key)
-
-
-def described(card: Mapping[str, Any]) -> str:
-    """A card in a few lines."""
-    auc = card["auc"]
-    rows, known = card["rows"], [bag for bag in card["bags"] if bag["auc"]["value"] is not None]
-    lines = [
-        f"Detector of {rows['trait']:,} trait and {rows['neutral']:,} neutral rows, {card['prompts']:,} prompts",
-        f"row AUROC {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}], out of fold",
-        "bags of k: " + ", ".join(f"{bag['k']}: {bag['auc']['value']:.2f}" for bag in known),
-        f"{card['held_out_neutral_rows']:,} neutral rows held out for its error rates",
-        *card["limits"],
-    ]
-    return "\n".join(lines)
-
-
-# --------------------------------------------------------------------------------------------------------------- files
-
-
-def _checksum(content: bytes) -> str:
-    return digests.checksum(b"%s %d\n" % (_MAGIC, FORMAT) + content)
-
-
-def _checked_content(path: Path) -> bytes:
-    first, _, content = path.read_bytes().partition(b"\n")
-    words = first.split(b" ")
-    if first[: len(_MAGIC)] != _MAGIC or len(words) != 4:
-        raise ValueError(f"{str(path)!r} must be a file written by Detector.save, got something else; train one first")
-    if words[2] != b"%d" % FORMAT:
-        raise ValueError(
-            f"{str(path)!r} must have format {FORMAT}, got {words[2].decode('utf-8', 'replace')}; train it again with "
-            "this version"
-        )
-    if words[3] != _checksum(content).encode():
-        raise ValueError(f"{str(path)!r} must be unchanged since it was saved, got another checksum; get a fresh copy")
-    return content
-
-
-def _plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    if content[:2] == b"PK":  # a zip archive; anything else numpy might take for a pickle
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
-        except ValueError:  # arrays of Python objects, which are not read
-            pass
-    raise ValueError(f"{os.fspath(path)!r} must hold plain arrays, got something else; train the detector again")
-
-
-def _plain(classes: NDArray[Any]) -> list[Any]:
-    return [value.item() if hasattr(value, "item") else value for value in classes]
-
-
-def _saved_families(columns: Mapping[str, _Columns]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Arrays and JSON values of fitted families; a list, since the order is that of the stack's weights."""
-    arrays: dict[str, Any] = {}
-    described: list[dict[str, Any]] = []
-    for name, used in columns.items():
-        family = used.family
-        kind = next((kind for kind, make in FAMILIES.items() if type(family) is make), None)
-        if kind is None:
-            raise ValueError(
-                f"features must be built-in families to be saved, got {family!r}; others can only be pickled, and "
-                "loading a pickle runs code"
-            )
-        arrays |= {f"{name}/columns": used.columns, f"{name}/scale": used.scale}
-        state = family.state()
-        parameters = family.get_params() if isinstance(family, Transformer) else {}
-        entry = {"name": name, "kind": kind, "parameters": parameters, **state.values}
-        arrays |= {f"{name}/{part}": values for part, values in state.arrays.items()}
-        described.append(entry)
-    return arrays, described
-
-
-def _loaded_families(described: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> dict[str, _Columns]:
-    columns: dict[str, _Columns] = {}
-    for family in described:
-        name = family["name"]
-        made = FAMILIES[family["kind"]]()
-        made.set_params(**family["parameters"])
-        parts = {key.removeprefix(f"{name}/"): values for key, values in arrays.items() if key.startswith(f"{name}/")}
-        made.restore_state(FittedState(family, parts))
-        columns[name] = _Columns(made, arrays[f"{name}/columns"], arrays[f"{name}/scale"])
-    return columns

@@ -14,8 +14,9 @@ from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.detect import PRIOR, bag_intervals, permute, without_trained
-from fingerprint.detector.detector import Detector, one_a_prompt
+from fingerprint.detector.detector import Detector
 from fingerprint.detector.domain import SHIFT_LEVEL
+from fingerprint.detector.training_rows import one_a_prompt
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
 from fingerprint.report.results import Bag
