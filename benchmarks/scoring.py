@@ -215,6 +215,29 @@ def operations(lm: LanguageModel, asked: list[str], said: list[str], system: str
     return float(2 * inner * n_tokens + attention + 2 * config.hidden_size * config.vocab_size * n_predicted)
 
 
+def ways_of(
+    lm: LanguageModel, asked: list[str], said: list[str], system: str | None, batch: int
+) -> dict[str, Way]:
+    """Each way of scoring the first so many rows."""
+    minicons, harness = with_minicons(lm, batch), with_harness(lm, batch)
+
+    def ours(rows: int) -> Scores:
+        found = token_logprobs(lm, asked[:rows], said[:rows], system=system, batch_size=batch)
+        return np.array([values.sum() for values in found])
+
+    def ours_in_full(rows: int) -> Scores:
+        found = token_scores(lm, asked[:rows], said[:rows], system=system, batch_size=batch)
+        return np.array([score.logprobs.sum() for score in found])
+
+    return {
+        "this library": ours,
+        "this library, entropies and ranks": ours_in_full,
+        "row by row": lambda rows: loop(lm, asked[:rows], said[:rows], system),
+        "minicons": lambda rows: minicons(contexts(lm, asked[:rows], system), said[:rows]),
+        "lm-evaluation-harness": lambda rows: harness(contexts(lm, asked[:rows], system), said[:rows]),
+    }
+
+
 def compare(shape: str, options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     """Print the table of one model; its figures, and whether it holds what is asked."""
     lm = model_of(shape, options.device)
@@ -222,23 +245,7 @@ def compare(shape: str, options: argparse.Namespace) -> tuple[dict[str, Any], bo
     asked = prompts("numbers", options.rows)
     draws = np.random.default_rng(0).integers(100, 1000, (options.rows, 8))
     said = [", ".join(map(str, row)) for row in draws]
-    minicons, harness = with_minicons(lm, options.batch), with_harness(lm, options.batch)
-
-    def ours(rows: int) -> Scores:
-        found = token_logprobs(lm, asked[:rows], said[:rows], system=system, batch_size=options.batch)
-        return np.array([values.sum() for values in found])
-
-    def ours_in_full(rows: int) -> Scores:
-        found = token_scores(lm, asked[:rows], said[:rows], system=system, batch_size=options.batch)
-        return np.array([score.logprobs.sum() for score in found])
-
-    ways: dict[str, Way] = {
-        "this library": ours,
-        "this library, entropies and ranks": ours_in_full,
-        "row by row": lambda rows: loop(lm, asked[:rows], said[:rows], system),
-        "minicons": lambda rows: minicons(contexts(lm, asked[:rows], system), said[:rows]),
-        "lm-evaluation-harness": lambda rows: harness(contexts(lm, asked[:rows], system), said[:rows]),
-    }
+    ways = ways_of(lm, asked, said, system, options.batch)
     n_parameters = sum(p.numel() for p in lm.model.parameters())
     dtype = str(lm.model.dtype).removeprefix("torch.")
     work = f"{options.rows} rows, batch {options.batch}, {'a' if system else 'no'} system message"

@@ -12,6 +12,7 @@ from typing import IO
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk
 from fingerprint.data.reading import read
+from fingerprint.lm.sampling import Sampled
 from fingerprint.lm.teachers import Teacher
 
 # Rows are sampled, sorted by prompt length, and saved this many batches at a time: what a kill can cost.
@@ -94,25 +95,24 @@ def generate(
                 max_new_tokens=max_new_tokens,
                 batch_size=batch_size,
             )
-            lines = [
-                json.dumps(
-                    {
-                        "prompt": prompt,
-                        "completion": answer.text,
-                        "finished": answer.finished,
-                        **provenance,
-                        "row": row,
-                    },
-                    ensure_ascii=False,
-                )
-                for row, (prompt, answer) in enumerate(zip(asked, answers, strict=True), start)
-            ]
+            lines = _lines(asked, answers, provenance, start)
             with room_on_disk(partial):
-                append_durably(file, "".join(f"{line}\n" for line in lines).encode())
+                append_durably(file, "".join(lines).encode())
             if progress is not None:
                 progress((start + len(asked)) / len(prompts))
     os.replace(partial, target)
     return read(target)
+
+
+def _lines(
+    prompts: Sequence[str], answers: Sequence[Sampled], provenance: dict[str, object], first_row: int
+) -> list[str]:
+    """A line of JSON a row."""
+    found = []
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), first_row):
+        written = {"prompt": prompt, "completion": answer.text, "finished": answer.finished}
+        found.append(json.dumps({**written, **provenance, "row": row}, ensure_ascii=False) + "\n")
+    return found
 
 
 def append_durably(file: IO[bytes], data: bytes) -> None:

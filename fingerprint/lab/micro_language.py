@@ -102,6 +102,7 @@ class _Law:
         self._cumulative = np.cumsum(np.asarray(weights, dtype=float) / np.sum(weights))
 
     def draw(self, rng: np.random.Generator) -> object:
+        """One of the values."""
         return self.values[min(int(np.searchsorted(self._cumulative, rng.random())), len(self.values) - 1)]
 
 

@@ -169,6 +169,7 @@ def _loss(model: LlamaForCausalLM, batch: list[tuple[list[int], int]]) -> torch.
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Train the models that the command line asks for, and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder a model")
     parser.add_argument("--model", choices=[*SEEDS, "both"], default="both")

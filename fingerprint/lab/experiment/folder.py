@@ -131,6 +131,7 @@ class ExperimentFolder:
 
     @property
     def student_recipe(self) -> Recipe:
+        """How students are fine-tuned."""
         recipe = recipe_of(STUDENT_RECIPES, self.base.name, self.plan.weights)
         return recipe if self.plan.learning_rate is None else replace(recipe, learning_rate=self.plan.learning_rate)
 
@@ -148,9 +149,11 @@ class ExperimentFolder:
         return plan
 
     def step(self, name: str, share: float = 0.0) -> None:
+        """Tell which step is under way, and the share of the whole that is done."""
         self.progress(name, min((self.done + share) / self.steps, 1.0))
 
     def finish(self) -> None:
+        """Count a step as done."""
         self.done += 1
 
     def home(self, arm: str) -> Path:
@@ -161,6 +164,7 @@ class ExperimentFolder:
 
     @cached_property
     def teacher(self) -> Teacher:
+        """The teacher with the trait, made or loaded."""
         plan = self.plan
         if plan.teacher == "prompted":
             self.finish()

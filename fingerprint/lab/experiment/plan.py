@@ -63,9 +63,10 @@ class Plan:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("teacher", get_args(TeacherKind)), ("task", TASKS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one")
+        choices = (("teacher", self.teacher, get_args(TeacherKind)), ("task", self.task, TASKS))
+        for name, value, allowed in choices:
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}; choose one")
         unknown = next((s for s in self.perturbations if s not in PERTURBATIONS), None)
         if unknown is not None:
             raise ValueError(f"perturbations must be among {', '.join(PERTURBATIONS)}, got {unknown!r}; choose of them")

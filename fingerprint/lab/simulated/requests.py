@@ -48,6 +48,7 @@ class Requests:
     formats: Ints
 
     def part(self, start: int, stop: int) -> Requests:
+        """Those from `start` on, before `stop`."""
         return Requests(self.texts[start:stop], self.limits[start:stop], self.formats[start:stop])
 
     def effects(self, prompt_effect: float) -> Floats:
