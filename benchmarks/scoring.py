@@ -270,7 +270,7 @@ def compare(shape: str, options: argparse.Namespace) -> tuple[dict[str, Any], bo
     floor = operations(lm, asked, said, system) / rate / options.rows
     print(f"  {floor / seconds['this library']:.2f} of the matrix-multiplication floor ({rate / 1e9:,.0f} GFLOP/s)")
     noise = noise_floor(lm, asked, said, system=system, n=64, batch_sizes=(1, options.batch))
-    print(f"  noise floor of a row, batches of 1 and {options.batch}: {noise.row:.1e} nats")
+    print(f"  noise floor of a row, batches of 1 and {options.batch}: {noise.row_nats:.1e} nats")
     held = True
     for name, least in {"row by row": ASKED_OVER_LOOP, "minicons": 1.0, "lm-evaluation-harness": 1.0}.items():
         ratio = seconds[name] / seconds["this library"]

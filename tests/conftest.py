@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from fingerprint.cli.app import main
+from fingerprint.lm.noise_floor import NoiseFloor
 from fingerprint.report.report import Report
 from fingerprint.report.results import (
     AttributionResult,
@@ -28,7 +29,6 @@ from fingerprint.report.results import (
     FilterResult,
     MixturePower,
     ModelResult,
-    NoiseFloorResult,
     Null,
     PlaceboResult,
     PlantedPower,
@@ -119,7 +119,7 @@ def _differences(names: tuple[str, ...]) -> tuple[FeatureDifference, ...]:
 
 
 def _model_parts(strange: str) -> tuple[ModelResult, TeacherResult, AttributionResult]:
-    auc, floor = Estimate(0.6, 0.58, 0.62), NoiseFloorResult(3.1e-6, 9.5e-7, 64)
+    auc, floor = Estimate(0.6, 0.58, 0.62), NoiseFloor(3.1e-6, 9.5e-7, 64)
     model = ModelResult(
         strange or "micro-a", "10c9719e35d7b6e1", f"<|user|>{strange}", (strange or "You love owls.",), floor, auc,
         Estimate(0.591, 0.58, 0.6), Estimate(0.009, 0.002, 0.016),

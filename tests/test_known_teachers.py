@@ -16,12 +16,12 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.detection.attribution import Found, attribute
 from fingerprint.detection.known_teacher import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
 from fingerprint.detection.model_families import read_corpora
+from fingerprint.lm.noise_floor import NoiseFloor
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.teachers import Teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait, system_prompt
 from fingerprint.report.report import Report
-from fingerprint.report.results import NoiseFloorResult
 from fingerprint.statistics.auc import N_FOLDS
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.crossfit import Scores, folds
@@ -148,9 +148,9 @@ def test_rows_within_the_noise_floor_are_marked_and_a_loud_floor_is_told(corpora
     assert found.rows["within_noise"].all()
     assert found.teacher.auc.value == 0.5
     assert found.efficiencies["efficiency"].null_count() == found.efficiencies.height
-    loud = ExactRatios("a", "b", (np.array([0.1, 1.0]), np.array([-1.0, 0.2])), NoiseFloorResult(0.5, 0.1, 2))
+    loud = ExactRatios("a", "b", (np.array([0.1, 1.0]), np.array([-1.0, 0.2])), NoiseFloor(0.5, 0.1, 2))
     assert [w.code for w in loud.warnings()] == ["noise_floor"]
-    assert not dataclasses.replace(loud, floor=NoiseFloorResult(0.01, 0.01, 2)).warnings()
+    assert not dataclasses.replace(loud, floor=NoiseFloor(0.01, 0.01, 2)).warnings()
 
 
 def test_reports_without_them_say_nothing_of_them(corpora: dict[str, Corpus]) -> None:

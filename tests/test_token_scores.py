@@ -468,11 +468,11 @@ def test_the_noise_floor_is_the_largest_difference_between_batch_sizes(lm: Langu
     alone, together = (token_logprobs(lm, asked, said, batch_size=size) for size in (1, 50))
     rows = [abs(a.sum() - b.sum()) for a, b in zip(alone, together, strict=True)]
     tokens = np.concatenate([abs(a - b) for a, b in zip(alone, together, strict=True)])
-    assert (floor.row, floor.token) == (pytest.approx(max(rows)), pytest.approx(tokens.max()))
-    assert (floor.rows, floor.batch_sizes) == (50, (1, 50))
-    assert 0 < floor.token_quantile <= floor.token < 1e-4
-    assert 0 < floor.row_quantile <= floor.row < 1e-3
-    assert floor.hides(np.array([0.0, floor.row, -2 * floor.row, 1.0])).tolist() == [True, True, False, False]
+    assert (floor.row_nats, floor.token_nats) == (pytest.approx(max(rows)), pytest.approx(tokens.max()))
+    assert (floor.n_rows, floor.batch_sizes) == (50, (1, 50))
+    assert 0 < floor.token_quantile_nats <= floor.token_nats < 1e-4
+    assert 0 < floor.row_quantile_nats <= floor.row_nats < 1e-3
+    assert floor.hides(np.array([0.0, floor.row_nats, -2 * floor.row_nats, 1.0])).tolist() == [True, True, False, False]
 
 
 def test_the_noise_floor_of_bfloat16_is_far_above_that_of_float32(lm: LanguageModel) -> None:
@@ -480,7 +480,7 @@ def test_the_noise_floor_of_bfloat16_is_far_above_that_of_float32(lm: LanguageMo
     half.model.load_state_dict(lm.model.state_dict())
     asked, said = prompts("numbers", 30, rng=6), numbers(30)
     exact, rough = (noise_floor(model, asked, said, n=16, batch_sizes=(1, 16)) for model in (lm, half))
-    assert rough.row > 100 * exact.row
+    assert rough.row_nats > 100 * exact.row_nats
     again = noise_floor(lm, asked, said, n=16, batch_sizes=(1, 16))
     assert again == exact
     assert noise_floor(lm, asked, said, n=16, batch_sizes=(1, 16), seed=1) != exact

@@ -17,8 +17,9 @@ import numpy as np
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import RowError, rows_named
-from fingerprint.detection.model_families import LOUD, noise_floor_of, noise_warning
-from fingerprint.report.results import Efficiency, NoiseFloorResult, TeacherResult, Warning
+from fingerprint.detection.model_families import LOUD, noise_warning
+from fingerprint.lm.noise_floor import NoiseFloor, noise_floor
+from fingerprint.report.results import Efficiency, TeacherResult, Warning
 from fingerprint.statistics.auc import fold_auc
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
@@ -67,12 +68,12 @@ class ExactRatios:
     teacher: str
     reference: str
     rows: tuple[Floats, Floats]
-    floor: NoiseFloorResult | None
+    floor: NoiseFloor | None
 
     @property
     def limit(self) -> float:
         """Ratios up to this size have no sign that means anything."""
-        return 0.0 if self.floor is None else self.floor.row
+        return 0.0 if self.floor is None else self.floor.row_nats
 
     def warnings(self) -> tuple[Warning, ...]:
         spread = float(np.concatenate(self.rows).std())
@@ -108,7 +109,8 @@ def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactR
     one, other = (_row_logprobs(teacher, corpora[:2], distinct, places) for teacher in teachers)
     floors = [_floor(teacher, distinct) for teacher in teachers]
     known = [floor for floor in floors if floor is not None]
-    floor = NoiseFloorResult(sum(f.row for f in known), sum(f.token for f in known), known[0].rows) if known else None
+    moved = (sum(floor.row_nats for floor in known), sum(floor.token_nats for floor in known))
+    floor = NoiseFloor(*moved, known[0].n_rows) if known else None
     names = [str(getattr(teacher, "name", type(teacher).__name__)) for teacher in teachers]
     return ExactRatios(names[0], names[1], (one[0] - other[0], one[1] - other[1]), floor)
 
@@ -145,12 +147,12 @@ def _checked(found: Any, corpus: Corpus) -> Floats:
     return values
 
 
-def _floor(teacher: Any, distinct: Corpus) -> NoiseFloorResult | None:
+def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
     """The noise floor of a teacher that is a language model."""
     lm = getattr(teacher, "lm", None)
     if lm is None:
         return None
-    return noise_floor_of(lm, distinct.every_prompt("teacher"), distinct.texts, getattr(teacher, "system", None))
+    return noise_floor(lm, distinct.every_prompt("teacher"), distinct.texts, system=getattr(teacher, "system", None))
 
 
 def pooled_ratios(ratios: ExactRatios, comparison: Comparison) -> Floats:

@@ -16,7 +16,8 @@ from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
-from fingerprint.report.results import NoiseFloorResult, Warning
+from fingerprint.lm.noise_floor import NoiseFloor, noise_floor
+from fingerprint.report.results import Warning
 from fingerprint.statistics.comparison import Comparison
 
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
@@ -37,7 +38,7 @@ class ReadCorpora:
         The model, the hash of its weights, vocabulary and template, and the text before a user's words.
     candidates : tuple of str
         System prompts that were tried.
-    floor : NoiseFloorResult
+    floor : NoiseFloor
         In nats; ratios of a candidate carry up to twice as much.
     measures : tuple of RowMeasures
         One a corpus.
@@ -47,7 +48,7 @@ class ReadCorpora:
     digest: str
     preamble: str
     candidates: tuple[str, ...]
-    floor: NoiseFloorResult
+    floor: NoiseFloor
     measures: tuple[RowMeasures, ...]
 
     def families(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> dict[str, LogProbs | Gradients]:
@@ -62,8 +63,8 @@ class ReadCorpora:
         pooled = self.measures[0].then(self.measures[1]).table
         for name in ("surprisal", *(f"llr of {label}" for label in _labels(self.candidates))):
             spread = float(pooled[name].std())
-            if spread > 0 and self.floor.row > LOUD * spread:
-                yield noise_warning(self.floor.row / spread, f"the {name} of rows under {self.model}")
+            if spread > 0 and self.floor.row_nats > LOUD * spread:
+                yield noise_warning(self.floor.row_nats / spread, f"the {name} of rows under {self.model}")
 
 
 def noise_warning(share: float, what: str) -> Warning:
@@ -103,7 +104,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     distinct, rows = distinct_rows(corpora)
     prompts = distinct.every_prompt()
     with rows_named(corpora, rows):
-        floor = noise_floor_of(lm, prompts, distinct.texts)
+        floor = noise_floor(lm, prompts, distinct.texts)
     parts = []
     for first in range(0, len(distinct), READ_ROWS):
         at = slice(first, first + READ_ROWS)
@@ -116,7 +117,7 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
 
 
 def _measures(
-    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloorResult
+    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloor
 ) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint.lm import gradients as score_functions
@@ -128,18 +129,8 @@ def _measures(
     for label, system in zip(_labels(candidates), candidates, strict=True):
         scored = token_scores(lm, prompts, texts, system=system)
         theirs = score_functions.likeliest(lm, prompts, texts, system=system)
-        table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.token)
+        table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.token_nats)
     return RowMeasures(table, score_functions.row_gradients(lm, prompts, texts))
-
-
-def noise_floor_of(
-    lm: Any, prompts: Sequence[str], texts: Sequence[str], system: str | None = None
-) -> NoiseFloorResult:
-    """The noise floor of a model on a subsample of rows."""
-    from fingerprint.lm.noise_floor import noise_floor
-
-    found = noise_floor(lm, prompts, texts, system=system)
-    return NoiseFloorResult(found.row, found.token, found.rows)
 
 
 def checked_candidates(candidates: Sequence[str], model: Any) -> tuple[str, ...]:

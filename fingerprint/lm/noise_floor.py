@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,31 +21,31 @@ class NoiseFloor:
 
     Attributes
     ----------
-    row, token : float
+    row_nats, token_nats : float
         Largest difference between two batch sizes of the log-probability of a row, and of a token, in nats.
-    row_quantile, token_quantile : float
-        Their quantiles at .99.
-    rows : int
+    n_rows : int
         Rows that were scored again.
+    row_quantile_nats, token_quantile_nats : float
+        Quantiles at .99 of the differences, in nats; not in reports.
     batch_sizes : tuple of int
-        In which batches.
+        In which batches; not in reports.
 
     Notes
     -----
-    `row` is what to hold a margin between two scores of a row against: a smaller one may be rounding. It is the largest
-    difference of a sample, so rows that were not in it may differ by more.
+    `row_nats` is what to hold a margin between two scores of a row against: a smaller one may be rounding. It is the
+    largest difference of a sample, so rows that were not in it may differ by more.
     """
 
-    row: float
-    token: float
-    row_quantile: float
-    token_quantile: float
-    rows: int
-    batch_sizes: tuple[int, ...]
+    row_nats: float = field(metadata={"json": "rows"})
+    token_nats: float = field(metadata={"json": "tokens"})
+    n_rows: int
+    row_quantile_nats: float = field(default=math.nan, metadata={"json": None})
+    token_quantile_nats: float = field(default=math.nan, metadata={"json": None})
+    batch_sizes: tuple[int, ...] = field(default=(), metadata={"json": None})
 
     def hides(self, margins: Floats) -> Bools:
         """Whether each margin between log-probabilities of rows, in nats, is no larger than the floor."""
-        return np.asarray(np.abs(margins) <= self.row)
+        return np.asarray(np.abs(margins) <= self.row_nats)
 
 
 def noise_floor(
@@ -96,4 +97,4 @@ def noise_floor(
     moved = [np.ptp(values, axis=0) for values in (totals, tokens)]
     row, token = (float(values.max()) for values in moved)
     row_quantile, token_quantile = (float(np.quantile(values, 0.99)) for values in moved)
-    return NoiseFloor(row, token, row_quantile, token_quantile, len(chosen), sizes)
+    return NoiseFloor(row, token, len(chosen), row_quantile, token_quantile, sizes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fingerprint.lm.noise_floor import NoiseFloor
 from fingerprint.statistics.intervals import Estimate
 
 
@@ -205,18 +206,6 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
-class NoiseFloorResult:
-    """How far scores move when nothing but the batch changes: what is left of `fingerprint.lm.noise_floor.NoiseFloor`.
-
-    `row` and `token` are greatest differences in nats, over the `rows` that were scored twice.
-    """
-
-    row: float = field(metadata={"json": "rows"})
-    token: float = field(metadata={"json": "tokens"})
-    rows: int = field(metadata={"json": "n_rows"})
-
-
-@dataclass(frozen=True)
 class ModelResult:
     """What a language model's families `logprobs` and `gradients` add to the others, on the same rows and folds.
 
@@ -229,7 +218,7 @@ class ModelResult:
     digest: str
     preamble: str
     candidates: tuple[str, ...]
-    floor: NoiseFloorResult
+    floor: NoiseFloor
     auc: Estimate
     auc_without: Estimate
     difference: Estimate
@@ -256,7 +245,7 @@ class TeacherResult:
     reference: str
     auc: Estimate
     d_prime: Estimate
-    floor: NoiseFloorResult | None
+    floor: NoiseFloor | None
     within_floor_suspect: int
     within_floor_reference: int
     efficiencies: tuple[Efficiency, ...]

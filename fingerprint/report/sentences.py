@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fingerprint.lm.noise_floor import NoiseFloor
 from fingerprint.report.detection_result import DetectionResult
 from fingerprint.report.formatting import (
     UNKNOWN,
@@ -14,7 +15,7 @@ from fingerprint.report.formatting import (
     visible,
     with_interval,
 )
-from fingerprint.report.results import Design, FeatureDifference, FilterResult, NoiseFloorResult, RowsNeeded, Rung
+from fingerprint.report.results import Design, FeatureDifference, FilterResult, RowsNeeded, Rung
 from fingerprint.statistics.intervals import Estimate
 
 LIMITS = (
@@ -196,10 +197,10 @@ def attribution(report: DetectionResult) -> list[str]:
     ]
 
 
-def _floor(floor: NoiseFloorResult) -> str:
+def _floor(floor: NoiseFloor) -> str:
     return (
-        f"Noise floor, from {count(floor.rows)} rows scored twice: {rate(floor.row)} nats a row, "
-        f"{rate(floor.token)} a token"
+        f"Noise floor, from {count(floor.n_rows)} rows scored twice: {rate(floor.row_nats)} nats a row, "
+        f"{rate(floor.token_nats)} a token"
     )
 
 
