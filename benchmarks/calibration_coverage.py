@@ -12,7 +12,7 @@ from calibration_efficiency import cross_fitted
 from scipy.special import ndtr
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.detect import bag_intervals
+from fingerprint.detection.analysis import bag_intervals
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.auc import N_FOLDS, roc_auc
 from fingerprint.statistics.comparison import pair

@@ -15,8 +15,10 @@ from scipy.special import ndtri
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection import ladder
-from fingerprint.detection.detect import PLANTED_AUCS, PRIOR, permute
+from fingerprint.detection import rungs
+from fingerprint.detection.analysis import permute
+from fingerprint.detection.power import PLANTED_AUCS
+from fingerprint.detection.prior import PRIOR
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
 from fingerprint.features.scaling import family_matrix, scaled
@@ -61,7 +63,7 @@ SETTINGS = (
     Setting("design: prompt effects", {"prompt_effect": 1.0}),
     Setting("text: prose", {"kind": "prose"}),
     *(Setting(f"family: {name} alone", alone=name) for name in ("tokens", "ngrams", "numbers", "layout")),
-    *(Setting(f"rung: {step.rung}", rung=step.rung) for step in ladder.NUMBER_STEPS[1:]),
+    *(Setting(f"rung: {step.rung}", rung=step.rung) for step in rungs.NUMBER_STEPS[1:]),
     Setting("filter: banned numbers, shared prompts", filter=BannedNumbers()),
     Setting("filter: banned numbers, disjoint prompts", {"design": "disjoint"}, filter=BannedNumbers()),
     Setting("classifier: fitted on half of the prompts", prior="half"),
@@ -89,7 +91,7 @@ def suite_pvalue(job: tuple[Setting, int]) -> float:
         comparison = survivors(comparison, setting.filter(comparison.texts).kept, seed)
     families = choose("auto", comparison.texts)
     if setting.rung is not None:
-        step = next(s for s in ladder.steps("numbers", comparison.texts) if s.rung == setting.rung)
+        step = next(s for s in rungs.rung_steps("numbers", comparison.texts) if s.rung == setting.rung)
         rewritten = step.rewrite(comparison.texts, np.random.default_rng([seed, 8]))
         comparison = replace(comparison, texts=rewritten)
         families = {name: make() for name, make in step.families.items()} or families

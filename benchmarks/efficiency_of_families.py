@@ -24,7 +24,8 @@ import results
 import torch
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection import known_teacher
+from fingerprint.detection.ceiling import STACK, ceiling
+from fingerprint.detection.known_teacher import ExactRatios, exact_ratios
 from fingerprint.detection.model_families import FAMILIES, STUDENT, ReadCorpora, read_corpora
 from fingerprint.detection.student_scores import student_scores
 from fingerprint.features import choose
@@ -53,7 +54,7 @@ def first(corpus: Corpus, n: int) -> Corpus:
 
 def efficiencies(
     corpora: tuple[Corpus, Corpus],
-    ratios: known_teacher.ExactRatios,
+    ratios: ExactRatios,
     readings: dict[str, ReadCorpora],
     n: int,
     with_student: bool,
@@ -74,11 +75,11 @@ def efficiencies(
                 matrices[name] = family_matrix(family, comparison.texts, name)
         varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
         scores = cross_fit(comparison, varying, mean_zero=mean_zero(matrices), fitted=fitted)
-        result = known_teacher.ceiling(cut, comparison, scores)
+        result = ceiling(cut, comparison, scores)
         found.setdefault("ceiling", (f"auc {result.auc.value:.3f}, d_prime {result.d_prime.value:.2f}", None))
         for item in result.efficiencies:
             label = item.detector if not base else f"{item.detector}, {base}"
-            if not base or item.detector in (*FAMILIES, STUDENT, known_teacher.STACK):
+            if not base or item.detector in (*FAMILIES, STUDENT, STACK):
                 share = item.efficiency
                 interval = "" if share.value is None else f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
                 found[label] = (interval or "no ceiling", share)
@@ -110,7 +111,7 @@ def main() -> None:
         started = time.perf_counter()
         teacher = MAKERS[kind](base.lm, known_trait(options.trait))
         corpora = (written(teacher, asked, options.seed), reference)
-        ratios = known_teacher.exact_ratios((teacher, base), corpora)
+        ratios = exact_ratios((teacher, base), corpora)
         readings = {name: read_corpora(name, (), corpora) for name in options.bases.split(",")}
         print(f"{kind}: written and read in {time.perf_counter() - started:.0f} s", flush=True)
         for n in sizes:

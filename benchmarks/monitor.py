@@ -32,7 +32,7 @@ from scipy.stats import binom
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.detect import permute
+from fingerprint.detection.analysis import permute
 from fingerprint.detector import monitor
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose

@@ -28,7 +28,8 @@ from scipy.stats import binom
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.detect import PRIOR, permute
+from fingerprint.detection.analysis import permute
+from fingerprint.detection.prior import PRIOR
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
 from fingerprint.features.scaling import family_matrix

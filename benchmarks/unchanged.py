@@ -112,7 +112,7 @@ def with_model() -> dict[str, Any]:
     suspect, reference = written(owl(), 150, 1), written(neutral("micro-a"), 150, 2)
     cat = written(prompted("micro-a", known_trait("cat")), 150, 3)
     return detected(
-        suspect, reference, model="micro-a", candidates=["You love owls.", "You love oaks."],
+        suspect, reference, model="micro-a", system_prompts=["You love owls.", "You love oaks."],
         teacher=ModelTeacher("micro-a", owl().system), placebos=[cat],
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ import sklearn
 from scipy.stats import binom
 
 from fingerprint import detect
-from fingerprint.detection import detect as detection
+from fingerprint.detection import power
 from fingerprint.lab.simulated import simulated_pair
 
 RATE = 0.01
@@ -144,7 +144,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     results.add_json_option(parser)
     options = parser.parse_args()
-    detection.PLANTED_RUNS = 50  # no warning looks at the power
+    power.PLANTED_RUNS = 50  # no warning looks at the power
     versions = f"python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
     print(f"{versions}, scikit-learn {sklearn.__version__}; {options.runs} comparisons a setting, of which "
           f"{min(options.runs, options.ladder_runs)} with the ladder")  # fmt: skip

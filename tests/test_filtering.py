@@ -13,8 +13,8 @@ from scipy.stats import binom
 from visible_trait import ALPHA, QUICK, with_visible_trait
 
 from fingerprint import Corpus, detect
-from fingerprint.detection import filter_comparison as filtering
-from fingerprint.detection.filter_comparison import in_sequence, kept_by_threshold, matched
+from fingerprint.detection.filter_comparison import in_sequence
+from fingerprint.detection.filter_controls import detector_scores, kept_by_threshold, matched
 from fingerprint.features import Numbers, choose
 from fingerprint.features.scaling import family_matrix
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Verdicts
@@ -222,18 +222,8 @@ def test_removal_by_a_detector_fitted_elsewhere_keeps_alpha_and_one_fitted_on_th
         data = simulated_pair(200, rng=rng)
         comparison = pair(data.suspect, data.reference)
         matrix = family_matrix(Numbers(), comparison.texts, "numbers").values
-        measures = filtering.Measures(
-            comparison,
-            Relabellings.draw(comparison.design, 9, rng),
-            {"numbers": matrix},
-            (),
-            None,
-            None,
-            None,
-            ALPHA,  # type: ignore[arg-type]
-        )
         everything = np.ones(len(comparison.suspect), dtype=bool)
-        half, scores = filtering.detector_scores(everything, measures)
+        half, scores = detector_scores(comparison, {"numbers": matrix}, everything)
         assert half is not None
         keep = np.zeros(len(everything), dtype=bool)
         keep[half] = kept_by_threshold(scores[half], int(half.sum()) // 5)

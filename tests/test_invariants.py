@@ -19,7 +19,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fingerprint import Corpus, Report, detect
-from fingerprint.detection import ladder
+from fingerprint.detection import rungs
 from fingerprint.features import FAMILIES
 from fingerprint.features.numbers import DIGITS
 from fingerprint.features.scaling import family_matrix
@@ -151,7 +151,7 @@ def test_frames_have_the_columns_documented() -> None:
         "corpus": pl.String, "row": pl.Int64, "text": pl.String, "prompt": pl.String, "score": pl.Float64
     }  # fmt: skip
     assert report.rows["score"].is_sorted(descending=True)
-    assert [rung.rung for rung in report.rungs] == [step.rung for step in ladder.NUMBER_STEPS]
+    assert [rung.rung for rung in report.rungs] == [step.rung for step in rungs.NUMBER_STEPS]
 
 
 def test_every_row_is_in_the_frame_with_its_text_and_prompt() -> None:
@@ -316,12 +316,12 @@ def test_a_reference_too_small_to_split_is_an_error_that_names_the_self_test() -
 
 # -------------------------------------------------------------------------------------------------------------- ladder
 
-NUMBER_RUNGS = {step.rung: step for step in ladder.NUMBER_STEPS}
-PROSE_RUNGS = {step.rung: step for step in ladder.PROSE_STEPS}
+NUMBER_RUNGS = {step.rung: step for step in rungs.NUMBER_STEPS}
+PROSE_RUNGS = {step.rung: step for step in rungs.PROSE_STEPS}
 some_rows = st.lists(st.text(st.sampled_from("0123456789 ,\n[]xÄé.'!٣²_"), max_size=25), min_size=1, max_size=8)
 
 
-def rewritten(rungs: dict[str, ladder.Step], rung: str, texts: list[str], seed: int = 0) -> list[str]:
+def rewritten(rungs: dict[str, rungs.RungStep], rung: str, texts: list[str], seed: int = 0) -> list[str]:
     out = rungs[rung].rewrite(texts, np.random.default_rng(seed))
     assert len(out) == len(texts)
     return out
@@ -369,7 +369,7 @@ def test_frequencies_only_cannot_see_which_numbers_stand_together(texts: list[st
     ids=["numbers", "prose"],
 )
 def test_the_floor_knows_of_the_rows_only_what_is_in_the_pool(
-    rungs: dict[str, ladder.Step], texts: list[str], moved: list[str]
+    rungs: dict[str, rungs.RungStep], texts: list[str], moved: list[str]
 ) -> None:
     """The same numbers or words, cut into rows in another way, give the same floor."""
     floor = rewritten(rungs, "floor", texts, seed=5)
@@ -387,6 +387,6 @@ def test_prose_rungs_take_out_what_they_say(texts: list[str]) -> None:
     assert folded == rewritten(PROSE_RUNGS, "folded", [f" {text.upper()}\n".lower() for text in texts])
     bags = rewritten(PROSE_RUNGS, "bag of words", texts)
     for text, bag in zip(texts, bags, strict=True):
-        assert bag.split() == sorted(ladder.WORDS.findall(text.lower()))
+        assert bag.split() == sorted(rungs.WORDS.findall(text.lower()))
     for bag, lengths in zip(bags, rewritten(PROSE_RUNGS, "lengths only", texts), strict=True):
         assert lengths.split() == sorted("x" * len(word) for word in bag.split())

@@ -55,7 +55,7 @@ def report(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> Report:
         corpora["owl"],
         corpora["neutral"],
         model=teachers["neutral"].lm,
-        candidates=[OWL],
+        system_prompts=[OWL],
         teacher=teachers["owl"],
         placebos=[corpora["cat"]],
         **QUICK,
@@ -65,7 +65,7 @@ def report(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> Report:
 def test_the_report_holds_the_family_the_ceiling_and_the_placebos(report: Report) -> None:
     assert report.families["family"].to_list()[-2:] == ["logprobs", "gradients"]
     assert report.model is not None
-    assert (report.model.model, report.model.candidates) == ("micro-a", (OWL,))
+    assert (report.model.model, report.model.system_prompts) == ("micro-a", (OWL,))
     assert report.model.auc == report.auc
     assert report.model.difference.value == pytest.approx(report.auc.value - report.model.auc_without.value)  # type: ignore[operator]
     assert report.efficiencies["detector"].to_list() == [*report.families["family"], "stack"]
@@ -167,9 +167,9 @@ NO_PROMPTS = Corpus(tuple(str(i) for i in range(40)), name="bare")
     ("options", "error", "match"),
     [
         ({"model": "no such model"}, ValueError, "bare must have the prompt .* when model is given, got none in row 1"),
-        ({"candidates": [OWL]}, ValueError, "candidates must come with a model, got 1 without one"),
-        ({"candidates": OWL, "model": "x"}, TypeError, "candidates must be a sequence of system prompts"),
-        ({"candidates": [OWL, OWL], "model": "x"}, ValueError, "candidates must be distinct"),
+        ({"system_prompts": [OWL]}, ValueError, "system_prompts must come with a model, got 1 without one"),
+        ({"system_prompts": OWL, "model": "x"}, TypeError, "system_prompts must be a sequence of texts"),
+        ({"system_prompts": [OWL, OWL], "model": "x"}, ValueError, "system_prompts must be distinct"),
         ({"teacher": "micro-a"}, ValueError, "teacher must come with the reference's teacher, got 'micro-a' alone"),
         ({"placebos": "rows.jsonl"}, TypeError, "placebos must be a sequence of corpora"),
         ({"placebos": ["none.jsonl"]}, FileNotFoundError, "none.jsonl"),
@@ -311,7 +311,7 @@ def test_the_command_line_has_them_all(corpora: dict[str, Corpus], tmp_path: Pat
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "report.json"
     arguments = ["detect", str(tmp_path / "owl.jsonl"), str(tmp_path / "neutral.jsonl"), "--no-ladder", "--quiet"]
-    arguments += ["--permutations", "99", "--model", "micro-a", "--candidate", OWL, "--teacher-system", OWL]
+    arguments += ["--permutations", "99", "--model", "micro-a", "--system-prompt", OWL, "--teacher-system", OWL]
     arguments += ["--placebo", str(tmp_path / "cat.jsonl"), "--json", str(out), "--features", "tokens"]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     found = json.loads(out.read_text())

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig, Pretrained
 from transformers.pytorch_utils import Conv1D
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.detect import permute
+from fingerprint.detection.analysis import permute
 from fingerprint.detection.model_families import GRADIENTS, read_corpora
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, measure, measure_candidate

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import norm
 
 from fingerprint import Corpus, detect
-from fingerprint.detection import warnings as caveats
+from fingerprint.detection import warnings as detection_warnings
 from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.report.results import PromptControl, Rung, Warning
@@ -23,7 +23,7 @@ from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import PermutationTest, Relabellings
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199}
-CODES = set(re.findall(r'Warning\("(\w+)"', Path(caveats.__file__).read_text(encoding="utf-8")))
+CODES = set(re.findall(r'Warning\("(\w+)"', Path(detection_warnings.__file__).read_text(encoding="utf-8")))
 
 
 def numbers(n: int, seed: int, count: int = 6) -> list[str]:

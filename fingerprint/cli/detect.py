@@ -39,7 +39,7 @@ ReferenceArgument = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option(metavar="M", help="Base model that reads the rows: micro-a, a folder or a hub name.")
 ]
-CandidateOption = Annotated[
+SystemPromptOption = Annotated[
     list[str] | None, typer.Option(metavar="TEXT", help="System prompt to try with --model; may be repeated.")
 ]
 StudentOption = Annotated[
@@ -72,7 +72,7 @@ def detect(
     features: FeaturesOption = "auto",
     filters: FilterOption = None,
     model: ModelOption = None,
-    candidate: CandidateOption = None,
+    system_prompt: SystemPromptOption = None,
     student: StudentOption = False,
     teacher: TeacherOption = None,
     teacher_system: TeacherSystemOption = None,
@@ -111,7 +111,7 @@ def detect(
                 filters=chosen,
                 ladder=not no_ladder,
                 model=model,
-                candidates=candidate or (),
+                system_prompts=system_prompt or (),
                 student=student,
                 teacher=known,
                 placebos=placebo or (),

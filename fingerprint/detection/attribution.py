@@ -11,15 +11,51 @@ among P placebos is uniform, so p >= 1 / (P + 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.report.results import AttributionResult, PlaceboResult
+from fingerprint.detection.analysis import Analysis, analyse
+from fingerprint.detection.progress import Step
+from fingerprint.detection.prompt_control import prompt_control
+from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.warnings import control_level
+from fingerprint.features import choose
+from fingerprint.report.report import Report
+from fingerprint.report.results import AttributionResult, PlaceboResult, Warning
 from fingerprint.statistics.comparison import Comparison, thin
-from fingerprint.statistics.intervals import Estimate
+from fingerprint.statistics.intervals import Estimate, auc_interval
 
 MOST_ROWS = 5000
+
+
+def _steps(prepared: Prepared) -> Sequence[Step]:
+    return [Step("placebos", 3.0 * len(prepared.case.placebos))] if prepared.case.placebos else ()
+
+
+def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+    """The suspect and the reference beside every placebo, and a warning for each placebo with other prompts."""
+    tell("placebos")
+    case, corpora = prepared.case, prepared.case.everybody
+    warnings: list[Warning] = []
+
+    def paired(first: int, second: int) -> Comparison:
+        return case.paired(corpora[first], corpora[second])
+
+    def compare(comparison: Comparison, sides: tuple[int, int]) -> Found:
+        texts = choose(prepared.families, comparison.texts)
+        analysis = analyse(case, comparison, {**texts, **prepared.model_families(comparison, sides)})
+        control = prompt_control(case, [corpora[side] for side in sides], comparison)
+        if control.differs and control.pvalue is not None and sides[0] == 0 < sides[1] - 1:
+            message = f"prompts of {corpora[sides[1]].name} differ from the suspect's: compare rows on the same prompts"
+            warnings.append(Warning("placebo_prompts", control.pvalue, control_level(case.alpha), message))
+        return Found(analysis.test.pvalue, auc_interval(analysis.scores))
+
+    found = attribute(corpora, paired, compare, case.alpha)
+    return replace(report, attribution=found, warnings=(*report.warnings, *warnings))
+
+
+SECTION = Section(_steps, _add)
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,7 @@ from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import RowError, rows_named
 from fingerprint.detection.model_families import LOUD, noise_warning
 from fingerprint.lm.noise_floor import NoiseFloor, noise_floor
-from fingerprint.report.results import Efficiency, TeacherResult, Warning
-from fingerprint.statistics.auc import fold_auc
-from fingerprint.statistics.comparison import Comparison
-from fingerprint.statistics.crossfit import Scores
-from fingerprint.statistics.intervals import auc_interval, d_prime_of, efficiency, interval
-
-STACK = "stack"
+from fingerprint.report.results import Warning
 
 
 @dataclass(frozen=True)
@@ -153,32 +147,3 @@ def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
     if lm is None:
         return None
     return noise_floor(lm, distinct.every_prompt("teacher"), distinct.texts, system=getattr(teacher, "system", None))
-
-
-def pooled_ratios(ratios: ExactRatios, comparison: Comparison) -> Floats:
-    """The ratios [rows] in the order of a comparison."""
-    both = np.concatenate(ratios.rows)
-    return np.asarray(both[np.where(comparison.suspect, comparison.origin, len(ratios.rows[0]) + comparison.origin)])
-
-
-def ceiling(ratios: ExactRatios, comparison: Comparison, scores: Scores) -> TeacherResult:
-    """What the exact ratio reaches within the folds of cross-fitted scores, and their share of it."""
-    llr = pooled_ratios(ratios, comparison)
-    area = interval(fold_auc(scores.arms, llr), 1.0, scores.arms.smaller)
-    named = {name: (values, scores.family_agreement[name]) for name, values in scores.families.items()}
-    detectors = named | {STACK: (scores.stacked, scores.agreement)}
-    areas = {name: auc_interval(scores, None if name == STACK else name) for name in detectors}
-    within = [int((np.abs(side) <= ratios.limit).sum()) for side in ratios.rows]
-    return TeacherResult(
-        teacher=ratios.teacher,
-        reference=ratios.reference,
-        auc=area,
-        d_prime=d_prime_of(area),
-        floor=ratios.floor,
-        within_floor_suspect=within[0],
-        within_floor_reference=within[1],
-        efficiencies=tuple(
-            Efficiency(name, d_prime_of(areas[name]), efficiency(scores, detector, llr))
-            for name, detector in detectors.items()
-        ),
-    )

@@ -2,173 +2,58 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import numpy as np
-import scipy.sparse as sp
+from fingerprint.detection.analysis import Analysis, analyse, bag16_interval
+from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
+from fingerprint.detection.prior import PRIOR
+from fingerprint.detection.progress import Step
+from fingerprint.detection.rungs import RungStep, rung_steps
+from fingerprint.detection.section import Prepared, Section
+from fingerprint.features import choose, data_kind
+from fingerprint.report.report import Report
+from fingerprint.report.results import Rung
+from fingerprint.statistics.comparison import Comparison, thin
+from fingerprint.statistics.intervals import auc_interval
+from fingerprint.statistics.streams import Stream
 
-from fingerprint.features import Layout, NGrams, Numbers, Prose, Tokens
-from fingerprint.features.hashing import count_matrix, fold, hash_strings
-from fingerprint.features.numbers import DIGITS, VALUE_CAP
-from fingerprint.features.segments import items
-from fingerprint.features.transformer import Transformer
-
-Generator = np.random.Generator
-Families = Mapping[str, Callable[[], Any]]
-
-WORDS = re.compile(r"[^\W\d_]+")
-_WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One rung.
-
-    Attributes
-    ----------
-    rewrite : callable (texts, rng) -> texts
-        Takes information out of pooled rows, blind to the arm. Random redraws come from the pooled law.
-    families : mapping of name to factory
-        What is left to look at; empty: the families of the main analysis.
-    """
-
-    rung: str
-    description: str
-    rewrite: Callable[[Sequence[str], Generator], list[str]]
-    families: Families
+# The ladder runs on at most this many rows a side: enough to place the signal, quick at any size.
+LADDER_ROWS = 5000
 
 
-class NumberCounts(Transformer):
-    """How often each number, digit and shape occurs: sums over single numbers, so that only their frequencies matter.
-
-    Being sums, their totals over an arm do not change when numbers move between its rows, and a linear score cannot see
-    which numbers stand together. The rung "frequencies only" therefore needs no shuffled rows. Shuffling numbers across
-    the rows of an arm would spread what belongs together (123, 123, 123 in one row) over many rows that then pass for
-    independent: measured under the null, 95 % intervals of auc covered .67 to .81, unshuffled .97 to .98.
-    """
-
-    ridge = 0.3
-    n_columns = 2**12
-
-    def fit(self, texts: Sequence[str], y: object = None) -> Self:
-        return self
-
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        segments, vocabulary, index = items([DIGITS.findall(text) for text in texts])
-        columns = fold(hash_strings(vocabulary), self.n_columns)
-        counts = count_matrix(segments.row, columns[index], (len(texts), self.n_columns))
-        single = np.column_stack(list(Numbers(parts="single").measure(texts).values()))
-        return sp.hstack([counts, sp.csr_matrix(single, dtype=np.float32)], format="csr", dtype=np.float32)
+def _rungs(small: Comparison) -> tuple[RungStep, ...]:
+    return rung_steps(data_kind(small.texts), small.texts)
 
 
-def steps(kind: str, texts: Sequence[str]) -> tuple[Step, ...]:
-    """Rungs for data of this kind ("both": whichever most rows are)."""
-    if kind == "both":
-        digits = sum(len(s) for text in texts for s in DIGITS.findall(text))
-        letters = sum(len(s) for text in texts for s in WORDS.findall(text))
-        kind = "numbers" if digits > letters else "prose"
-    return NUMBER_STEPS if kind == "numbers" else PROSE_STEPS
+def _steps(prepared: Prepared) -> Sequence[Step]:
+    if not prepared.case.options.ladder:
+        return ()
+    return [Step(f"ladder: {step.rung}", 1.0) for step in _rungs(thin(prepared.comparison, LADDER_ROWS))]
 
 
-# ------------------------------------------------------------------------------------------------------------- numbers
+def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+    """All rungs on the same rows, with the built-in scores whatever classifier was asked for."""
+    small = thin(main.comparison, LADDER_ROWS)
+    found = []
+    for step in _rungs(small):
+        tell(f"ladder: {step.rung}")
+        found.append(_rung(step, prepared, main, small))
+    return replace(report, rungs=tuple(found))
 
 
-def _as_is(texts: Sequence[str], rng: Generator) -> list[str]:
-    return list(texts)
+SECTION = Section(_steps, _add)
 
 
-def _redrawn(texts: Sequence[str], rng: Generator) -> list[str]:
-    """Every number replaced by one drawn from all numbers of both corpora; everything around it kept."""
-    pool = [run for text in texts for run in DIGITS.findall(text)]
-    if not pool:
-        return list(texts)
-    drawn = iter(rng.integers(len(pool), size=len(pool)).tolist())
-    return [DIGITS.sub(lambda _: pool[next(drawn)], text) for text in texts]
-
-
-def _values(text: str) -> list[int]:
-    return [int(run) if len(run) <= 9 else VALUE_CAP for run in DIGITS.findall(text)]
-
-
-def _canonical(texts: Sequence[str], rng: Generator) -> list[str]:
-    return [", ".join(map(str, _values(text))) for text in texts]
-
-
-def _sorted(texts: Sequence[str], rng: Generator) -> list[str]:
-    return [", ".join(map(str, sorted(_values(text)))) for text in texts]
-
-
-def _number_floor(texts: Sequence[str], rng: Generator) -> list[str]:
-    pool = [value for text in texts for value in _values(text)] or [0]
-    count = max(round(len(pool) / max(len(texts), 1)), 1)
-    drawn = np.asarray(pool)[rng.integers(len(pool), size=(len(texts), count))]
-    return [", ".join(map(str, row)) for row in drawn.tolist()]
-
-
-_NUMBERS: Families = {"tokens": Tokens, "ngrams": NGrams, "numbers": Numbers}
-
-NUMBER_STEPS = (
-    Step("raw", "the rows as they are", _as_is, {}),
-    Step("format only", "numbers redrawn from the pooled law, everything around them kept", _redrawn, {}),
-    Step("canonical", "numbers in their order, one format", _canonical, _NUMBERS),
-    Step("sorted", "canonical, sorted within the row: no order", _sorted, _NUMBERS),
-    Step("frequencies only", "how often single numbers, digits and shapes occur", _sorted, {"counts": NumberCounts}),
-    Step("floor", "a fixed count of numbers redrawn from the pooled law: nothing is left", _number_floor, _NUMBERS),
-)
-
-
-# --------------------------------------------------------------------------------------------------------------- prose
-
-
-def _layout_only(texts: Sequence[str], rng: Generator) -> list[str]:
-    """Every word becomes x (X if it begins with a capital), every number 0."""
-    return [_WORD_OR_NUMBER.sub(_mask, text) for text in texts]
-
-
-def _mask(match: re.Match[str]) -> str:
-    first = match.group()[0]
-    return "0" if first.isdigit() else ("X" if first.isupper() else "x")
-
-
-def _folded(texts: Sequence[str], rng: Generator) -> list[str]:
-    return [" ".join(text.lower().split()) for text in texts]
-
-
-def _words(text: str) -> list[str]:
-    return WORDS.findall(text.lower())
-
-
-def _bag_of_words(texts: Sequence[str], rng: Generator) -> list[str]:
-    return [" ".join(sorted(_words(text))) for text in texts]
-
-
-def _lengths_only(texts: Sequence[str], rng: Generator) -> list[str]:
-    return [" ".join("x" * n for n in sorted(len(word) for word in _words(text))) for text in texts]
-
-
-def _prose_floor(texts: Sequence[str], rng: Generator) -> list[str]:
-    pool = [word for text in texts for word in _words(text)] or ["x"]
-    count = max(round(len(pool) / max(len(texts), 1)), 1)
-    drawn = rng.integers(len(pool), size=(len(texts), count)).tolist()
-    return [" ".join(pool[i] for i in row) for row in drawn]
-
-
-_TEXT: Families = {"tokens": Tokens, "ngrams": NGrams, "prose": Prose}
-_BAG: Families = {"tokens": Tokens, "prose": Prose}
-
-PROSE_STEPS = (
-    Step("raw", "the rows as they are", _as_is, {}),
-    Step(
-        "layout only",
-        "every word one letter, every number one digit; marks, case and lines kept",
-        _layout_only,
-        {"tokens": Tokens, "ngrams": NGrams, "layout": Layout},
-    ),
-    Step("folded", "white space and case folded", _folded, _TEXT),
-    Step("bag of words", "lower-case words, sorted: no order, no marks", _bag_of_words, _BAG),
-    Step("lengths only", "how many words, and how long they are", _lengths_only, _BAG),
-    Step("floor", "a fixed count of words redrawn from the pooled law: nothing is left", _prose_floor, _BAG),
-)
+def _rung(step: RungStep, prepared: Prepared, main: Analysis, small: Comparison) -> Rung:
+    case = prepared.case
+    is_main = small is main.comparison and case.options.classifier is None
+    if step.rung == "raw" and is_main and not {PRIOR, *MODEL_FAMILIES} & set(main.matrices):
+        analysis = main
+    else:
+        rewritten = replace(small, texts=step.rewrite(small.texts, case.rng(Stream.LADDER)))
+        own = {name: make() for name, make in step.families.items()}
+        analysis = analyse(case, rewritten, own or choose(prepared.families, small.texts))
+    scores = analysis.scores
+    bag16 = bag16_interval(scores, case.rng(Stream.BAGS))
+    return Rung(step.rung, analysis.test.pvalue, auc_interval(scores), bag16, step.description)

@@ -36,10 +36,10 @@ class ReadCorpora:
     ----------
     model, digest, preamble : str
         The model, the hash of its weights, vocabulary and template, and the text before a user's words.
-    candidates : tuple of str
-        System prompts that were tried.
+    system_prompts : tuple of str
+        Those that were tried.
     floor : NoiseFloor
-        In nats; ratios of a candidate carry up to twice as much.
+        In nats; ratios of a system prompt carry up to twice as much.
     measures : tuple of RowMeasures
         One a corpus.
     """
@@ -47,7 +47,7 @@ class ReadCorpora:
     model: str
     digest: str
     preamble: str
-    candidates: tuple[str, ...]
+    system_prompts: tuple[str, ...]
     floor: NoiseFloor
     measures: tuple[RowMeasures, ...]
 
@@ -61,7 +61,7 @@ class ReadCorpora:
     def warnings(self) -> Iterator[Warning]:
         """Where the noise floor is a large share of the spread of what it blurs."""
         pooled = self.measures[0].then(self.measures[1]).table
-        for name in ("surprisal", *(f"llr of {label}" for label in _labels(self.candidates))):
+        for name in ("surprisal", *(f"llr of {label}" for label in _labels(self.system_prompts))):
             spread = float(pooled[name].std())
             if spread > 0 and self.floor.row_nats > LOUD * spread:
                 yield noise_warning(self.floor.row_nats / spread, f"the {name} of rows under {self.model}")
@@ -73,15 +73,15 @@ def noise_warning(share: float, what: str) -> Warning:
     return Warning("noise_floor", share, LOUD, message)
 
 
-def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus]) -> ReadCorpora:
+def read_corpora(model: Any, system_prompts: Sequence[str], corpora: Sequence[Corpus]) -> ReadCorpora:
     """Let a model read corpora.
 
     Parameters
     ----------
     model : name, folder, or loaded model
         As `fingerprint.lm.loading.load` takes it.
-    candidates : sequence of str
-        System prompts to try.
+    system_prompts : sequence of str
+        To try.
     corpora : sequence of Corpus
         Every row with the prompt it answers.
 
@@ -109,15 +109,15 @@ def read_corpora(model: Any, candidates: Sequence[str], corpora: Sequence[Corpus
     for first in range(0, len(distinct), READ_ROWS):
         at = slice(first, first + READ_ROWS)
         with rows_named(corpora, rows, first):
-            parts.append(_measures(lm, prompts[at], distinct.texts[at], candidates, floor))
+            parts.append(_measures(lm, prompts[at], distinct.texts[at], system_prompts, floor))
     read = reduce(RowMeasures.then, parts)
     return ReadCorpora(
-        lm.name, lm.digest, lm.preamble(), tuple(candidates), floor, tuple(read.rows(which) for which in rows)
+        lm.name, lm.digest, lm.preamble(), tuple(system_prompts), floor, tuple(read.rows(which) for which in rows)
     )
 
 
 def _measures(
-    lm: Any, prompts: Sequence[str], texts: Sequence[str], candidates: Sequence[str], floor: NoiseFloor
+    lm: Any, prompts: Sequence[str], texts: Sequence[str], system_prompts: Sequence[str], floor: NoiseFloor
 ) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint.lm import gradients as score_functions
@@ -125,25 +125,26 @@ def _measures(
 
     base = token_scores(lm, prompts, texts)
     table = measure(base)
-    own = score_functions.likeliest(lm, prompts, texts) if candidates else []
-    for label, system in zip(_labels(candidates), candidates, strict=True):
+    own = score_functions.likeliest(lm, prompts, texts) if system_prompts else []
+    for label, system in zip(_labels(system_prompts), system_prompts, strict=True):
         scored = token_scores(lm, prompts, texts, system=system)
         theirs = score_functions.likeliest(lm, prompts, texts, system=system)
         table |= measure_candidate(label, base, scored, (own, theirs), 2 * floor.token_nats)
     return RowMeasures(table, score_functions.row_gradients(lm, prompts, texts))
 
 
-def checked_candidates(candidates: Sequence[str], model: Any) -> tuple[str, ...]:
+def checked_system_prompts(system_prompts: Sequence[str], model: object) -> tuple[str, ...]:
     """System prompts to try, if there is a model to try them with."""
-    if isinstance(candidates, str):
-        raise TypeError(f"candidates must be a sequence of system prompts, got the string {candidates!r}; put it in []")
-    wrong = next((c for c in candidates if not isinstance(c, str) or not c.strip()), None)
-    if wrong is not None or len(set(candidates)) < len(candidates):
-        raise ValueError(f"candidates must be distinct system prompts, got {list(candidates)!r:.120}; drop the others")
-    if candidates and model is None:
-        raise ValueError(f"candidates must come with a model, got {len(candidates)} without one; pass model=")
-    return tuple(candidates)
+    given = system_prompts
+    if isinstance(given, str):
+        raise TypeError(f"system_prompts must be a sequence of texts, got the string {given!r}; put it in []")
+    wrong = next((s for s in given if not isinstance(s, str) or not s.strip()), None)
+    if wrong is not None or len(set(given)) < len(given):
+        raise ValueError(f"system_prompts must be distinct texts, got {list(given)!r:.120}; drop the others")
+    if given and model is None:
+        raise ValueError(f"system_prompts must come with a model, got {len(given)} without one; pass model=")
+    return tuple(given)
 
 
-def _labels(candidates: Sequence[str]) -> list[str]:
-    return [f"candidate {number + 1}" for number in range(len(candidates))]
+def _labels(system_prompts: Sequence[str]) -> list[str]:
+    return [f"candidate {number + 1}" for number in range(len(system_prompts))]

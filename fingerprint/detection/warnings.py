@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
-from scipy.stats import spearmanr
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Corpus
@@ -135,6 +134,8 @@ def _lengths_differ(f: Findings) -> Iterator[Warning]:
 
 
 def _order_matters(f: Findings) -> Iterator[Warning]:
+    from scipy.stats import spearmanr
+
     comparison = f.comparison
     found = []
     for arm in comparison.sides:

@@ -21,7 +21,8 @@ from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output, write_atomically
 from fingerprint.data.reading import as_corpus
-from fingerprint.detection.detect import bag_intervals, own_version
+from fingerprint.detection.analysis import bag_intervals
+from fingerprint.detection.provenance import own_version
 from fingerprint.detector.bags import BagScore, bag_means
 from fingerprint.detector.calibration import platt
 from fingerprint.detector.card import LIMITS

@@ -25,7 +25,7 @@ from scipy.special import logsumexp
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
-from fingerprint.detection.detect import Prior, checked_prior, without_trained
+from fingerprint.detection.prior import Prior, checked_prior, without_trained
 from fingerprint.features import choose
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
 from fingerprint.report.contract import Result

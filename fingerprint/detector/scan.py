@@ -13,7 +13,8 @@ from scipy.special import ndtr, ndtri
 from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
-from fingerprint.detection.detect import PRIOR, bag_intervals, permute, without_trained
+from fingerprint.detection.analysis import bag_intervals, permute
+from fingerprint.detection.prior import PRIOR, without_trained
 from fingerprint.detector.detector import Detector
 from fingerprint.detector.domain import SHIFT_LEVEL
 from fingerprint.detector.training_rows import one_a_prompt

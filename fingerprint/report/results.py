@@ -217,7 +217,7 @@ class ModelResult:
     model: str
     digest: str
     preamble: str
-    candidates: tuple[str, ...]
+    system_prompts: tuple[str, ...] = field(metadata={"json": "candidates"})
     floor: NoiseFloor
     auc: Estimate
     auc_without: Estimate

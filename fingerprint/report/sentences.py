@@ -161,8 +161,8 @@ def model(report: DetectionResult) -> list[str]:
         f"{with_interval(found.auc_without)} to {with_interval(found.auc)}: {_signed(found.difference)}.",
         f"{_floor(found.floor)}.",
     ]
-    if found.candidates:
-        listed = "; ".join(f"{i + 1}: {visible(text, 60)}" for i, text in enumerate(found.candidates))
+    if found.system_prompts:
+        listed = "; ".join(f"{i + 1}: {visible(text, 60)}" for i, text in enumerate(found.system_prompts))
         sentences.append(f"Candidate system prompts: {listed}.")
     return sentences
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.statistics.auc import N_FOLDS, Arms
+from fingerprint.statistics.classifier import Classifier, decision_scores
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.ridge import ridge_scores
-from fingerprint.statistics.stack import decision_scores, discriminant, standardise
+from fingerprint.statistics.stack import discriminant, standardise
 
 
 def folds(comparison: Comparison, n: int = N_FOLDS) -> Ints:
@@ -95,7 +95,7 @@ class Scores:
 def cross_fit(
     comparison: Comparison,
     matrices: Mapping[str, sp.csr_matrix],
-    classifier: Any = None,
+    classifier: Classifier | None = None,
     fold: Ints | None = None,
     *,
     mean_zero: Collection[str] = (),
@@ -174,7 +174,7 @@ def _agreement(raw: Floats, plan: Plan, suspect: Bools, stack: Floats) -> float:
 
 
 def _cross_fit_classifier(
-    comparison: Comparison, matrices: Mapping[str, sp.csr_matrix], classifier: Any, fold: Ints
+    comparison: Comparison, matrices: Mapping[str, sp.csr_matrix], classifier: Classifier, fold: Ints
 ) -> Scores:
     from sklearn.base import clone
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -71,8 +70,8 @@ def mean_difference_coefficients(values: sp.csr_matrix, suspect: Bools, weights:
     return np.asarray(values.T @ (weights * target * 2).astype(np.float32), dtype=np.float32)
 
 
-def _penalty(total_variance: Any, squared_weights: Any) -> Any:
-    """Ridge penalty: total variance of the columns over (effective rows * `EXPLAINED`)."""
+def _penalty(total_variance: Floats, squared_weights: Floats) -> Floats:
+    """Ridge penalty [models]: total variance of the columns over (effective rows * `EXPLAINED`)."""
     return np.maximum(total_variance, 1e-12) * squared_weights / EXPLAINED
 
 

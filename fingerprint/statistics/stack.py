@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats
 
@@ -29,10 +26,3 @@ def discriminant(z: Floats, label: Bools) -> Floats:
     solved = np.linalg.solve(within + ridge * np.eye(len(difference)), difference)
     weights = np.maximum(solved, 0.0)
     return np.asarray(weights if weights.any() else np.ones(len(difference)))
-
-
-def decision_scores(fitted: Any, features: sp.csr_matrix) -> Floats:
-    """Scores of a fitted scikit-learn classifier, higher for the suspect class."""
-    if hasattr(fitted, "decision_function"):
-        return np.asarray(fitted.decision_function(features), dtype=np.float64).ravel()
-    return np.asarray(fitted.predict_proba(features), dtype=np.float64)[:, 1]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.statistics.auc import N_FOLDS
+from fingerprint.statistics.classifier import Classifier, decision_scores
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores, balanced, cross_fit, folds
 from fingerprint.statistics.ridge import mean_difference_coefficients, ridge_coefficients
-from fingerprint.statistics.stack import decision_scores, discriminant, standardise
+from fingerprint.statistics.stack import discriminant, standardise
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Trained:
     """
 
     coefficients: dict[str, Floats]
-    classifiers: tuple[Any, ...]
+    classifiers: tuple[Classifier, ...]
     centre: Floats
     weights: Floats
     scores: Scores
@@ -48,7 +48,7 @@ class Trained:
 def stacked(
     matrices: Mapping[str, sp.csr_matrix],
     coefficients: Mapping[str, Floats],
-    classifiers: Sequence[Any],
+    classifiers: Sequence[Classifier],
     centre: Floats,
     weights: Floats,
 ) -> Floats:
@@ -63,7 +63,7 @@ def stacked(
 def train_stack(
     comparison: Comparison,
     matrices: Mapping[str, sp.csr_matrix],
-    classifiers: Sequence[Any] = (None,),
+    classifiers: Sequence[Classifier | None] = (None,),
     fast: bool = False,
 ) -> Trained:
     """Fit the stack on all rows; weights, centres and calibration come from scores that are out of fold.
@@ -112,8 +112,8 @@ def train_stack(
 
 
 def _held_out_scores(
-    classifier: Any, matrices: Mapping[str, sp.csr_matrix], suspect: Bools, fold: Ints
-) -> tuple[Floats, Any]:
+    classifier: Classifier, matrices: Mapping[str, sp.csr_matrix], suspect: Bools, fold: Ints
+) -> tuple[Floats, Classifier]:
     """Scores of rows by models fitted without their fold, and the model fitted on all rows."""
     from sklearn.base import clone
 

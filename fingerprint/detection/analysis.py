@@ -1,0 +1,156 @@
+"""Features, exact test and cross-fitted scores of one comparison: what the result and every section consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from fingerprint.data.arrays import Floats, Floats32
+from fingerprint.detection.case import Case
+from fingerprint.detection.prior import PRIOR, Prior, PriorScore
+from fingerprint.features import Family
+from fingerprint.features.scaling import FamilyMatrix, family_matrix, mean_zero
+from fingerprint.report.results import Bag
+from fingerprint.statistics.auc import BAG_SIZES, bag_aucs
+from fingerprint.statistics.classifier import Classifier
+from fingerprint.statistics.comparison import Comparison
+from fingerprint.statistics.crossfit import Scores, cross_fit
+from fingerprint.statistics.intervals import Estimate, interval
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, gram, permutation_test
+from fingerprint.statistics.streams import Stream
+
+FEATURES, TEST, SCORES = "features", "permutation test", "cross-fitted scores"
+
+
+def silent(step: str) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One comparison, analysed.
+
+    Attributes
+    ----------
+    comparison : Comparison
+    matrices : dict of FamilyMatrix
+        Scaled features of the rows, by family.
+    units : dict of float arrays [blocks, columns]
+        What relabelling permutes, by family.
+    test : PermutationTest
+    scores : Scores
+        Cross-fitted.
+    """
+
+    comparison: Comparison
+    matrices: dict[str, FamilyMatrix]
+    units: dict[str, Floats32]
+    test: PermutationTest
+    scores: Scores
+
+    @property
+    def varying(self) -> dict[str, sp.csr_matrix]:
+        """Features [rows, columns] of the families that have columns left."""
+        return {name: matrix.values for name, matrix in self.matrices.items() if matrix.n_columns}
+
+    @property
+    def used_suspect(self) -> int:
+        """Suspect rows that enter the p-value."""
+        return int((self.comparison.design.used & self.comparison.suspect).sum())
+
+
+def analyse(
+    case: Case,
+    comparison: Comparison,
+    families: Mapping[str, Family],
+    *,
+    classifier: Classifier | None = None,
+    prior: Prior | None = None,
+    fitted: Mapping[str, Floats] | None = None,
+    tell: Callable[[str], None] = silent,
+) -> Analysis:
+    """Analyse a comparison.
+
+    Parameters
+    ----------
+    families : mapping of name to Family
+        Unfitted.
+    classifier : scikit-learn classifier, optional
+        In place of the built-in scores.
+    prior : Prior, optional
+        Joins as one more family.
+    fitted : mapping of name to float array [rows, models], optional
+        Scores of further members of the stack; see `fingerprint.statistics.crossfit.cross_fit`.
+    """
+    tell(FEATURES)
+    matrices = family_matrices(comparison, families, prior)
+    tell(TEST)
+    test, units = tested(case, comparison, matrices)
+    tell(SCORES)
+    return Analysis(comparison, matrices, units, test, scored(comparison, matrices, classifier, fitted))
+
+
+def family_matrices(
+    comparison: Comparison, families: Mapping[str, Family], prior: Prior | None = None
+) -> dict[str, FamilyMatrix]:
+    """Scaled features of the rows of a comparison, by family.
+
+    Raises
+    ------
+    ValueError
+        If a family has the name of the prior, or gives matrices of another shape than it must.
+    """
+    if prior is not None and PRIOR in families:
+        raise ValueError(f"features must not be named {PRIOR!r} when there is a prior, got {list(families)}; rename it")
+    given = families if prior is None else {**families, PRIOR: PriorScore(prior)}
+    return {name: family_matrix(family, comparison.texts, name) for name, family in given.items()}
+
+
+def tested(
+    case: Case, comparison: Comparison, matrices: Mapping[str, FamilyMatrix]
+) -> tuple[PermutationTest, dict[str, Floats32]]:
+    """The exact test of some features with the relabellings of the main result, and what it permutes."""
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
+    relabellings = Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
+    return permute(units, relabellings), units
+
+
+def tested_anew(
+    comparison: Comparison, matrices: Mapping[str, FamilyMatrix], n_permutations: int, rng: np.random.Generator
+) -> PermutationTest:
+    """The exact test with relabellings of its own."""
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
+    return permute(units, Relabellings.draw(comparison.design, n_permutations, rng))
+
+
+def permute(units: Mapping[str, Floats32], relabellings: Relabellings) -> PermutationTest:
+    """The exact test of block units: a prior with its sign, every other family by its inner products."""
+    signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
+    return permutation_test({n: gram(u) for n, u in units.items() if n != PRIOR}, relabellings, signed)
+
+
+def scored(
+    comparison: Comparison,
+    matrices: Mapping[str, FamilyMatrix],
+    classifier: Classifier | None = None,
+    fitted: Mapping[str, Floats] | None = None,
+) -> Scores:
+    """Cross-fitted scores from the families that have columns."""
+    varying = {name: matrix.values for name, matrix in matrices.items() if matrix.n_columns}
+    return cross_fit(comparison, varying, classifier, mean_zero=mean_zero(matrices), fitted=fitted)
+
+
+def bag_intervals(scores: Scores, rng: np.random.Generator) -> tuple[Bag, ...]:
+    """AUROC of bags of every size, with 95 % intervals."""
+    rows = scores.arms.smaller
+    found = bag_aucs(scores.arms, scores.stacked, BAG_SIZES, rng)
+    return tuple(Bag(k, interval(moments, scores.agreement, rows // k)) for k, moments in found.items())
+
+
+def bag16_interval(scores: Scores, rng: np.random.Generator) -> Estimate:
+    """AUROC of bags of 16 rows, with its 95 % interval."""
+    found = bag_aucs(scores.arms, scores.stacked, (16,), rng)[16]
+    return interval(found, scores.agreement, scores.arms.smaller // 16)

@@ -1,0 +1,178 @@
+"""What `detect` was asked, read and checked: everything that a section of the report starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import as_corpus
+from fingerprint.detection.known_teacher import checked_teachers
+from fingerprint.detection.model_families import checked_system_prompts
+from fingerprint.detection.options import Options
+from fingerprint.detection.prior import Prior, checked_prior, without_trained
+from fingerprint.filters.verdicts import Filter, check_filters
+from fingerprint.statistics.comparison import Comparison, pair
+from fingerprint.statistics.streams import Stream, generator
+
+if TYPE_CHECKING:
+    from fingerprint.lm.model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Case:
+    """What was asked, with every input read and every argument checked.
+
+    Attributes
+    ----------
+    given : pair of Corpus
+        Suspect and reference as they were read.
+    corpora : pair of Corpus
+        The same without the rows that a prior was trained on.
+    placebos : tuple of Corpus
+    text, prompt : str or None, and False for prompts to ignore
+        Column names as they were asked for.
+    features : object
+        As it was given; see `fingerprint.features.choose`.
+    filters : tuple of filters
+    prior : Prior or None
+    model : LanguageModel or None
+        Loaded once, for all that asks it.
+    system_prompts : tuple of str
+        To try with the model.
+    teachers : pair of teachers or None
+        The suspect's and the reference's, where they are known.
+    alpha : float
+    seed : int
+    options : Options
+    """
+
+    given: tuple[Corpus, Corpus]
+    corpora: tuple[Corpus, Corpus]
+    placebos: tuple[Corpus, ...]
+    text: str | None
+    prompt: str | Literal[False] | None
+    features: object
+    filters: tuple[Filter, ...]
+    prior: Prior | None
+    model: LanguageModel | None
+    system_prompts: tuple[str, ...]
+    teachers: tuple[Any, Any] | None
+    alpha: float
+    seed: int
+    options: Options
+
+    @classmethod
+    def of(
+        cls,
+        suspect: object,
+        reference: object,
+        *,
+        text: str | None,
+        prompt: str | Literal[False] | None,
+        features: object,
+        filters: Sequence[Filter],
+        prior: object,
+        model: object,
+        placebos: Sequence[object],
+        alpha: float,
+        rng: int,
+        options: Options,
+    ) -> Case:
+        """Check the arguments of `detect`, cheap ones first, and read the rows; the model loads last."""
+        options.check_level(alpha)
+        _check_seed(rng)
+        filters = check_filters(filters)
+        column = prompt if isinstance(prompt, str) else None
+
+        def read(data: object, argument: str) -> Corpus:
+            return as_corpus(data, text=text, prompt=column, bad_rows=options.bad_rows, argument=argument)
+
+        given = read(suspect, "suspect"), read(reference, "reference")
+        corpora, known = given, None
+        if prior is not None:
+            known = checked_prior(prior)
+            first, second = (without_trained(corpus, known, options.trained_rows) for corpus in given)
+            corpora = first, second
+        system_prompts = checked_system_prompts(options.system_prompts, model)
+        _check_student(options, model, prompt)
+        if isinstance(placebos, str | Corpus):
+            raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
+        others = tuple(read(data, f"placebo {number}") for number, data in enumerate(placebos, 1))
+        return cls(
+            given=given,
+            corpora=corpora,
+            placebos=others,
+            text=text,
+            prompt=prompt,
+            features=features,
+            filters=tuple(filters),
+            prior=known,
+            model=_loaded(model, (*corpora, *others)),
+            system_prompts=system_prompts,
+            teachers=None if options.teacher is None else checked_teachers(options.teacher, model),
+            alpha=alpha,
+            seed=rng,
+            options=options,
+        )
+
+    @property
+    def everybody(self) -> tuple[Corpus, ...]:
+        """Suspect, reference and placebos."""
+        return (*self.corpora, *self.placebos)
+
+    def rng(self, stream: Stream, *more: int) -> np.random.Generator:
+        """The generator of a stream."""
+        return generator(self.seed, stream, *more)
+
+    def paired(self, first: Corpus, second: Corpus) -> Comparison:
+        """Two of the corpora laid out for testing.
+
+        Raises
+        ------
+        ValueError
+            If a corpus is too small, or the design allows fewer distinct relabellings than alpha needs.
+        """
+        comparison = pair(first, second, use_prompts=self.prompt is not False, seed=self.seed)
+        design = comparison.design
+        if design.distinct_relabellings * self.alpha < 1:
+            raise ValueError(
+                f"{first.name} and {second.name} must allow at least {1 / self.alpha:.0f} distinct relabellings "
+                f"for alpha {self.alpha}, got {design.distinct_relabellings:.0f} ({design.n_blocks} blocks of "
+                f"{design.kind} prompts); sample more prompts, or ignore the prompts (prompt=False, --no-prompt) if "
+                "rows of one prompt are independent"
+            )
+        return comparison
+
+
+def _check_seed(rng: object) -> None:
+    if isinstance(rng, bool) or not isinstance(rng, int) or rng < 0:
+        raise TypeError(f"rng must be a whole number from 0, got {rng!r}; it seeds every random choice")
+
+
+def _check_student(options: Options, model: object, prompt: str | Literal[False] | None) -> None:
+    if not options.student:
+        return
+    if model is None:
+        raise ValueError("student must come with a model to train, got student=True without one; pass model=")
+    if options.classifier is not None:
+        raise ValueError(f"student must come without classifier, got {options.classifier!r:.80}; leave one of them out")
+    if prompt is False:
+        raise ValueError(
+            "student must come with the rows' prompts, got prompt=False; a student must not judge rows whose prompts "
+            "it was trained on"
+        )
+
+
+def _loaded(model: object, corpora: Sequence[Corpus]) -> LanguageModel | None:
+    """The model, once every row has the prompt that it needs."""
+    if model is None:
+        return None
+    for corpus in corpora:
+        corpus.every_prompt("model")
+    from fingerprint.lm.loading import load
+
+    return load(model)

@@ -1,0 +1,124 @@
+"""Settings of `detect` that are rarely changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Literal, TypedDict, TypeVar, cast
+
+import numpy as np
+
+from fingerprint.statistics.classifier import Classifier
+
+Chosen = TypeVar("Chosen")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of `fingerprint.detect` that are rarely changed: pass them here, or by name to `detect` itself.
+
+    Parameters
+    ----------
+    ladder : bool
+        Whether to run the same test with information taken out of the rows step by step.
+    classifier : scikit-learn classifier, optional
+        Used for the scores (auc, bags, rows) in place of the built-in stack. The p-value does not depend on it.
+    system_prompts : sequence of str
+        System prompts to try with the model: ``logprobs`` then also holds their log-likelihood ratios.
+    student : bool
+        Whether to train students of the model on the suspect's rows, twenty in all, and score every row by what those
+        that have not seen its prompt say of it: the strongest scores against a fine-tuned teacher, and the slowest
+        (minutes a thousand rows on two cores, with the smallest models). The p-value does not depend on it, and it
+        takes no part in what is said of filters.
+    teacher : teacher, name, folder, loaded model, or pair of them, optional
+        The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
+        nats a row, such as a `fingerprint.lm.teachers.Teacher`. A pair names the reference's teacher too; otherwise
+        that is `model` without a system prompt. The exact log-likelihood ratio is the ceiling of every detector.
+    trained_rows : "error" or "drop"
+        What to do with rows that the prior was trained on, or that answer its prompts; dropped rows are counted in the
+        settings.
+    min_auc : float
+        `detected` also asks for a row AUROC above this, in [0, 1). Error rates are stated on `pvalue` alone. `detected`
+        speaks of the rows: where the prompts differ too, the verdict says that the teacher cannot be blamed.
+    n_permutations : int
+        Relabellings; the smallest possible p-value is 1 / (n_permutations + 1).
+    self_test : bool
+        Run the test 200 times where nothing differs (pairs swapped, or the reference split in two).
+    bad_rows : "error" or "skip"
+        What to do with unreadable rows; skipped rows are counted in the settings.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For values out of range, naming the setting and the remedy.
+    """
+
+    ladder: bool = True
+    classifier: Classifier | None = None
+    system_prompts: Sequence[str] = ()
+    student: bool = False
+    teacher: object = None
+    trained_rows: Literal["error", "drop"] = "error"
+    min_auc: float = 0.5
+    n_permutations: int = 9999
+    self_test: bool = False
+    bad_rows: Literal["error", "skip"] = "error"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_auc < 1:
+            raise ValueError(f"min_auc must be in [0, 1), got {self.min_auc}; .5 asks for any separation")
+        if isinstance(self.n_permutations, bool) or not isinstance(self.n_permutations, int):
+            raise TypeError(f"n_permutations must be an integer, got {self.n_permutations!r}; 9999 is usual")
+        if self.trained_rows not in ("error", "drop"):
+            raise ValueError(f"trained_rows must be 'error' or 'drop', got {self.trained_rows!r}; choose one")
+
+    def check_level(self, alpha: float) -> None:
+        """Whether so many relabellings can ever give a p-value of alpha.
+
+        Raises
+        ------
+        ValueError
+            If alpha is not in (0, 1), or the relabellings are too few for it.
+        """
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
+        if (self.n_permutations + 1) * alpha < 1 or self.n_permutations < 99:
+            need = max(99, int(np.ceil(1 / alpha)) - 1)
+            raise ValueError(
+                f"n_permutations must be at least {need} for alpha {alpha}, got {self.n_permutations}; "
+                "a smaller number could never detect anything"
+            )
+
+
+class Settings(TypedDict, total=False):
+    """The fields of `Options`, as keywords of `detect`."""
+
+    ladder: bool
+    classifier: Classifier | None
+    system_prompts: Sequence[str]
+    student: bool
+    teacher: object
+    trained_rows: Literal["error", "drop"]
+    min_auc: float
+    n_permutations: int
+    self_test: bool
+    bad_rows: Literal["error", "skip"]
+
+
+def with_settings(options: Chosen, settings: Mapping[str, object], verb: str) -> Chosen:
+    """Options, a frozen dataclass, with some of their fields as keywords of a verb say.
+
+    Raises
+    ------
+    TypeError
+        For a keyword that is no field, with the nearest one.
+    """
+    known = [field.name for field in fields(cast("type", type(options)))]
+    for name in settings:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            remedy = f"did you mean {near[0]}?" if near else f"these are known: {', '.join(known)}"
+            raise TypeError(f"{verb}() has no setting {name!r}; {remedy}")
+    changed: Chosen = replace(options, **settings)  # type: ignore[type-var]
+    return changed

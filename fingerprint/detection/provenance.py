@@ -1,0 +1,71 @@
+"""What it takes to get the same report again: versions, seed, input hashes and options."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import polars as pl
+
+from fingerprint.data.corpus import Corpus
+from fingerprint.detection.case import Case
+from fingerprint.detection.prior import Prior
+from fingerprint.report.encoding import JsonObject
+
+
+def own_version() -> str:
+    """Version of this package; "unknown" where it runs from a source tree that was never installed."""
+    try:
+        return version("subliminal-fingerprint")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
+    """The settings of a report, as JSON values."""
+    import sklearn
+
+    options = case.options
+    return {
+        "versions": {
+            "fingerprint": own_version(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "polars": pl.__version__,
+        },
+        "seed": case.seed,
+        "inputs": {side: _record(corpus) for side, corpus in zip(("suspect", "reference"), case.corpora, strict=True)},
+        "options": {
+            "alpha": case.alpha,
+            "min_auc": options.min_auc,
+            "n_permutations": options.n_permutations,
+            "features": list(families),
+            "filters": [repr(found) if is_dataclass(found) else found.name for found in case.filters],
+            "classifier": None if options.classifier is None else repr(options.classifier),
+            "bad_rows": options.bad_rows,
+            "text": case.text,
+            "prompt": case.prompt,
+        },
+        **({} if case.prior is None else {"prior": _prior(case, case.prior)}),
+        **({"placebos": [{"name": c.name, **_record(c)} for c in case.placebos]} if case.placebos else {}),
+        **({"student": True} if options.student else {}),
+    }
+
+
+def _record(corpus: Corpus) -> JsonObject:
+    return {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped}
+
+
+def _prior(case: Case, prior: Prior) -> JsonObject:
+    """What the prior was, and how many rows were left out for it."""
+    sides = zip(("suspect", "reference"), case.given, case.corpora, strict=True)
+    trained = {part: prior.card_[part] for part in ("rows", "families", "feature_version") if part in prior.card_}
+    return {
+        "trained_on": trained,
+        "trained_rows": case.options.trained_rows,
+        "left_out": {side: len(given) - len(kept) for side, given, kept in sides},
+    }

@@ -1,0 +1,55 @@
+"""What a section of the report is: the steps it takes, and what it adds to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fingerprint.detection.analysis import Analysis
+from fingerprint.detection.case import Case
+from fingerprint.detection.model_families import ReadCorpora
+from fingerprint.detection.progress import Step
+from fingerprint.features import Family
+from fingerprint.report.report import Report
+from fingerprint.statistics.comparison import Comparison
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case with its rows laid out and read.
+
+    Attributes
+    ----------
+    case : Case
+    comparison : Comparison
+        Of suspect and reference.
+    families : dict of Family
+        Families of the texts, unfitted.
+    reading : ReadCorpora or None
+        What the model says of all rows.
+    """
+
+    case: Case
+    comparison: Comparison
+    families: dict[str, Family]
+    reading: ReadCorpora | None = None
+
+    def model_families(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> dict[str, Family]:
+        """The model's families for the rows of a comparison of two of the corpora, where a model has read them."""
+        return {} if self.reading is None else dict(self.reading.families(comparison, sides))
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the report.
+
+    Attributes
+    ----------
+    steps : callable (prepared) -> sequence of Step
+        What will be told while it runs, in this order; nothing where the section is not wanted.
+    add : callable (report, prepared, main, tell) -> Report
+        The report with what the section found; it may read what sections before it have added.
+    """
+
+    steps: Callable[[Prepared], Sequence[Step]]
+    add: Callable[[Report, Prepared, Analysis, Callable[[str], None]], Report]

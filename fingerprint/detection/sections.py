@@ -1,0 +1,27 @@
+"""The sections of a report, in the order in which they run: a new one is a file of its own and a line here."""
+
+from __future__ import annotations
+
+from fingerprint.detection import (
+    attribution,
+    ceiling,
+    filter_comparison,
+    ladder,
+    model_gain,
+    power,
+    prompt_control,
+    self_test,
+)
+from fingerprint.detection.section import Section
+
+# Later sections may read what earlier ones have added to the report; warnings stand in this order.
+SECTIONS: tuple[Section, ...] = (
+    power.SECTION,
+    ladder.SECTION,
+    filter_comparison.SECTION,
+    prompt_control.SECTION,
+    self_test.SECTION,
+    attribution.SECTION,
+    model_gain.SECTION,
+    ceiling.SECTION,
+)

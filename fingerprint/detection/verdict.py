@@ -1,0 +1,39 @@
+"""The verdict: what was found, in sentences that name the rivals and claim no more than the figures do."""
+
+from __future__ import annotations
+
+from fingerprint.detection.analysis import Analysis
+from fingerprint.report.report import Report
+
+RIVALS = (
+    "Rival explanations: temperature, model version, length limit, filtering of one side, "
+    "or merely that a system prompt was there."
+)
+
+
+def verdict(report: Report, main: Analysis, min_auc: float) -> str:
+    """The verdict on a report whose figures are complete."""
+    design, control = main.comparison.design, report.prompt_control
+    figures = f"p = {report.pvalue:.2g} at alpha {report.alpha:g}, row AUROC {report.auc.value:.3f}"
+    assumption = ""
+    if not design.has_prompts:
+        assumption = " Without prompts the p-value holds only if rows are independent of each other."
+    if control.differs and not design.is_paired:
+        return (
+            f"prompts differ: not attributable to the teacher ({figures}; prompts p = {control.pvalue:.2g}). Compare "
+            "rows that answer the same prompts."
+        )
+    if report.detected:
+        return f"detected: the suspect rows are distinguishable from the reference ({figures}). {RIVALS}{assumption}"
+    if report.pvalue <= report.alpha:
+        return (
+            f"not detected: the rows differ ({figures}), but the row AUROC is not above min_auc {min_auc:g}. "
+            f"{RIVALS}{assumption}"
+        )
+    what = "auc within prompts" if design.is_paired else "auc"
+    words = "; ".join(f"power {p.power.value:.2f} against row {what} {p.auc:g}" for p in report.planted)
+    found = {name: p for name, p in main.test.adjusted().items() if p <= report.alpha}
+    alone = "".join(f" Of single families {name} has adjusted p = {p:.2g};" for name, p in found.items())
+    told = f"{alone} the verdict is that of all together, fixed beforehand." if found else ""
+    same = "nothing that was measured varies between the sides: are they the same rows?"
+    return f"not detected; {words or same} ({figures}).{told}{assumption}"
