@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import results
+
 PACKAGE = "fingerprint"
 ORDER = (
     "cli", "lab", "identification", "detector", "detection", "report", "lm", "statistics", "filters", "features", "data"
@@ -369,9 +371,8 @@ def _upwards(modules: Mapping[str, Module]) -> str:
         return "no order"
 
 
-def table(checkouts: Sequence[Path], rounds: int = 5) -> str:
+def table(checkouts: Sequence[Path], columns: Sequence[Mapping[str, str]]) -> str:
     """A Markdown table, one column a checkout, and the rings of imports of each below."""
-    columns = [figures(checkout, rounds) for checkout in checkouts]
     lines = [f"| | {' | '.join(checkout.name for checkout in checkouts)} |", "|---" * (len(columns) + 1) + "|"]
     lines += [f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0]]
     for checkout in checkouts:
@@ -385,8 +386,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How the code is built, of one checkout or of several side by side.")
     parser.add_argument("checkouts", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=5, help="imports that are timed; 0: none")
+    results.add_json_option(parser)
     options = parser.parse_args()
-    print(table([checkout.resolve() for checkout in options.checkouts], options.rounds))
+    started = time.perf_counter()
+    checkouts = [checkout.resolve() for checkout in options.checkouts]
+    columns = [figures(checkout, options.rounds) for checkout in checkouts]
+    print(table(checkouts, columns))
+    named = [{"checkout": checkout.name, **column} for checkout, column in zip(checkouts, columns, strict=True)]
+    results.write(options.json, named, started)
 
 
 if __name__ == "__main__":

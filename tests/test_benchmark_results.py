@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import results
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import results  # noqa: E402
-
 # `unchanged.py` compares recorded runs and has no figures.
 SCRIPTS = [
     path.name

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import calibration_suite
 import numpy as np
 import pytest
+from calibration_cells import Table
 
 from fingerprint.features.scaling import family_matrix
 from fingerprint.statistics.comparison import Comparison
@@ -22,10 +24,6 @@ from fingerprint.statistics.permutation import Relabellings, pvalue
 from fingerprint.statistics.ridge import ridge_scores
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import calibration_suite  # noqa: E402
-from calibration_cells import Table  # noqa: E402
 
 
 @pytest.mark.slow

@@ -9,6 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import peers
+import power
+import power_draws
+import power_rates
 import pytest
 from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
@@ -18,12 +22,6 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.lab.simulated import simulated_pair
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import peers  # noqa: E402
-import power  # noqa: E402
-import power_draws  # noqa: E402
-import power_rates  # noqa: E402
 
 
 @pytest.fixture
