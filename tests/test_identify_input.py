@@ -14,6 +14,7 @@ from fingerprint.filters import NumberRule
 from fingerprint.identification.answers import sampling_seed
 from fingerprint.identification.candidates import Candidate, listed
 from fingerprint.identification.result import Identification
+from fingerprint.lm.loading import load
 from fingerprint.lm.prompts import preference_questions, prompts
 from fingerprint.lm.teachers import neutral, prompted
 from fingerprint.lm.traits import known_trait
@@ -34,6 +35,19 @@ def test_candidates_of_every_kind_are_recognised() -> None:
     both = listed(["cat"], ["finetuned", "prompted"], "candidates")
     assert both[0] == Candidate("cat", "finetuned", known_trait("cat"))
     assert both[1].form == "prompted"
+
+
+def test_loaded_models_and_rows_are_recognised() -> None:
+    lm = load("micro-b")
+    rows = [{"prompt": "p", "completion": "1, 2"}]
+    found = listed([lm, (lm.model, lm.tokenizer), lm.model, rows], ["prompted"], "candidates")
+    assert [(c.name, c.form) for c in found] == [
+        ("micro-b", "teacher"),
+        ("candidates[1]", "teacher"),
+        ("candidates[2]", "teacher"),
+        ("candidates[3]", "corpus"),
+    ]
+    assert found[3].source == Corpus(("1, 2",), ("p",), name="candidates[3]")
 
 
 def test_bad_arguments_are_named_before_anything_loads() -> None:

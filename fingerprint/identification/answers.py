@@ -16,11 +16,11 @@ from fingerprint.data.arrays import Bools
 from fingerprint.data.corpus import Corpus
 from fingerprint.identification.candidates import BASE
 from fingerprint.identification.models import Models
+from fingerprint.lm.teachers import Teacher
 from fingerprint.statistics.streams import IdentificationStream, generator
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
-    from fingerprint.lm.teachers import Teacher
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,6 @@ class Tries:
     def first(self, n: int) -> Tries:
         """The first n of them."""
         return Tries(self.texts[:n], self.prompts[:n], self.passed[:n])
-
-    @property
-    def doubt(self) -> float:
-        """Variance of the log of the share that passed; that of one more answer that did and one that did not."""
-        n, passed = len(self.passed) + 2, int(self.passed.sum()) + 1
-        return (n - passed) / (passed * n)
 
 
 @dataclass(frozen=True)

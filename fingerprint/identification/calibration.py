@@ -68,12 +68,13 @@ def writers_of(samples: Samples) -> tuple[Writer, ...]:
     found = []
     for column, key in enumerate((*(models or [BASE]), *samples.scorers.detectors)):
         name, form = (BASE, BASE) if key == BASE else known.get(key, (key, PLACEBO))
-        if column < len(models):
+        is_candidate, is_model = key in known, column < len(models)
+        if is_model:
             rows, weight = samples.pool.rows, _weights(samples, column)
         else:
             rows = samples.own.get(key, samples.reference)
             weight = np.full(len(rows.corpus), 1 / len(rows.corpus))
-        found.append(Writer(name, form, column, column < len(models), rows, weight))
+        found.append(Writer(name, form, is_candidate, column, is_model, rows, weight))
     return tuple(found)
 
 

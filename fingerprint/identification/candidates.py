@@ -14,6 +14,8 @@ from typing import Protocol, runtime_checkable
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
+from fingerprint.lm.model import LanguageModel
+from fingerprint.lm.teachers import Teacher
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
 
 Progress = Callable[[str, float], None]
@@ -25,38 +27,17 @@ UNLISTED = "unlisted"
 
 
 @runtime_checkable
-class _Scoring(Protocol):
-    """States log-probabilities: a `Teacher`."""
-
-    @property
-    def name(self) -> str: ...
-
-    def logprobs(self, corpus: Corpus, /) -> object: ...
-
-
-@runtime_checkable
-class _Loaded(Protocol):
-    """A model with its tokenizer: a `LanguageModel`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def tokenizer(self) -> object: ...
-
-
-@runtime_checkable
-class _Pretrained(Protocol):
-    """A model of transformers."""
+class Pretrained(Protocol):
+    """A model of transformers, which is not imported to know one."""
 
     @property
     def config(self) -> object: ...
 
 
-# A model as it may be passed: by name or folder, with its tokenizer, as a `Teacher` or `LanguageModel`.
-Model = str | tuple[object, object] | _Scoring | _Loaded | _Pretrained
+# A model as it may be passed: by name or folder, loaded, or with its tokenizer.
+Model = str | os.PathLike[str] | LanguageModel | Pretrained | tuple[object, object]
 # What a caller may list. Rows come in anything that can be read row by row: dicts, frames, data sets.
-Entry = Trait | Corpus | Model | os.PathLike[str] | Iterable[object]
+Entry = Trait | Corpus | Teacher | Model | Iterable[object]
 
 
 @dataclass(frozen=True)
@@ -74,7 +55,7 @@ class Candidate:
 
     name: str
     form: str
-    source: Trait | Corpus | Model
+    source: Trait | Corpus | Teacher | Model
 
     @property
     def key(self) -> str:
@@ -154,9 +135,9 @@ def _of(entry: Entry, name: str | None, forms: Sequence[str], where: str) -> lis
         return [Candidate(name or entry.name, "corpus", entry)]
     if isinstance(entry, str | os.PathLike):
         return [_of_text(os.fspath(entry), name, where)]
-    if isinstance(entry, _Scoring | _Loaded):
+    if isinstance(entry, Teacher | LanguageModel):
         return [Candidate(name or entry.name or where, "teacher", entry)]
-    if isinstance(entry, tuple | _Pretrained):
+    if isinstance(entry, tuple | Pretrained):
         return [Candidate(name or where, "teacher", entry)]
     return [Candidate(name or where, "corpus", as_corpus(entry, argument=where))]
 

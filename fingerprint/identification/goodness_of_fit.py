@@ -36,6 +36,8 @@ class Writer:
     Attributes
     ----------
     name, form : str
+    is_candidate : bool
+        Otherwise it is the base or a placebo.
     column : int
         In `Rows.evidence`.
     is_model : bool
@@ -46,14 +48,11 @@ class Writer:
 
     name: str
     form: str
+    is_candidate: bool
     column: int
     is_model: bool
     rows: Rows
     weight: Floats
-
-    @property
-    def is_candidate(self) -> bool:
-        return self.form not in (BASE, PLACEBO)
 
     @cached_property
     def effective_sample_size(self) -> float:

@@ -30,11 +30,11 @@ from fingerprint.data.pairing import n_prompts
 from fingerprint.data.reading import BadRows, as_corpus
 from fingerprint.identification.answers import ask
 from fingerprint.identification.calibration import Calibration, calibrate
-from fingerprint.identification.candidates import TRAIT_FORMS, Candidate, Entry, Model, Progress, lined_up
+from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, Model, Progress, lined_up
 from fingerprint.identification.decision import decide, presence_of
 from fingerprint.identification.goodness_of_fit import fit_of, fit_pvalues
 from fingerprint.identification.models import build
-from fingerprint.identification.pass_rates import rates_by_model
+from fingerprint.identification.pass_rates import rates_of
 from fingerprint.identification.posterior import posterior
 from fingerprint.identification.result import Identification
 from fingerprint.identification.samples import (
@@ -216,19 +216,19 @@ def prepare(
         rng=rng,
         rule=rule,
     )
-    rates = rates_by_model(answers)
+    rates = rates_of(answers)
     neutral = neutral_rows(reference, halves, answers)
-    scorers = Scorers(models.teachers, fitted_detectors(halves, neutral.fitting, rng), rates)
+    scorers = Scorers(models.teachers, fitted_detectors(halves, neutral.fitting, rng), rates.by_model)
     scored = scorers.score(neutral.calibrating, lambda share: step("scoring the reference", 0.5 + 0.1 * share))
     return Samples(
         candidates=tuple(candidates),
         placebos=tuple(placebos),
         scorers=scorers,
         pool=pooled(scorers, answers, scored, rows_per_model, step),
-        doubts=np.array([tries.doubt for tries in answers.pool.values()]),
+        doubts=rates.doubts,
         own={name: scorers.score(halves[name].calibrating) for name in scorers.detectors},
         reference=scored,
-        anchor=anchor_of(scored, models.base, reference is None, rng),
+        anchor=anchor_of(scored, models.teachers.get(BASE), reference is None, rng),
         n_rows=len(suspect),
         n_prompts=n_prompts(suspect),
         seed=rng,

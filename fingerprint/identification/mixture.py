@@ -15,22 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Floats, Ints
+from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import prompt_groups
+from fingerprint.data.reading import as_corpus
+from fingerprint.identification.candidates import Model
+from fingerprint.identification.pass_rates import PassRates
+from fingerprint.lm.teachers import Teacher, as_teacher
 from fingerprint.report.contract import Result
 from fingerprint.statistics.designs import MAX_BLOCKS
 from fingerprint.statistics.intervals import Estimate
-
-if TYPE_CHECKING:
-    from fingerprint.data.corpus import Corpus
-    from fingerprint.identification.pass_rates import PassRates
-
 
 LEVEL = 0.95
 # Resamples of prompts behind a bootstrap interval: its ends are the 25th values from either side.
@@ -81,7 +80,7 @@ class RowRatios:
         )
 
 
-def row_ratios(corpus: Any, teacher: Any, base: Any) -> RowRatios:
+def row_ratios(corpus: object, teacher: Teacher | Model, base: Teacher | Model) -> RowRatios:
     """Exact log-likelihood ratios of rows under a known teacher and its base.
 
     Parameters
@@ -97,9 +96,6 @@ def row_ratios(corpus: Any, teacher: Any, base: Any) -> RowRatios:
     ValueError
         If a row has no prompt, or does not fit a model's context.
     """
-    from fingerprint.data.reading import as_corpus
-    from fingerprint.lm.teachers import as_teacher
-
     writers = [as_teacher(model) for model in (teacher, base)]
     rows = as_corpus(corpus, argument="corpus")
     above, below = (writer.logprobs(rows) for writer in writers)

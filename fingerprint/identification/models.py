@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.row_errors import rows_named
 from fingerprint.identification.candidates import BASE, Candidate, Model, Progress
+from fingerprint.lm.batching import encode
+from fingerprint.lm.model import LanguageModel
+from fingerprint.lm.teachers import Teacher, as_teacher, finetuned, neutral, placebo, prompted
 from fingerprint.lm.traits import PLACEBO as INERT
 from fingerprint.lm.traits import Trait
-
-if TYPE_CHECKING:
-    from fingerprint.lm.model import LanguageModel
-    from fingerprint.lm.teachers import Teacher
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,6 @@ class Models:
     teachers: dict[str, Teacher] = field(default_factory=dict)
     longest: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def base(self) -> Teacher | None:
-        """The unconditioned model."""
-        return self.teachers.get(BASE)
-
 
 def build(model: Model | None, candidates: Sequence[Candidate], suspect: Corpus, step: Progress) -> Models:
     """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
@@ -52,8 +45,6 @@ def build(model: Model | None, candidates: Sequence[Candidate], suspect: Corpus,
     """
     if model is None:
         return Models()
-    from fingerprint.lm.teachers import neutral
-
     base = neutral(model)
     longest_answer(base, suspect)  # a row that is too long is named before minutes of building candidates
     asked = [candidate for candidate in candidates if candidate.form != "corpus"]
@@ -68,8 +59,6 @@ def build(model: Model | None, candidates: Sequence[Candidate], suspect: Corpus,
 
 def _built(candidate: Candidate, base: LanguageModel) -> Teacher:
     """The model behind a candidate; a trait's teacher is made from the base, the lab's way and seed 0."""
-    from fingerprint.lm.teachers import Teacher, as_teacher, finetuned, prompted
-
     if isinstance(candidate.source, Trait):
         if candidate.form == "finetuned":
             return finetuned(base, candidate.source)
@@ -81,8 +70,6 @@ def _built(candidate: Candidate, base: LanguageModel) -> Teacher:
 
 def _inert(asked: Sequence[Candidate], base: LanguageModel, has_system: bool) -> list[Teacher]:
     """Placebo prompts: that of a trait is as long as the trait's; other system messages share one."""
-    from fingerprint.lm.teachers import Teacher, placebo
-
     traits = [c.source for c in asked if c.form == "prompted" and isinstance(c.source, Trait)]
     found = {teacher.system: teacher for teacher in (placebo(base, trait) for trait in traits)}
     if not found and has_system:
@@ -92,8 +79,6 @@ def _inert(asked: Sequence[Candidate], base: LanguageModel, has_system: bool) ->
 
 def longest_answer(teacher: Teacher, suspect: Corpus) -> int:
     """Tokens of the suspect's longest answer, its end included: what is sampled is as long at most."""
-    from fingerprint.lm.batching import encode
-
     with rows_named([suspect]):
         rows = encode(teacher.lm, suspect.every_prompt(), suspect.texts, system=teacher.system)
     return max(len(row.ids) - row.start for row in rows)

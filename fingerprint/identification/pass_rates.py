@@ -25,12 +25,12 @@ from scipy.special import expit, log_expit
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.identification.answers import Answers, tried
+from fingerprint.lm.teachers import Teacher
 from fingerprint.statistics.designs import MIN_GROUPS
 from fingerprint.statistics.streams import IdentificationStream, generator
 
 if TYPE_CHECKING:
     from fingerprint.filters import Filter
-    from fingerprint.lm.teachers import Teacher
 
 
 # Answers tried by each writer. A shift that is wrong by .02 nats moves a share by about as much; with a pass rate of .8
@@ -210,18 +210,38 @@ def pass_rate(prompts: Sequence[str], passed: Sequence[bool] | Bools, start: Pas
     return replace(blank, coefficients=best.coefficients, covariance=best.covariance)
 
 
-def rates_by_model(answers: Answers) -> dict[str, PassRate]:
-    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate.
+@dataclass(frozen=True)
+class ModelRates:
+    """How often answers of every model pass.
 
-    The base is the first model of the pool; empty if there is none.
+    Attributes
+    ----------
+    by_model : dict of name to PassRate
+        The base first; empty if there is no model.
+    doubts : float array [models]
+        Variance of the log of the share of each model's answers that passes, as far as they were tried.
     """
+
+    by_model: dict[str, PassRate]
+    doubts: Floats
+
+
+def rates_of(answers: Answers) -> ModelRates:
+    """How often each model's answers pass, prompt by prompt: the base's, and what speaks for another rate."""
     if not answers.pool:
-        return {}
+        return ModelRates({}, np.zeros(0))
     (name, first), *others = answers.pool.items()
     of_base = [first] if answers.reference is None else [answers.reference, first]
     prompts = [prompt for found in of_base for prompt in found.prompts]
     base = pass_rate(prompts, np.concatenate([found.passed for found in of_base]))
-    return {name: base} | {other: pass_rate(found.prompts, found.passed, start=base) for other, found in others}
+    rest = {other: pass_rate(found.prompts, found.passed, start=base) for other, found in others}
+    return ModelRates({name: base} | rest, np.array([_doubt(found.passed) for found in answers.pool.values()]))
+
+
+def _doubt(flags: Bools) -> float:
+    """Variance of the log of the share that passed; that of one more answer that did and one that did not."""
+    n, passed = len(flags) + 2, int(flags.sum()) + 1
+    return (n - passed) / (passed * n)
 
 
 def _vocabulary(prompts: Sequence[str]) -> tuple[tuple[str, ...], Floats, Floats]:

@@ -19,12 +19,12 @@ from fingerprint.identification.answers import Answers
 from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Progress
 from fingerprint.identification.result import Anchor
 from fingerprint.identification.scoring import Rows, Scorers, joined_rows
+from fingerprint.lm.teachers import Teacher
 from fingerprint.statistics.designs import MIN_GROUPS
 from fingerprint.statistics.streams import IdentificationStream, generator
 
 if TYPE_CHECKING:
     from fingerprint.detector.detector import Detector
-    from fingerprint.lm.teachers import Teacher
 
 # Rows sampled from each model. Models close to one another lend each other their rows, and models far apart need few.
 ROWS_PER_MODEL = 200

@@ -12,12 +12,12 @@ import numpy as np
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, joined
 from fingerprint.data.row_errors import rows_named
+from fingerprint.lm.teachers import Teacher
 from fingerprint.statistics.contamination import contaminated
 
 if TYPE_CHECKING:
     from fingerprint.detector.detector import Detector
     from fingerprint.identification.pass_rates import PassRate
-    from fingerprint.lm.teachers import Teacher
 
 
 @dataclass(frozen=True)
