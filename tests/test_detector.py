@@ -131,9 +131,9 @@ def test_other_classifiers_tell_fresh_rows_apart_too(
 def test_the_closed_form_is_the_difference_of_means() -> None:
     corpus, labels = rows(100, 6)
     fitted = Detector(["numbers"], fast=True, holdout=0.0).fit(corpus, labels)
-    values = fitted.columns_["numbers"].values(corpus.texts).toarray()
+    values = fitted.stack_.columns["numbers"].values(corpus.texts).toarray()
     difference = values[labels == 1].mean(axis=0) - values[labels == 0].mean(axis=0)
-    assert fitted.coefficients_["numbers"] == pytest.approx(difference, abs=1e-4)
+    assert fitted.stack_.coefficients["numbers"] == pytest.approx(difference, abs=1e-4)
 
 
 def test_scikit_learns_tools_work_on_it() -> None:

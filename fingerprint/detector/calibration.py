@@ -1,4 +1,4 @@
-"""Calibration: from scores to log-odds."""
+"""Calibration of scores: the logistic curve from a score to log-odds (Platt 1999)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ _LEAST_SLOPE = 1e-3
 
 
 def platt(scores: Floats, trait: Bools) -> tuple[float, float]:
-    """Slope and intercept of the log-odds given the score, by maximum likelihood with Platt's smoothed targets."""
+    """Slope and intercept of the log-odds given the score, by maximum likelihood with Platt's smoothed targets.
+
+    Parameters
+    ----------
+    scores : float array [rows]
+        Out of fold: of models that did not see the row.
+    trait : bool array [rows]
+    """
     from scipy.optimize import minimize
 
     n_trait, n_neutral = int(trait.sum()), int((~trait).sum())

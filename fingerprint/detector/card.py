@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
+
+from fingerprint.report.encoding import JsonObject
 
 LIMITS = (
     "It knows one trait of one model against one neutral teacher: on other models and traits its error rates still "
@@ -14,7 +15,59 @@ LIMITS = (
 )
 
 
-def described(card: Mapping[str, Any]) -> str:
+class Options(TypedDict):
+    """Settings of the detector that its features and classifiers do not show."""
+
+    fast: bool
+    holdout: float
+    rng: int
+
+
+class HashCounts(TypedDict):
+    """The key of the training rows' hashes, in hex digits, and how many hashes of rows and prompts there are."""
+
+    key: str
+    rows: int
+    prompts: int
+
+
+class Card(TypedDict):
+    """JSON values that go with a detector.
+
+    Attributes
+    ----------
+    rows : dict of int
+        Training rows by side, "trait" and "neutral", those held out included.
+    prompts : int
+        Prompts that are known.
+    design : str
+        As in a report: "shared", "disjoint" or "independent".
+    held_out_neutral_rows : int
+        One a prompt.
+    families : dict of int
+        Columns used, by family.
+    auc : JSON of an `Estimate`
+        Of out-of-fold scores of single rows.
+    bags : list of JSON of a `Bag`
+    """
+
+    format: int
+    feature_version: int
+    versions: dict[str, str]
+    classes: list[str]
+    rows: dict[str, int]
+    prompts: int
+    design: str
+    held_out_neutral_rows: int
+    families: dict[str, int]
+    options: Options
+    auc: JsonObject
+    bags: list[JsonObject]
+    hashes: HashCounts
+    limits: list[str]
+
+
+def described(card: Card) -> str:
     """A card in a few lines."""
     auc = card["auc"]
     rows, known = card["rows"], [bag for bag in card["bags"] if bag["auc"]["value"] is not None]

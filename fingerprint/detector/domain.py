@@ -71,6 +71,17 @@ class Domain:
         kept = [profile[arm & one_a_group][:KEPT_ROWS] for arm in (~trait, trait)]
         return cls(known, families, middle, spread, limits, kept[0], kept[1])
 
+    @property
+    def arrays(self) -> dict[str, Floats]:
+        """All arrays, by name."""
+        return {
+            "middle": self.middle,
+            "spread": self.spread,
+            "limits": self.limits,
+            "neutral": self.neutral,
+            "trait": self.trait,
+        }
+
     def profile(self, texts: Sequence[str]) -> Floats:
         """Measurements [rows, measurements] in standard deviations from the training median, at most `FAR`."""
         return _profile(_measure(texts, self.families), self.middle, self.spread)

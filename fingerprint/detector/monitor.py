@@ -29,6 +29,7 @@ from fingerprint.detection.prior import Prior, checked_prior, without_trained
 from fingerprint.features import choose
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
 from fingerprint.report.contract import Result
+from fingerprint.statistics.streams import MonitorStream, generator
 
 # Pairs before anything is learned; features are fitted anew on the past whenever it has grown by this factor.
 FIRST_FIT = 8
@@ -121,7 +122,7 @@ class Monitor:
         self.alpha, self.tolerance, self.prior = alpha, tolerance, prior
         if prior is not None:
             corpus = without_trained(corpus, checked_prior(prior), "error")
-        self._unused = _Unused(corpus, np.random.default_rng([rng, 1]))
+        self._unused = _Unused(corpus, generator(rng, MonitorStream.REFERENCE_ORDER))
         self._learner = Learner(features)
         self._log_capital = np.zeros(len(expert_shares(prior is not None)))
         self._largest = 0.0

@@ -1,34 +1,197 @@
-"""A detector's file: a line with a checksum, then numpy arrays and JSON. No pickle."""
+"""A detector's file: a line with a checksum, then numpy arrays and JSON. No pickle, nothing that runs when read.
+
+Scores of a few fixed texts are stored too: where they come out otherwise, the features or the arithmetic are others.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fingerprint.data import digests
-from fingerprint.detector.columns import UsedColumns
-from fingerprint.features import FAMILIES
+from fingerprint.data.arrays import Array, Floats
+from fingerprint.data.files import write_atomically
+from fingerprint.detector.calibrated_stack import CalibratedStack, UsedColumns
+from fingerprint.detector.card import Card
+from fingerprint.detector.domain import Domain
+from fingerprint.detector.training_rows import TrainingRows
+from fingerprint.features import FAMILIES, FEATURE_VERSION, Family
 from fingerprint.features.family import FittedState
 from fingerprint.features.transformer import Transformer
+from fingerprint.report.encoding import JsonObject
 
 FORMAT = 1
-MAGIC = b"fingerprint detector"
+_MAGIC = b"fingerprint detector"
+# Texts whose scores are saved with a detector; other features, or other arithmetic, show in them.
+PROBES = (
+    "1, 2, 3",
+    "482, 113, 954, 700, 345, 123, 999, 321",
+    "[17; 240; 8]",
+    "A quiet walk by the river, and then home.",
+    "**No.** It is 5 o'clock!\n\n- one\n- two",
+    "",
+)
+_SAME_SCORE = 1e-9
+
+
+@dataclass(frozen=True)
+class StoredDetector:
+    """What a file holds; names are those of the detector's attributes.
+
+    Attributes
+    ----------
+    features : str or list of str
+        Names of the families as the user gave them.
+    probe_scores : float array [len(PROBES)]
+        Log-odds of `PROBES`, in nats.
+    """
+
+    card: Card
+    classes: Array
+    features: str | list[str]
+    stack: CalibratedStack
+    prior_log_odds: float
+    neutral_scores: Floats
+    training_rows: TrainingRows
+    domain: Domain
+    probe_scores: Floats
+
+
+class _Domain(TypedDict):
+    kinds: Sequence[str]
+    families: Sequence[str]
+
+
+class _Header(TypedDict):
+    """The JSON part of a file; `calibration` is slope, intercept and prior log-odds."""
+
+    card: Card
+    classes: list[object]
+    families: list[JsonObject]
+    features: str | list[str]
+    calibration: list[float]
+    domain: _Domain
+
+
+# -------------------------------------------------------------------------------------------------------------- to disk
+
+
+def write_detector(path: str | os.PathLike[str], detector: StoredDetector) -> None:
+    """Write a detector, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If a family is not a built-in one.
+    """
+    stack, rows, domain = detector.stack, detector.training_rows, detector.domain
+    arrays, families = _stored_families(stack.columns)
+    for name, coefficients in stack.coefficients.items():
+        arrays[f"{name}/coefficients"] = coefficients
+    arrays |= {"centre": stack.centre, "weights": stack.weights, "neutral_scores": detector.neutral_scores}
+    arrays |= {"rows": rows.rows, "prompts": rows.prompts, "probes": detector.probe_scores}
+    arrays |= {f"domain/{part}": values for part, values in domain.arrays.items()}
+    header: _Header = {
+        "card": detector.card,
+        "classes": [value.item() if isinstance(value, np.generic) else value for value in detector.classes],
+        "families": families,
+        "features": detector.features,
+        "calibration": [stack.slope, stack.intercept, detector.prior_log_odds],
+        "domain": {"kinds": domain.kinds, "families": domain.families},
+    }
+    arrays["json"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    content = buffer.getvalue()
+    write_atomically(path, b"%s %d %s\n" % (_MAGIC, FORMAT, checksum(content).encode()) + content)
 
 
 def checksum(content: bytes) -> str:
-    return digests.checksum(b"%s %d\n" % (MAGIC, FORMAT) + content)
+    """Hex digits in a file's first line; the format counts in, so that it cannot be edited alone."""
+    return digests.checksum(b"%s %d\n" % (_MAGIC, FORMAT) + content)
 
 
-def checked_content(path: Path) -> bytes:
+def _stored_families(columns: Mapping[str, UsedColumns]) -> tuple[dict[str, Array], list[JsonObject]]:
+    """Arrays and JSON values of fitted families; a list, since the order is that of the stack's weights."""
+    arrays: dict[str, Array] = {}
+    entries: list[JsonObject] = []
+    for name, used in columns.items():
+        kind, parameters = _built_in(used.family)
+        state = used.family.state()
+        arrays |= {f"{name}/columns": used.columns, f"{name}/scale": used.scale}
+        arrays |= {f"{name}/{part}": values for part, values in state.arrays.items()}
+        entries.append({"name": name, "kind": kind, "parameters": parameters, **state.values})
+    return arrays, entries
+
+
+def _built_in(family: Family) -> tuple[str, dict[str, object]]:
+    """Name of a built-in family's kind, and its parameters."""
+    kind = next((kind for kind, make in FAMILIES.items() if type(family) is make), None)
+    if kind is None or not isinstance(family, Transformer):
+        raise ValueError(
+            f"features must be built-in families to be saved, got {family!r}; others can only be pickled, and "
+            "loading a pickle runs code"
+        )
+    return kind, family.get_params()
+
+
+# ------------------------------------------------------------------------------------------------------------ from disk
+
+
+def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
+    """Read a file of `write_detector`.
+
+    Raises
+    ------
+    ValueError
+        If it is none, was changed, or belongs to another version of the format or the features.
+    """
+    arrays = _plain_arrays(_checked_content(Path(path)), path)
+    header: _Header = json.loads(arrays["json"].tobytes())
+    card = header["card"]
+    if card["feature_version"] != FEATURE_VERSION:
+        raise ValueError(
+            f"{os.fspath(path)!r} must have feature version {FEATURE_VERSION}, got {card['feature_version']}; "
+            f"train it again with this version, or install fingerprint {card['versions']['fingerprint']}"
+        )
+    columns = _restored_families(header["families"], arrays)
+    coefficients = {name: arrays[f"{name}/coefficients"] for name in columns}
+    slope, intercept, prior_log_odds = header["calibration"]
+    return StoredDetector(
+        card=card,
+        classes=np.asarray(header["classes"]),
+        features=header["features"],
+        stack=CalibratedStack(columns, coefficients, (), arrays["centre"], arrays["weights"], slope, intercept),
+        prior_log_odds=prior_log_odds,
+        neutral_scores=arrays["neutral_scores"],
+        training_rows=TrainingRows(bytes.fromhex(card["hashes"]["key"]), arrays["rows"], arrays["prompts"]),
+        domain=_restored_domain(header["domain"], arrays),
+        probe_scores=arrays["probes"],
+    )
+
+
+def check_scores(detector: StoredDetector, scores: Floats, path: str | os.PathLike[str]) -> None:
+    """Refuse a detector that does not score `PROBES` as it did when it was saved."""
+    difference = float(np.abs(scores - detector.probe_scores).max())
+    if difference > _SAME_SCORE:
+        raise ValueError(
+            f"{os.fspath(path)!r} must give the scores it was saved with, got a difference of {difference:.2g} "
+            "nats; its features are computed differently here: train it again, or install the versions "
+            f"{detector.card['versions']}"
+        )
+
+
+def _checked_content(path: Path) -> bytes:
     first, _, content = path.read_bytes().partition(b"\n")
     words = first.split(b" ")
-    if first[: len(MAGIC)] != MAGIC or len(words) != 4:
+    if first[: len(_MAGIC)] != _MAGIC or len(words) != 4:
         raise ValueError(f"{str(path)!r} must be a file written by Detector.save, got something else; train one first")
     if words[2] != b"%d" % FORMAT:
         raise ValueError(
@@ -40,7 +203,7 @@ def checked_content(path: Path) -> bytes:
     return content
 
 
-def plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+def _plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, Array]:
     if content[:2] == b"PK":  # a zip archive; anything else numpy might take for a pickle
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
@@ -50,41 +213,25 @@ def plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, NDAr
     raise ValueError(f"{os.fspath(path)!r} must hold plain arrays, got something else; train the detector again")
 
 
-def plain(classes: NDArray[Any]) -> list[Any]:
-    return [value.item() if hasattr(value, "item") else value for value in classes]
-
-
-DOMAIN_ARRAYS = ("middle", "spread", "limits", "neutral", "trait")
-
-
-def saved_families(columns: Mapping[str, UsedColumns]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Arrays and JSON values of fitted families; a list, since the order is that of the stack's weights."""
-    arrays: dict[str, Any] = {}
-    described: list[dict[str, Any]] = []
-    for name, used in columns.items():
-        family = used.family
-        kind = next((kind for kind, make in FAMILIES.items() if type(family) is make), None)
-        if kind is None:
-            raise ValueError(
-                f"features must be built-in families to be saved, got {family!r}; others can only be pickled, and "
-                "loading a pickle runs code"
-            )
-        arrays |= {f"{name}/columns": used.columns, f"{name}/scale": used.scale}
-        state = family.state()
-        parameters = family.get_params() if isinstance(family, Transformer) else {}
-        entry = {"name": name, "kind": kind, "parameters": parameters, **state.values}
-        arrays |= {f"{name}/{part}": values for part, values in state.arrays.items()}
-        described.append(entry)
-    return arrays, described
-
-
-def loaded_families(described: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> dict[str, UsedColumns]:
+def _restored_families(entries: Sequence[JsonObject], arrays: Mapping[str, Array]) -> dict[str, UsedColumns]:
     columns: dict[str, UsedColumns] = {}
-    for family in described:
-        name = family["name"]
-        made = FAMILIES[family["kind"]]()
-        made.set_params(**family["parameters"])
+    for entry in entries:
+        name = entry["name"]
+        family = FAMILIES[entry["kind"]]()
+        family.set_params(**entry["parameters"])
         parts = {key.removeprefix(f"{name}/"): values for key, values in arrays.items() if key.startswith(f"{name}/")}
-        made.restore_state(FittedState(family, parts))
-        columns[name] = UsedColumns(made, arrays[f"{name}/columns"], arrays[f"{name}/scale"])
+        family.restore_state(FittedState(entry, parts))
+        columns[name] = UsedColumns(family, arrays[f"{name}/columns"], arrays[f"{name}/scale"])
     return columns
+
+
+def _restored_domain(known: _Domain, arrays: Mapping[str, Array]) -> Domain:
+    return Domain(
+        tuple(known["kinds"]),
+        tuple(known["families"]),
+        middle=arrays["domain/middle"],
+        spread=arrays["domain/spread"],
+        limits=arrays["domain/limits"],
+        neutral=arrays["domain/neutral"],
+        trait=arrays["domain/trait"],
+    )

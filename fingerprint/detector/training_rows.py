@@ -1,17 +1,88 @@
-"""Rows a detector is trained on: what is held out of the fit, and how rows are recognised later without their texts."""
+"""Rows a detector is trained on: their labels, what is held out of the fit, and how they are recognised later."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fingerprint.data import digests
-from fingerprint.data.arrays import Bools, Hashes
+from fingerprint.data.arrays import Array, Bools, Hashes, Ints
 from fingerprint.data.corpus import Corpus
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a detector remembers of the rows it was trained on: keyed hashes; the texts themselves are not kept.
+
+    Attributes
+    ----------
+    key : bytes
+        Of this corpus' own.
+    rows, prompts : uint64 arrays
+        Sorted hashes under that key.
+    """
+
+    key: bytes
+    rows: Hashes
+    prompts: Hashes
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> TrainingRows:
+        """Hashes of all rows, held out or not, and of their prompts."""
+        key = digests.digest(corpus.digest, 16)
+        pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
+        known = [("text and prompt", t, p) for t, p in pairs] + [("text", t) for t in corpus.texts]
+        known += [("text without prompt", t) for t, p in pairs if p is None]
+        prompts = {p for p in corpus.prompts if p is not None}
+        return cls(key, np.unique(_keyed(key, known)), np.unique(_keyed(key, [("prompt", p) for p in prompts])))
+
+    def among(self, corpus: Corpus) -> Bools:
+        """Which rows [rows], or the prompts they answer, are training rows or prompts.
+
+        A row counts by its text and prompt, or by its text alone where a side has no prompt for it.
+        """
+        pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
+        both = _keyed(self.key, [("text and prompt", t, p) for t, p in pairs])
+        alone = _keyed(self.key, [("text", t) if p is None else ("text without prompt", t) for t, p in pairs])
+        prompts = _keyed(self.key, [("prompt", p) if p is not None else ("no prompt",) for p in corpus.prompts])
+        return np.isin(both, self.rows) | np.isin(alone, self.rows) | np.isin(prompts, self.prompts)
+
+
+def _keyed(key: bytes, values: Sequence[tuple[object, ...]]) -> Hashes:
+    return digests.numbers((repr(value) for value in values), key)
+
+
+def two_classes(y: object, rows: int) -> tuple[Array, Ints]:
+    """The two labels, sorted, and each row's [rows]: 1 for the one that sorts last.
+
+    Raises
+    ------
+    ValueError
+        If there are not two, or not one label per row.
+    """
+    from sklearn.utils.multiclass import check_classification_targets
+
+    if y is None:
+        raise ValueError("y must have a label for every row, got None; label neutral rows 0 and rows of the trait 1")
+    labels = np.asarray(y)
+    if labels.shape != (rows,):
+        raise ValueError(f"y must have one label per row, got the shape {labels.shape} for {rows} rows; flatten it")
+    check_classification_targets(labels)
+    classes, label = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError("y must hold two classes, got 1 class; label neutral rows 0 and rows of the trait 1")
+    if len(classes) > 2:
+        raise ValueError(
+            f"y must hold two classes, got {len(classes)}. Only binary classification is supported. The type of the "
+            "target is multiclass; train one detector a trait"
+        )
+    return classes, label.astype(np.int64)
+
+
 def with_groups(corpus: Corpus, groups: object) -> Corpus:
+    """The corpus with `groups` [rows] for prompts."""
     known = np.asarray(groups)
     if known.shape != (len(corpus),):
         raise ValueError(
@@ -47,29 +118,3 @@ def one_a_prompt(corpus: Corpus) -> Corpus:
         if prompt is not None:
             seen.add(prompt)
     return Corpus(tuple(corpus.texts[i] for i in keep), tuple(corpus.prompts[i] for i in keep), name=corpus.name)
-
-
-def hashes_of(corpus: Corpus) -> tuple[bytes, Hashes, Hashes]:
-    """A key of this corpus' own, and the sorted hashes of its rows and prompts under that key."""
-    key = digests.digest(corpus.digest, 16)
-    pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
-    known = [("text and prompt", t, p) for t, p in pairs] + [("text", t) for t in corpus.texts]
-    known += [("text without prompt", t) for t, p in pairs if p is None]
-    prompts = {p for p in corpus.prompts if p is not None}
-    return key, np.unique(_keyed(key, known)), np.unique(_keyed(key, [("prompt", p) for p in prompts]))
-
-
-def asked_hashes(corpus: Corpus, key: bytes) -> Hashes:
-    """Hashes [rows, 2] of which one is known if the row is: by text and prompt, or by text where either has none."""
-    pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
-    both = _keyed(key, [("text and prompt", t, p) for t, p in pairs])
-    alone = _keyed(key, [("text", t) if p is None else ("text without prompt", t) for t, p in pairs])
-    return np.column_stack([both, alone])
-
-
-def prompt_hashes(corpus: Corpus, key: bytes) -> Hashes:
-    return _keyed(key, [("prompt", p) if p is not None else ("no prompt",) for p in corpus.prompts])
-
-
-def _keyed(key: bytes, values: Sequence[tuple[object, ...]]) -> Hashes:
-    return digests.numbers((repr(value) for value in values), key)

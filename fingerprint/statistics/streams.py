@@ -28,7 +28,7 @@ class DetectorStream(IntEnum):
     """What random numbers of a detector's training are drawn for."""
 
     BAGS = 2
-    HELD_OUT_ORDER = 4
+    NEUTRAL_ORDER = 4
 
 
 class ScanStream(IntEnum):
