@@ -79,6 +79,31 @@ class Moments:
         return self.variance / n + self.error
 
 
+@dataclass(frozen=True)
+class Typical:
+    """What a figure of rows is on a writer's own rows.
+
+    Attributes
+    ----------
+    low, high : float
+        Values beyond these, which few of its rows reach, count as these.
+    moments : Moments
+        Of the values so cut.
+    """
+
+    low: float
+    high: float
+    moments: Moments
+
+    def cut(self, values: Floats) -> Floats:
+        """The same figure of other rows, cut alike."""
+        return np.asarray(np.clip(values, self.low, self.high))
+
+    def distance(self, mean: float, n: int) -> float:
+        """How far a mean of n rows is from that of the writer's own, in standard errors."""
+        return (mean - self.moments.mean) / float(np.sqrt(self.moments.spread(n)))
+
+
 def log_share(rows: Rows, column: int, left_out: int | None = None) -> Floats:
     """Log of a writer's share [rows] in the likelihood of all writers together, each as likely; at most 0."""
     evidence = rows.evidence
@@ -120,17 +145,17 @@ def fit_of(writers: Sequence[Writer], suspect: Rows) -> Fit:
 
 
 def _share_fit(writer: Writer, suspect: Rows) -> float:
-    floor, own = own_shares(writer)
-    found = float(np.maximum(log_share(suspect, writer.column), floor).mean())
-    return (found - own.mean) / float(np.sqrt(own.spread(n_prompts(suspect.corpus))))
+    own = own_shares(writer)
+    found = own.cut(log_share(suspect, writer.column))
+    return own.distance(float(found.mean()), n_prompts(suspect.corpus))
 
 
 def _surprise(writer: Writer, suspect: Rows) -> float:
     if not writer.is_model:
         return 0.0
-    low, high, expected = own_logprobs(writer)
-    found = float(np.clip(suspect.mean_logprobs(writer.column), low, high).mean())
-    return (found - expected.mean) / float(np.sqrt(expected.spread(n_prompts(suspect.corpus))))
+    own = own_logprobs(writer)
+    found = own.cut(suspect.mean_logprobs(writer.column))
+    return own.distance(float(found.mean()), n_prompts(suspect.corpus))
 
 
 def fit_pvalues(writers: Sequence[Writer], fit: Fit) -> Floats:
@@ -144,21 +169,18 @@ def _fit_pvalue(writer: Writer, share: float, surprise: float) -> float:
     return min(1.0, len(distances) * smallest)
 
 
-def own_shares(writer: Writer, left_out: int | None = None) -> tuple[float, Moments]:
-    """Floor and moments of a writer's log share over its own rows."""
+def own_shares(writer: Writer, left_out: int | None = None) -> Typical:
+    """A writer's log share over its own rows, cut from below."""
     shares = log_share(writer.rows, writer.column, left_out)
     floor = _floor(shares, writer.weight)
-    return floor, Moments.of(writer, np.maximum(shares, floor))
+    return Typical(floor, np.inf, Moments.of(writer, np.maximum(shares, floor)))
 
 
-def own_logprobs(writer: Writer) -> tuple[float, float, Moments]:
-    """Ends and moments of a writer's mean log-probability a token over its own rows.
-
-    Rows beyond what few of these reach count as if they were there.
-    """
+def own_logprobs(writer: Writer) -> Typical:
+    """A writer's mean log-probability a token over its own rows, cut from both sides."""
     own = writer.rows.mean_logprobs(writer.column)
     low, high = _floor(own, writer.weight), -_floor(-own, writer.weight)
-    return low, high, Moments.of(writer, np.clip(own, low, high))
+    return Typical(low, high, Moments.of(writer, np.clip(own, low, high)))
 
 
 def _floor(values: Floats, weight: Floats) -> float:
@@ -169,7 +191,15 @@ def _floor(values: Floats, weight: Floats) -> float:
 
 @dataclass(frozen=True)
 class Distance:
-    """Means and sds of fit and surprise of other rows, in standard deviations of those of the candidate's own rows."""
+    """Fit and surprise of another writer's rows, in standard deviations of those of the writer's own rows.
+
+    Attributes
+    ----------
+    mean, sd : float
+        Of the fit.
+    surprise, surprise_sd : float
+        Mean and sd of the surprise; as on its own rows for a writer that is no model.
+    """
 
     mean: float
     sd: float
@@ -202,19 +232,15 @@ def unlisted(writers: Sequence[Writer], n_prompts: int) -> dict[str, list[Distan
 
 def _distance(truth: Writer, nearest: Writer, left_out: int | None, n_prompts: int) -> Distance:
     """Fit and surprise of one writer's rows to another writer."""
-    floor, own = own_shares(nearest, left_out)
-    other = Moments.of(truth, np.maximum(log_share(truth.rows, nearest.column, left_out), floor))
-    parts = [(own, other)]
+    own = own_shares(nearest, left_out)
+    parts = [(own, log_share(truth.rows, nearest.column, left_out))]
     if nearest.is_model:
-        low, high, expected = own_logprobs(nearest)
-        found = Moments.of(truth, np.clip(truth.rows.mean_logprobs(nearest.column), low, high))
-        parts.append((expected, found))
-    scales = [float(np.sqrt(a.spread(n_prompts))) for a, _ in parts]
-    values = [
-        value
-        for (a, b), scale in zip(parts, scales, strict=True)
-        for value in ((b.mean - a.mean) / scale, float(np.sqrt(b.spread(n_prompts))) / scale)
-    ]
+        parts.append((own_logprobs(nearest), truth.rows.mean_logprobs(nearest.column)))
+    values = []
+    for typical, figures in parts:
+        other = Moments.of(truth, typical.cut(figures))
+        scale = float(np.sqrt(typical.moments.spread(n_prompts)))
+        values += [(other.mean - typical.moments.mean) / scale, float(np.sqrt(other.spread(n_prompts))) / scale]
     return Distance(*values)
 
 
@@ -242,7 +268,7 @@ def simulated(writers: Sequence[Writer], doubts: Floats, n_rows: int, rng: np.ra
     rng : numpy.random.Generator
     """
     own = [own_shares(w) for w in writers]
-    floors, means = np.array([floor for floor, _ in own]), np.array([m.mean for _, m in own])
+    floors, means = np.array([t.low for t in own]), np.array([t.moments.mean for t in own])
     tokens = {w.column: own_logprobs(w) for w in writers if w.is_model}
     errors = np.zeros(len(writers))  # of the base's rate, too: all ratios are to it
     errors[1 : len(doubts)] = np.sqrt(doubts[1:] + doubts[:1])
@@ -251,11 +277,11 @@ def simulated(writers: Sequence[Writer], doubts: Floats, n_rows: int, rng: np.ra
         size = max(int(min(n_rows, truth.effective_sample_size / 2)), MIN_GROUPS)
         evidence = truth.rows.evidence
         shares = np.maximum(evidence - logsumexp(evidence, axis=1, keepdims=True), floors)
-        scales = np.sqrt([m.spread(size) for _, m in own])
+        scales = np.sqrt([t.moments.spread(size) for t in own])
         surprising = np.zeros_like(shares)
-        for column, (low, high, m) in tokens.items():
-            values = np.clip(truth.rows.mean_logprobs(column), low, high)
-            surprising[:, column] = (values - m.mean) / np.sqrt(m.spread(size))
+        for column, t in tokens.items():
+            values = t.cut(truth.rows.mean_logprobs(column))
+            surprising[:, column] = (values - t.moments.mean) / np.sqrt(t.moments.spread(size))
         for _ in range(_SIMULATED):
             drawn = rng.choice(len(truth.weight), size, p=truth.weight)
             fits = (shares[drawn].mean(axis=0) - means) / scales
