@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import scipy.linalg
 
 from fingerprint.data.arrays import Floats32, Strings
 from fingerprint.features.transformer import Transformer
@@ -54,12 +53,14 @@ class Gradients(Transformer):
         self.gradients = gradients
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
+        from scipy.linalg import solve_triangular
+
         self._check(texts)
         centred = self.gradients - self.gradients.mean(axis=0, dtype=np.float64).astype(np.float32)
         covariance = np.asarray(centred.T @ centred, dtype=np.float64) / len(centred)
         least = np.trace(covariance) / (len(centred) * EXPLAINED)
         regular = covariance + (least or 1.0) * np.eye(len(covariance))  # without variance nothing is scaled
-        inverse = scipy.linalg.solve_triangular(np.linalg.cholesky(regular), np.eye(len(regular)), lower=True)
+        inverse = solve_triangular(np.linalg.cholesky(regular), np.eye(len(regular)), lower=True)
         self.turn_ = np.ascontiguousarray(inverse.T, dtype=np.float32)
         # Columns keep the scale they are given here, which `family_matrix` would take for one more thing to even out.
         self.column_weights = np.sqrt(np.maximum(((covariance @ inverse.T) * inverse.T).sum(axis=0), 0.0))

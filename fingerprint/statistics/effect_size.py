@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 
 def d_prime(auc: float) -> float:
     """Distance of two normal score distributions in standard deviations that gives this AUROC: sqrt(2) Phi^-1(auc)."""
+    from scipy.special import ndtri
+
     return float(np.sqrt(2) * ndtri(auc))
 
 
 def auc_of(d_prime: float) -> float:
     """Inverse of `d_prime`."""
+    from scipy.special import ndtr
+
     return float(ndtr(d_prime / np.sqrt(2)))
 
 
@@ -32,6 +35,8 @@ def rows_for_trained_detector(d_prime: float, power: float, alpha: float) -> int
     The mean score of n independent rows is close to normal, which gives
     ``n = ((z_(1-alpha) + z_power) / d_prime) ** 2``.
     """
+    from scipy.special import ndtri
+
     if not d_prime > 0:
         return None
     ratio = float(ndtri(1 - alpha) + ndtri(power)) / d_prime

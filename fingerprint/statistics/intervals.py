@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
 
 from fingerprint.data.arrays import Floats
 from fingerprint.statistics import auc, effect_size
@@ -24,6 +23,8 @@ class Estimate:
 
 def exact_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
     """Clopper-Pearson interval of a binomial proportion."""
+    from scipy.special import betaincinv
+
     tail = (1 - level) / 2
     low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
     high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
@@ -47,6 +48,8 @@ def paired_interval(scores: Scores) -> Estimate:
 
 def interval(moments: Moments | None, agreement: float, rows: int) -> Estimate:
     """95 % interval on the logit scale, so that it stays between 0 and 1; `rows` (or bags) of the smaller arm."""
+    from scipy.special import ndtri
+
     if moments is None:
         return Estimate(None)
     # A perfect separation has no observed variance; half a misplaced row of the smaller arm stands in for it.
@@ -94,6 +97,8 @@ def efficiency(scores: Scores, detector: tuple[Floats, float], ceiling: Floats) 
     Delta method on both AUROCs, with their covariance over prompts; the reuse of rows in training widens the part of
     the fitted scores. None where the ceiling's AUROC is not above .5, or one of the two is 0 or 1.
     """
+    from scipy.special import ndtri
+
     values, agreement = detector
     (area, influence), (top, top_influence) = (auc.fold_influence(scores.arms, v) for v in (values, ceiling))
     if not (0 < area < 1 and 0.5 < top < 1):
@@ -108,6 +113,8 @@ def efficiency(scores: Scores, detector: tuple[Floats, float], ceiling: Floats) 
 
 
 def _normal(value: float, variance: float) -> Estimate:
+    from scipy.special import ndtri
+
     half = float(ndtri(0.975)) * float(np.sqrt(variance))
     return Estimate(value, value - half, value + half)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtr
 
 from fingerprint.data.arrays import Floats
 from fingerprint.statistics.permutation import FamilyTest, PermutationTest, permutation_test, pvalue, signed_statistics
@@ -111,6 +110,8 @@ class Scaling:
     signed: float = 0.0
 
     def power(self, times: float) -> float:
+        from scipy.special import ndtr
+
         mean = times * self.shift + np.sqrt(times) * self.signed
         return float(ndtr((mean - self.critical) / np.sqrt(1 + times * self.linear)))
 

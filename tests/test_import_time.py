@@ -1,0 +1,40 @@
+"""`from fingerprint import detect` loads what every comparison needs, and nothing heavy that only some need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+DETECT = "from fingerprint import detect"
+NEEDED = "import numpy, polars, scipy.sparse"  # what the rows and sums of every comparison are made of
+TIMES = 1.5
+ROUNDS = 7
+
+HEAVY = {
+    "IPython", "datasets", "jinja2", "matplotlib", "openai", "pandas", "pyarrow", "rich", "scipy.optimize",
+    "scipy.special", "scipy.stats", "sentence_transformers", "sklearn", "torch", "transformers", "typer",
+}  # fmt: skip
+
+
+def _printed(program: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _seconds(statement: str) -> float:
+    """Processor time of a statement in a fresh interpreter: what else the machine does hardly counts."""
+    clock = "time.process_time()"
+    return float(_printed(f"import time; start = {clock}; {statement}; print({clock} - start)"))
+
+
+def test_importing_detect_loads_nothing_heavy() -> None:
+    loaded = set(_printed(f"{DETECT}; import sys; print(*sys.modules)").split())
+    assert {"fingerprint.detection.detect", "numpy", "polars", "scipy.sparse"} <= loaded
+    assert not HEAVY & loaded
+
+
+def test_importing_detect_takes_at_most_half_as_long_again_as_what_it_needs() -> None:
+    _seconds(DETECT)  # writes compiled modules where there are none yet
+    pairs = [(_seconds(DETECT), _seconds(NEEDED)) for _ in range(ROUNDS)]
+    ours, needed = (min(times) for times in zip(*pairs, strict=True))
+    assert ours <= TIMES * needed, f"{ours:.3f} s against {needed:.3f} s"
