@@ -68,6 +68,6 @@ def named_filters(specs: Sequence[str], corpora: Sequence[str | None]) -> list[F
     """The filters that were named; the files are where ``scores`` looks for its column."""
     if not specs:
         return []
-    from fingerprint.filters.named import named
+    from fingerprint.filters.by_name import named
 
     return [named(spec, [corpus for corpus in corpora if corpus is not None]) for spec in specs]
