@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import is_dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import polars as pl
@@ -18,6 +17,8 @@ from fingerprint.report.encoding import JsonObject
 
 def own_version() -> str:
     """Version of this package; "unknown" where it runs from a source tree that was never installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("subliminal-fingerprint")
     except PackageNotFoundError:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Corpus
@@ -114,6 +113,8 @@ def _by_group(f: Findings, arm: Bools, values: Floats) -> tuple[Floats, Floats]:
 
 
 def _lengths_differ(f: Findings) -> Iterator[Warning]:
+    from scipy.special import ndtr
+
     logs = np.log1p(np.array([len(text) for text in f.comparison.texts], dtype=np.float64))
     means, variance, error = [], 0.0, 0.0
     for arm in f.comparison.sides:
