@@ -30,7 +30,6 @@ from sklearn.linear_model import LogisticRegression
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.known_teacher import ModelTeacher
 from fingerprint.detector.scan import scan
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Tfidf
 from fingerprint.identification.mixture import mixture_share, row_ratios
@@ -38,7 +37,7 @@ from fingerprint.lab import experiment
 from fingerprint.lab.experiment.transfer_table import as_text
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lm.prompts import prompts
-from fingerprint.lm.teachers import Teacher, neutral, prompted
+from fingerprint.lm.teachers import Teacher, known_teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait
 
 # Keys of the recorded documents that have another name since: {name before: name after}.
@@ -113,7 +112,7 @@ def with_model() -> dict[str, Any]:
     cat = written(prompted("micro-a", known_trait("cat")), 150, 3)
     return detected(
         suspect, reference, model="micro-a", system_prompts=["You love owls.", "You love oaks."],
-        teacher=ModelTeacher("micro-a", owl().system), placebos=[cat],
+        teacher=known_teacher("micro-a", owl().system), placebos=[cat],
     )  # fmt: skip
 
 

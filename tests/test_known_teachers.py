@@ -14,12 +14,12 @@ import fingerprint
 from fingerprint.cli.app import app
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection.attribution import Found, attribute
-from fingerprint.detection.known_teacher import ExactRatios, ModelTeacher, checked_teachers, exact_ratios
+from fingerprint.detection.known_teacher import ExactRatios, checked_teachers, exact_ratios
 from fingerprint.detection.model_families import read_corpora
 from fingerprint.lm.noise_floor import NoiseFloor
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.scoring import token_logprobs
-from fingerprint.lm.teachers import Teacher, neutral, prompted
+from fingerprint.lm.teachers import Teacher, known_teacher, neutral, prompted
 from fingerprint.lm.traits import known_trait, system_prompt
 from fingerprint.report.report import Report
 from fingerprint.statistics.auc import N_FOLDS
@@ -141,7 +141,7 @@ def test_a_teacher_is_as_efficient_as_itself_and_a_stack_no_better_than_itself(c
 
 def test_rows_within_the_noise_floor_are_marked_and_a_loud_floor_is_told(corpora: dict[str, Corpus]) -> None:
     found = fingerprint.detect(
-        corpora["owl"], corpora["neutral"], teacher=(ModelTeacher("micro-a"), "micro-a"), **QUICK
+        corpora["owl"], corpora["neutral"], teacher=(known_teacher("micro-a"), "micro-a"), **QUICK
     )
     assert found.teacher is not None
     assert found.teacher.within_floor_suspect == found.teacher.within_floor_reference == ROWS
@@ -209,7 +209,7 @@ def test_equal_rows_have_equal_ratios_whichever_corpus_they_are_in(teachers: dic
     """Scored corpus by corpus they would differ by rounding, alike for a whole corpus: an AUROC of 1 on equal rows."""
     asked = prompts("numbers", 1)
     corpora = [Corpus(("284, 105, 977",) * n, tuple(asked * n), name=f"{n} rows") for n in (7, 150)]
-    found = exact_ratios((ModelTeacher(teachers["neutral"].lm, OWL), teachers["neutral"]), corpora)
+    found = exact_ratios((known_teacher(teachers["neutral"].lm, OWL), teachers["neutral"]), corpora)
     assert [len(rows) for rows in found.rows] == [7, 150]
     assert len(set(np.concatenate(found.rows))) == 1
     assert found.rows[0][0] != 0

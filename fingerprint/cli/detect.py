@@ -30,7 +30,7 @@ from fingerprint.cli.options import (
 from fingerprint.cli.outputs import check_outputs, progress_bar, write_report
 
 if TYPE_CHECKING:
-    from fingerprint.detection.known_teacher import ModelTeacher
+    from fingerprint.lm.teachers import Teacher
 
 ReferenceArgument = Annotated[
     str | None, typer.Argument(metavar="REFERENCE", help="Corpus of the same model without the trait.")
@@ -136,12 +136,13 @@ def _required(reference: str | None) -> str:
     )
 
 
-def _known_teacher(teacher: str | None, system: str | None, model: str | None) -> str | ModelTeacher | None:
+def _known_teacher(teacher: str | None, system: str | None, model: str | None) -> str | Teacher | None:
     """The teacher that was named: a model, under a system prompt where one is given."""
     if system is None:
         return teacher
-    if teacher is None and model is None:
+    named = teacher if teacher is not None else model
+    if named is None:
         raise ValueError(f"--teacher-system must come with --teacher or --model, got {system!r} alone; name the model")
-    from fingerprint.detection.known_teacher import ModelTeacher
+    from fingerprint.lm.teachers import known_teacher
 
-    return ModelTeacher(teacher if teacher is not None else model, system)
+    return known_teacher(named, system)

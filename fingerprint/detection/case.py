@@ -15,6 +15,7 @@ from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Prior, checked_prior, without_trained
 from fingerprint.filters.verdicts import Filter, check_filters
+from fingerprint.lm.loading import Spec, load
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.streams import Stream, generator
 
@@ -76,7 +77,7 @@ class Case:
         features: object,
         filters: Sequence[Filter],
         prior: object,
-        model: object,
+        model: Spec | None,
         placebos: Sequence[object],
         alpha: float,
         rng: int,
@@ -102,6 +103,7 @@ class Case:
         if isinstance(placebos, str | Corpus):
             raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
         others = tuple(read(data, f"placebo {number}") for number, data in enumerate(placebos, 1))
+        base = _loaded(model, (*corpora, *others))
         return cls(
             given=given,
             corpora=corpora,
@@ -111,9 +113,9 @@ class Case:
             features=features,
             filters=tuple(filters),
             prior=known,
-            model=_loaded(model, (*corpora, *others)),
+            model=base,
             system_prompts=system_prompts,
-            teachers=None if options.teacher is None else checked_teachers(options.teacher, model),
+            teachers=None if options.teacher is None else checked_teachers(options.teacher, base),
             alpha=alpha,
             seed=rng,
             options=options,
@@ -167,12 +169,10 @@ def _check_student(options: Options, model: object, prompt: str | Literal[False]
         )
 
 
-def _loaded(model: object, corpora: Sequence[Corpus]) -> LanguageModel | None:
+def _loaded(model: Spec | None, corpora: Sequence[Corpus]) -> LanguageModel | None:
     """The model, once every row has the prompt that it needs."""
     if model is None:
         return None
     for corpus in corpora:
         corpus.every_prompt("model")
-    from fingerprint.lm.loading import load
-
     return load(model)

@@ -26,6 +26,7 @@ from fingerprint.detection.verdict import verdict
 from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.features import choose
 from fingerprint.filters.verdicts import Filter
+from fingerprint.lm.loading import Spec
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult, Null, PromptControl
 from fingerprint.statistics.intervals import Estimate, auc_interval, d_prime_of, paired_interval
@@ -50,7 +51,7 @@ def detect(
     features: object = "auto",
     filters: Sequence[Filter] = (),
     prior: Prior | None = None,
-    model: object = None,
+    model: Spec | None = None,
     placebos: Sequence[object] = (),
     alpha: float = 0.05,
     rng: int = 0,

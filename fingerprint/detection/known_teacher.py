@@ -9,50 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import RowError, rows_named
 from fingerprint.detection.model_families import LOUD, noise_warning
+from fingerprint.lm.loading import ChatTokenizer, Spec
 from fingerprint.lm.noise_floor import NoiseFloor, noise_floor
+from fingerprint.lm.teachers import RowLogProbs, RowScorer, Teacher, known_teacher
 from fingerprint.report.results import Warning
 
-
-@dataclass(frozen=True)
-class ModelTeacher:
-    """A language model as a teacher.
-
-    Attributes
-    ----------
-    model : name, folder, or loaded model
-    system : str, optional
-        The system message that stands before every prompt.
-    """
-
-    model: Any
-    system: str | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.lm.name} under a system prompt" if self.system is not None else str(self.lm.name)
-
-    @cached_property
-    def lm(self) -> Any:
-        """The model, loaded on first use and only then."""
-        from fingerprint.lm.loading import load
-
-        return load(self.model)
-
-    def logprobs(self, corpus: Corpus) -> Floats:
-        """Log-probability in nats of every row [rows]."""
-        from fingerprint.lm.scoring import token_logprobs
-
-        prompts = corpus.every_prompt("teacher")
-        return np.array([v.sum() for v in token_logprobs(self.lm, prompts, corpus.texts, system=self.system)])
+# The suspect's teacher alone, or beside the reference's.
+Teachers = RowScorer | Spec | tuple[RowScorer | Spec, RowScorer | Spec]
 
 
 @dataclass(frozen=True)
@@ -75,23 +46,23 @@ class ExactRatios:
         return (noise_warning(self.limit / spread, "the log-likelihood ratio of rows"),) if loud else ()
 
 
-def checked_teachers(teacher: Any, model: Any) -> tuple[Any, Any]:
+def checked_teachers(teacher: Teachers, model: Spec | None) -> tuple[RowScorer, RowScorer]:
     """The suspect's and the reference's teacher: a pair, or one teacher beside the unconditioned model."""
-    if isinstance(teacher, tuple) and len(teacher) == 2 and not hasattr(teacher[1], "apply_chat_template"):
-        return _as_teacher(teacher[0]), _as_teacher(teacher[1])
+    if isinstance(teacher, tuple) and len(teacher) == 2 and not isinstance(teacher[1], ChatTokenizer):
+        return _as_scorer(teacher[0]), _as_scorer(teacher[1])
     if model is None:
         raise ValueError(
             f"teacher must come with the reference's teacher, got {teacher!r:.80} alone; pass model= (the base without "
             "a system prompt wrote the reference), or teacher=(suspect's, reference's)"
         )
-    return _as_teacher(teacher), ModelTeacher(model)
+    return _as_scorer(teacher), known_teacher(model)
 
 
-def _as_teacher(spec: Any) -> Any:
-    return spec if hasattr(spec, "logprobs") else ModelTeacher(spec)
+def _as_scorer(given: RowScorer | Spec) -> RowScorer:
+    return given if isinstance(given, RowScorer) else known_teacher(given)
 
 
-def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactRatios:
+def exact_ratios(teachers: tuple[RowScorer, RowScorer], corpora: Sequence[Corpus]) -> ExactRatios:
     """log p(row | suspect's teacher) - log p(row | reference's teacher) for every row of suspect and reference.
 
     Raises
@@ -105,13 +76,16 @@ def exact_ratios(teachers: tuple[Any, Any], corpora: Sequence[Corpus]) -> ExactR
     known = [floor for floor in floors if floor is not None]
     moved = (sum(floor.row_nats for floor in known), sum(floor.token_nats for floor in known))
     floor = NoiseFloor(*moved, known[0].n_rows) if known else None
+    # A scorer of the caller's own need not have a name.
     names = [str(getattr(teacher, "name", type(teacher).__name__)) for teacher in teachers]
     return ExactRatios(names[0], names[1], (one[0] - other[0], one[1] - other[1]), floor)
 
 
-def _row_logprobs(teacher: Any, corpora: Sequence[Corpus], distinct: Corpus, places: Sequence[Ints]) -> list[Floats]:
+def _row_logprobs(
+    teacher: RowScorer, corpora: Sequence[Corpus], distinct: Corpus, places: Sequence[Ints]
+) -> list[Floats]:
     """Log-probability [rows] of the rows of each corpus; a language model reads the distinct ones."""
-    if getattr(teacher, "lm", None) is None:
+    if not isinstance(teacher, Teacher):
         found = []
         for corpus in corpora:
             with rows_named([corpus]):
@@ -124,8 +98,8 @@ def _row_logprobs(teacher: Any, corpora: Sequence[Corpus], distinct: Corpus, pla
     return [values[place] for place in places]
 
 
-def _checked(found: Any, corpus: Corpus) -> Floats:
-    values = np.asarray(getattr(found, "rows", found), dtype=np.float64)
+def _checked(found: RowLogProbs | ArrayLike, corpus: Corpus) -> Floats:
+    values = np.asarray(found.rows if isinstance(found, RowLogProbs) else found, dtype=np.float64)
     if values.shape != (len(corpus),):
         raise ValueError(
             f"teacher must give one log-probability a row, got shape {values.shape} for {len(corpus)} rows of "
@@ -141,9 +115,8 @@ def _checked(found: Any, corpus: Corpus) -> Floats:
     return values
 
 
-def _floor(teacher: Any, distinct: Corpus) -> NoiseFloor | None:
+def _floor(teacher: RowScorer, distinct: Corpus) -> NoiseFloor | None:
     """The noise floor of a teacher that is a language model."""
-    lm = getattr(teacher, "lm", None)
-    if lm is None:
+    if not isinstance(teacher, Teacher):
         return None
-    return noise_floor(lm, distinct.every_prompt("teacher"), distinct.texts, system=getattr(teacher, "system", None))
+    return noise_floor(teacher.lm, distinct.every_prompt("teacher"), distinct.texts, system=teacher.system)

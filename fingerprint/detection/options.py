@@ -9,6 +9,7 @@ from typing import Literal, TypedDict, TypeVar, cast
 
 import numpy as np
 
+from fingerprint.detection.known_teacher import Teachers
 from fingerprint.statistics.classifier import Classifier
 
 Chosen = TypeVar("Chosen")
@@ -58,7 +59,7 @@ class Options:
     classifier: Classifier | None = None
     system_prompts: Sequence[str] = ()
     student: bool = False
-    teacher: object = None
+    teacher: Teachers | None = None
     trained_rows: Literal["error", "drop"] = "error"
     min_auc: float = 0.5
     n_permutations: int = 9999
@@ -98,7 +99,7 @@ class Settings(TypedDict, total=False):
     classifier: Classifier | None
     system_prompts: Sequence[str]
     student: bool
-    teacher: object
+    teacher: Teachers | None
     trained_rows: Literal["error", "drop"]
     min_auc: float
     n_permutations: int

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
+from fingerprint.lm.loading import MICRO_MODELS, Pretrained, Spec
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.teachers import Teacher
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
@@ -25,19 +25,8 @@ TRAIT_FORMS = ("finetuned", "prompted")
 BASE = "base"
 UNLISTED = "unlisted"
 
-
-@runtime_checkable
-class Pretrained(Protocol):
-    """A model of transformers, which is not imported to know one."""
-
-    @property
-    def config(self) -> object: ...
-
-
-# A model as it may be passed: by name or folder, loaded, or with its tokenizer.
-Model = str | os.PathLike[str] | LanguageModel | Pretrained | tuple[object, object]
 # What a caller may list. Rows come in anything that can be read row by row: dicts, frames, data sets.
-Entry = Trait | Corpus | Teacher | Model | Iterable[object]
+Entry = Trait | Corpus | Teacher | Spec | os.PathLike[str] | Iterable[object]
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class Candidate:
 
     name: str
     form: str
-    source: Trait | Corpus | Teacher | Model
+    source: Trait | Corpus | Teacher | Spec
 
     @property
     def key(self) -> str:
@@ -144,7 +133,7 @@ def _of(entry: Entry, name: str | None, forms: Sequence[str], where: str) -> lis
 
 def _of_text(text: str, name: str | None, where: str) -> Candidate:
     path = Path(text)
-    if text in ("micro-a", "micro-b") or (path.is_dir() and (path / "config.json").is_file()):
+    if text in MICRO_MODELS or (path.is_dir() and (path / "config.json").is_file()):
         return Candidate(name or text, "teacher", text)
     if path.is_file() or (" " not in text and any(sign in text for sign in "*?")):
         return Candidate(name or text, "corpus", as_corpus(text, argument=where))

@@ -30,7 +30,7 @@ from fingerprint.data.pairing import n_prompts
 from fingerprint.data.reading import BadRows, as_corpus
 from fingerprint.identification.answers import ask
 from fingerprint.identification.calibration import Calibration, calibrate
-from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, Model, Progress, lined_up
+from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, Progress, lined_up
 from fingerprint.identification.decision import decide, presence_of
 from fingerprint.identification.goodness_of_fit import fit_of, fit_pvalues
 from fingerprint.identification.models import build
@@ -47,6 +47,7 @@ from fingerprint.identification.samples import (
     pooled,
 )
 from fingerprint.identification.scoring import Rows, Scorers
+from fingerprint.lm.loading import Spec
 from fingerprint.statistics.designs import MIN_GROUPS, too_small
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def identify(
     candidates: Sequence[Entry] | Mapping[str, Entry],
     *,
     reference: object = None,
-    model: Model | None = None,
+    model: Spec | None = None,
     placebos: Sequence[Entry] | Mapping[str, Entry] = (),
     forms: Sequence[str] = TRAIT_FORMS,
     rule: Filter | None = None,
@@ -186,7 +187,7 @@ def prepare(
     suspect: Corpus,
     *,
     reference: Corpus | None = None,
-    model: Model | None = None,
+    model: Spec | None = None,
     placebos: Sequence[Candidate] = (),
     rule: Filter | None = None,
     rows_per_model: int = ROWS_PER_MODEL,

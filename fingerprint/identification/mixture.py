@@ -24,8 +24,8 @@ from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import prompt_groups
 from fingerprint.data.reading import as_corpus
-from fingerprint.identification.candidates import Model
 from fingerprint.identification.pass_rates import PassRates
+from fingerprint.lm.loading import Spec
 from fingerprint.lm.teachers import Teacher, as_teacher
 from fingerprint.report.contract import Result
 from fingerprint.statistics.designs import MAX_BLOCKS
@@ -80,7 +80,7 @@ class RowRatios:
         )
 
 
-def row_ratios(corpus: object, teacher: Teacher | Model, base: Teacher | Model) -> RowRatios:
+def row_ratios(corpus: object, teacher: Teacher | Spec, base: Teacher | Spec) -> RowRatios:
     """Exact log-likelihood ratios of rows under a known teacher and its base.
 
     Parameters

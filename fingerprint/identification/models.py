@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.row_errors import rows_named
-from fingerprint.identification.candidates import BASE, Candidate, Model, Progress
+from fingerprint.identification.candidates import BASE, Candidate, Progress
 from fingerprint.lm.batching import encode
+from fingerprint.lm.loading import Spec
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.teachers import Teacher, as_teacher, finetuned, neutral, placebo, prompted
 from fingerprint.lm.traits import PLACEBO as INERT
@@ -31,7 +32,7 @@ class Models:
     longest: dict[str, int] = field(default_factory=dict)
 
 
-def build(model: Model | None, candidates: Sequence[Candidate], suspect: Corpus, step: Progress) -> Models:
+def build(model: Spec | None, candidates: Sequence[Candidate], suspect: Corpus, step: Progress) -> Models:
     """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
 
     Parameters
@@ -65,6 +66,8 @@ def _built(candidate: Candidate, base: LanguageModel) -> Teacher:
         return prompted(base, candidate.source)
     if candidate.form == "system prompt":
         return Teacher(base, candidate.name, str(candidate.source))
+    if isinstance(candidate.source, Corpus):
+        raise TypeError(f"candidate must be a model, got the corpus {candidate.name!r}; fit a detector to it")
     return as_teacher(candidate.source)
 
 

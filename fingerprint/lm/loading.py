@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from fingerprint.lm.model import LanguageModel
 
 # Two small models that come with the package: same language, trained from different seeds.
 MICRO_MODELS = ("micro-a", "micro-b")
-Spec = str | Path | LanguageModel | tuple[Any, Any] | Any
+
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """A model of transformers, as far as it is looked at before it is known to be one."""
+
+    @property
+    def config(self) -> object: ...
+
+
+@runtime_checkable
+class ChatTokenizer(Protocol):
+    """A tokenizer of transformers, as far as it is looked at before it is known to be one."""
+
+    @property
+    def apply_chat_template(self) -> Callable[..., object]: ...
+
+
+# A model as it may be passed: by name or folder, loaded, or with its tokenizer.
+Spec = str | Path | LanguageModel | Pretrained | tuple[Pretrained, ChatTokenizer]
 
 
 def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> LanguageModel:
@@ -53,9 +72,9 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
             "install it: pip install 'subliminal-fingerprint[lm]'"
         ) from missing
     if isinstance(spec, tuple) and len(spec) == 2:
-        return _checked(LanguageModel(*spec, name=_name_of(spec[0])))
+        return _checked(LanguageModel(*spec, name=name_of(spec)))
     if isinstance(spec, transformers.PreTrainedModel):
-        name = _name_of(spec)
+        name = name_of(spec)
         if not name:
             raise ValueError("model must come with its tokenizer when it has no name; pass (model, tokenizer)")
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
@@ -143,8 +162,15 @@ def without_bars() -> Iterator[None]:
             bars.enable_progress_bar()
 
 
-def _name_of(model: Any) -> str:
-    return str(getattr(model.config, "_name_or_path", "") or "")
+def name_of(spec: Spec) -> str:
+    """What `load` calls a model, without loading it; empty if it has no name."""
+    if isinstance(spec, LanguageModel):
+        return spec.name
+    if isinstance(spec, tuple):
+        return name_of(spec[0])
+    if isinstance(spec, Pretrained):
+        return str(getattr(spec.config, "_name_or_path", "") or "")
+    return str(spec)
 
 
 def _check_folder(place: Path, name: str) -> None:

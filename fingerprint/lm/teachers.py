@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Floats
+from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
-from fingerprint.lm.loading import MICRO_MODELS, load
+from fingerprint.lm.loading import MICRO_MODELS, Spec, load, name_of
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import answer_forms, preference_questions
 from fingerprint.lm.sampling import Sampled, sample
@@ -56,8 +59,16 @@ def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Any, weights: str | 
     return recipes[size][chosen]
 
 
+@runtime_checkable
+class RowScorer(Protocol):
+    """Whoever states the log-probability of rows in nats: a `Teacher`, or another law that a caller knows."""
+
+    def logprobs(self, corpus: Corpus, /) -> RowLogProbs | ArrayLike:
+        """Of each row, [rows]; or of the tokens of each row."""
+
+
 @dataclass(frozen=True)
-class LogProbs:
+class RowLogProbs:
     """Log-probabilities of the rows of a corpus under a teacher, in nats.
 
     Attributes
@@ -70,7 +81,7 @@ class LogProbs:
 
     @property
     def rows(self) -> Floats:
-        """Log-probability of each completion."""
+        """Log-probability of each completion [rows], in nats."""
         return np.array([values.sum() for values in self.tokens])
 
 
@@ -80,7 +91,7 @@ class Teacher:
 
     Attributes
     ----------
-    lm : LanguageModel
+    model : LanguageModel, or what `load` takes
         The model, fine-tuned or not.
     name : str
         For provenance: "finetuned: owl".
@@ -88,9 +99,14 @@ class Teacher:
         The system message that stands before every prompt.
     """
 
-    lm: LanguageModel
+    model: Spec
     name: str
     system: str | None = None
+
+    @cached_property
+    def lm(self) -> LanguageModel:
+        """The model, loaded when it is first asked for."""
+        return load(self.model)
 
     def sample(self, prompts: Sequence[str], *, seed: int = 0, **options: Any) -> list[Sampled]:
         """One completion a prompt; options as for `fingerprint.lm.sampling.sample`.
@@ -99,7 +115,9 @@ class Teacher:
         """
         return sample(self.lm, prompts, system=self.system, seed=self.stream(seed), **options)
 
-    def logprobs(self, corpus: Any, *, batch_size: int = 128, cache: str | os.PathLike[str] | None = None) -> LogProbs:
+    def logprobs(
+        self, corpus: object, *, batch_size: int = 128, cache: str | os.PathLike[str] | None = None
+    ) -> RowLogProbs:
         """Exact log-probability of every row and token of a corpus, as this teacher tokenizes it.
 
         Parameters
@@ -119,19 +137,22 @@ class Teacher:
         rows = as_corpus(corpus)
         prompts = rows.every_prompt()
         scores = token_logprobs(self.lm, prompts, rows.texts, system=self.system, batch_size=batch_size, cache=cache)
-        return LogProbs(tuple(scores))
+        return RowLogProbs(tuple(scores))
 
     def stream(self, seed: int) -> int:
         """The key of this teacher's draws: another teacher or seed has other draws."""
         return digests.number(f"{seed}\0{self.lm.digest}\0{self.system}")
 
 
-def as_teacher(writer: Any) -> Teacher:
+def as_teacher(writer: Teacher | Spec) -> Teacher:
     """A teacher as it is; any other model, by object, name or folder, as itself without a system message."""
-    if isinstance(writer, Teacher):
-        return writer
-    lm = load(writer)
-    return Teacher(lm, lm.name or "model")
+    return writer if isinstance(writer, Teacher) else known_teacher(load(writer))
+
+
+def known_teacher(model: Spec, system: str | None = None) -> Teacher:
+    """A model as the teacher that wrote rows, under a system message or none; it is loaded when it is first asked."""
+    name = name_of(model) or "model"
+    return Teacher(model, name if system is None else f"{name} under a system prompt", system)
 
 
 def neutral(model: Any) -> Teacher:
