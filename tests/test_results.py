@@ -19,7 +19,8 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.detection.detect import detect
 from fingerprint.detector.detector import Detector
 from fingerprint.detector.monitor import Monitor, Reading
-from fingerprint.detector.scan import Scan, TopRow, scan
+from fingerprint.detector.scan import scan
+from fingerprint.detector.scan_result import Scan, TopRow
 from fingerprint.identification.identify import identify
 from fingerprint.identification.mixture import MixtureShare, mixture_share
 from fingerprint.identification.result import Identification

@@ -12,6 +12,7 @@ from fingerprint.data.arrays import Floats, Ints
 from fingerprint.detector.calibration import platt
 from fingerprint.features import Family, choose
 from fingerprint.features.scaling import family_matrix, scaled
+from fingerprint.statistics.classifier import Classifier
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.trained import stacked, train_stack
@@ -61,7 +62,7 @@ class CalibratedStack:
 
     columns: dict[str, UsedColumns]
     coefficients: dict[str, Floats]
-    classifiers: tuple[object, ...]
+    classifiers: tuple[Classifier, ...]
     centre: Floats
     weights: Floats
     slope: float
@@ -69,9 +70,9 @@ class CalibratedStack:
 
     @classmethod
     def fitted(
-        cls, comparison: Comparison, features: object, classifier: object, fast: bool
+        cls, comparison: Comparison, features: object, classifiers: Sequence[Classifier | None], fast: bool
     ) -> tuple[CalibratedStack, Scores]:
-        """The stack, and the out-of-fold scores that it is calibrated by; options are those of `Detector`.
+        """The stack, and the out-of-fold scores that it is calibrated by; `classifiers` are its members.
 
         Raises
         ------
@@ -83,7 +84,6 @@ class CalibratedStack:
         matrices = {name: matrix for name, matrix in found.items() if matrix.n_columns}
         if not matrices:
             raise ValueError("X must hold texts that differ in some feature, got texts that are all alike; check them")
-        classifiers = classifier if isinstance(classifier, (list, tuple)) else [classifier]
         if not classifiers:
             raise ValueError("classifier must be None, a classifier or a list of them, got an empty list; leave it out")
         values = {name: matrix.values for name, matrix in matrices.items()}

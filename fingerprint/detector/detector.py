@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from fingerprint.detector.training_rows import TrainingRows, held_out, one_a_pro
 from fingerprint.features import FEATURE_VERSION
 from fingerprint.features.tokens import tokenize
 from fingerprint.report.encoding import encode_record
+from fingerprint.statistics.classifier import Classifier
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.intervals import auc_interval
 from fingerprint.statistics.streams import DetectorStream, generator
@@ -84,7 +86,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         self,
         features: object = "auto",
         *,
-        classifier: object = None,
+        classifier: Classifier | Sequence[Classifier | None] | None = None,
         fast: bool = False,
         holdout: float = 0.2,
         rng: int = 0,
@@ -127,7 +129,8 @@ class Detector(ClassifierMixin, BaseEstimator):
         held = held_out(corpus, label == 0, self.holdout, self.rng)
         trait, neutral = (corpus.only((label == k) & ~held, name) for k, name in ((1, "trait"), (0, "neutral")))
         comparison = pair(trait, neutral, seed=self.rng)
-        self.stack_, self.scores_ = CalibratedStack.fitted(comparison, self.features, self.classifier, self.fast)
+        members = self.classifier if isinstance(self.classifier, Sequence) else [self.classifier]
+        self.stack_, self.scores_ = CalibratedStack.fitted(comparison, self.features, members, self.fast)
         self.prior_log_odds_ = _log_odds_of_shares(comparison.suspect)
         new = one_a_prompt(corpus.only(held & (label == 0), "held-out neutral"))
         self.neutral_scores_ = self._shuffled(self.decision_function(new)) if len(new) else np.empty(0)
@@ -323,7 +326,7 @@ def train(
     prompt: str | Literal[False] | None = None,
     bad_rows: Literal["error", "skip"] = "error",
     features: object = "auto",
-    classifier: object = None,
+    classifier: Classifier | Sequence[Classifier | None] | None = None,
     fast: bool = False,
     holdout: float = 0.2,
     rng: int = 0,

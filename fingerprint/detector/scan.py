@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,102 +9,29 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import ndtr, ndtri
 
-from fingerprint.data.arrays import Floats, Floats32
+from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
-from fingerprint.detection.analysis import bag_intervals, permute
-from fingerprint.detection.prior import PRIOR, without_trained
+from fingerprint.detection.analysis import bag_intervals
+from fingerprint.detection.prior import without_trained
 from fingerprint.detector.detector import Detector
 from fingerprint.detector.domain import SHIFT_LEVEL
+from fingerprint.detector.scan_result import Scan, TopRow
 from fingerprint.detector.training_rows import one_a_prompt
-from fingerprint.report import formatting
-from fingerprint.report.contract import Result
-from fingerprint.report.results import Bag
 from fingerprint.statistics.auc import Arms
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.designs import Design, SeparateDesign
 from fingerprint.statistics.effect_size import d_prime
-from fingerprint.statistics.permutation import Relabellings
+from fingerprint.statistics.permutation import Relabellings, permutation_test
+from fingerprint.statistics.streams import ScanStream, generator
 
 # A corpus is refused when fewer of its rows than this look like rows that the detector was trained on: what is scored
 # then is mostly something else. Rows that leak the trait openly (an eighth of raw owl rows talk about owls) still pass.
 LEAST_INSIDE = 0.5
 # Blocks of rows, of both sides together, that are relabelled when there are no neutral rows at hand.
 MAX_BLOCKS = 2000
-MIN_BLOCKS = 40
 TOP_ROWS = 10
-
-
-@dataclass(frozen=True)
-class TopRow:
-    """A row with its calibrated log-odds, in nats: a ranking, never a verdict on a row."""
-
-    row: int
-    log_odds: float
-    text: str
-    prompt: str | None
-
-
-@dataclass(frozen=True, eq=False)
-class Scan(Result):
-    """What a detector says about a corpus.
-
-    Attributes
-    ----------
-    verdict : str
-    detected : bool
-        Whether there is a p-value, and it is at most alpha.
-    pvalue : float or None
-        One-sided: neutral rows as high as these, by relabelling rows or prompts. None after a corpus shift.
-    corpus_shift : bool
-        Whether the neutral rows at hand differ from those trained on, or, without neutral rows, the corpus is farther
-        from both arms of the training rows than they are from one another.
-    shift_pvalue : float or None
-        p-value of that comparison of neutral rows.
-    inside : float
-        Share of rows whose format and profile lie within the training rows' 99.9 % range.
-    score, evidence : float
-        Mean log-odds, and sum of log-likelihood ratios, in nats.
-    power : float or None
-        Power of this scan against rows of the trait that the detector was trained on.
-    bags : tuple of Bag
-        AUROC of bags of k rows of the corpus against bags of neutral rows; empty where there is nothing to compare.
-    top : tuple of TopRow
-        The rows that look most like the trait's.
-    """
-
-    schema_name = "scan"
-
-    verdict: str
-    detected: bool
-    pvalue: float | None
-    alpha: float
-    corpus_shift: bool
-    shift_pvalue: float | None
-    inside: float
-    rows: int
-    neutral_rows: int
-    left_out: int
-    score: float
-    evidence: float
-    power: float | None
-    bags: tuple[Bag, ...]
-    top: tuple[TopRow, ...]
-    limits: tuple[str, ...]
-
-    def __str__(self) -> str:
-        lines = textwrap.wrap(self.verdict, formatting.WIDTH)
-        lines += ["", f"rows {self.rows:,}, {self.inside:.1%} like the training rows; neutral {self.neutral_rows:,}"]
-        lines += [f"mean log-odds {self.score:.4f}, evidence {self.evidence:.2f} nats"]
-        known = [bag for bag in self.bags if bag.auc.value is not None]
-        if known:
-            lines += ["", "Bags of k rows against neutral bags"]
-            lines += [f"  k {bag.k:<4d} AUROC {formatting.with_interval(bag.auc)}" for bag in known]
-        lines += ["", "Rows most like the trait's (a ranking, not a verdict on a row)"]
-        lines += [f"  {row.log_odds:+.3f}  row {row.row + 1}: {formatting.visible(row.text, 70)}" for row in self.top]
-        limits = [line for limit in self.limits for line in textwrap.wrap(limit, formatting.WIDTH)]
-        return "\n".join([*lines, "", *limits])
 
 
 def scan(
@@ -149,47 +75,47 @@ def scan(
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
-    given = as_corpus(corpus, text=text, prompt=prompt, bad_rows=bad_rows, argument="corpus")
+
+    def read(data: object, argument: str) -> Corpus:
+        return as_corpus(data, text=text, prompt=prompt, bad_rows=bad_rows, argument=argument)
+
+    given = read(corpus, "corpus")
     judged = without_trained(given, detector, trained_rows)
     inside = _check_domain(judged, detector)
     scores = detector.decision_function(judged)
     if neutral is None:
-        shift, shift_pvalue = detector.domain_.is_far(judged.texts), None
-        compared = None if shift else _against_held_out(judged, scores, detector, np.random.default_rng([rng, 4]))
+        shift = _Shift(detector.domain_.is_far(judged.texts), None)
+        compared = None if shift.found else _against_held_out(judged, scores, detector, rng)
     else:
-        at_hand = as_corpus(neutral, text=text, prompt=prompt, bad_rows=bad_rows, argument="neutral")
-        at_hand = without_trained(at_hand, detector, trained_rows)
-        single = one_a_prompt(at_hand)
-        shift_pvalue = detector.domain_.neutral_pvalue(single.texts, np.random.default_rng([rng, 1]))
-        shift = shift_pvalue <= SHIFT_LEVEL
+        at_hand = without_trained(read(neutral, "neutral"), detector, trained_rows)
+        shift = _neutral_shift(at_hand, detector, rng)
         compared = _against_neutral(judged, at_hand, detector, rng)
-    pvalue = None
-    if compared is not None and not shift:
-        relabellings = Relabellings.draw(compared.design, n_permutations, np.random.default_rng([rng, 2]))
-        pvalue = permute({PRIOR: compared.units}, relabellings).pvalue
-    detected = pvalue is not None and pvalue <= alpha
-    power = None if compared is None or shift else _power(compared, detector, alpha)
+    found = None if compared is None or shift.found else _test(compared, detector, alpha, n_permutations, rng)
     return Scan(
-        verdict=_verdict(pvalue, detected, alpha, power, neutral is not None, shift_pvalue),
-        detected=detected,
-        pvalue=pvalue,
+        verdict=_verdict(found, shift, alpha, neutral is not None),
+        detected=found is not None and found.detected,
+        pvalue=None if found is None else found.pvalue,
         alpha=alpha,
-        corpus_shift=bool(shift),
-        shift_pvalue=shift_pvalue,
+        corpus_shift=shift.found,
+        shift_pvalue=shift.pvalue,
         inside=inside,
         rows=len(judged),
         neutral_rows=0 if compared is None else compared.n_neutral,
         left_out=len(given) - len(judged),
         score=float(scores.mean()),
         evidence=float((scores - detector.prior_log_odds_).sum()),
-        power=power,
-        bags=() if compared is None else bag_intervals(compared.scores, np.random.default_rng([rng, 3])),
+        power=None if found is None else found.power,
+        bags=() if compared is None else bag_intervals(compared.scores, generator(rng, ScanStream.BAGS)),
         top=_top(judged, scores),
         limits=tuple(detector.card_["limits"]),
     )
 
 
+# ---------------------------------------------------------------------------------- are these rows the detector knows?
+
+
 def _check_domain(corpus: Corpus, detector: Detector) -> float:
+    """Share of the rows that are like the training rows; too few are an error."""
     inside = float(detector.domain_.inside(corpus.texts).mean())
     if inside < LEAST_INSIDE:
         raise ValueError(
@@ -200,13 +126,30 @@ def _check_domain(corpus: Corpus, detector: Detector) -> float:
 
 
 @dataclass(frozen=True)
+class _Shift:
+    """Whether rows are from another source than the training rows, and the p-value that says so where there is one."""
+
+    found: bool
+    pvalue: float | None
+
+
+def _neutral_shift(neutral: Corpus, detector: Detector, seed: int) -> _Shift:
+    """Do the neutral rows at hand, one a prompt, differ from those trained on?"""
+    pvalue = detector.domain_.neutral_pvalue(one_a_prompt(neutral).texts, generator(seed, ScanStream.CORPUS_SHIFT))
+    return _Shift(pvalue <= SHIFT_LEVEL, pvalue)
+
+
+# ------------------------------------------------------------------------------------------------ what is compared how
+
+
+@dataclass(frozen=True)
 class _Compared:
     """Scores of the corpus and of neutral rows, laid out for the test.
 
     Attributes
     ----------
     design : Design
-    units : float array [blocks, 1]
+    units : float array [blocks]
         What relabelling permutes, of the scores.
     used : pair of int
         Rows of the corpus and neutral rows that enter the p-value.
@@ -215,29 +158,32 @@ class _Compared:
     """
 
     design: Design
-    units: Floats32
+    units: Floats
     used: tuple[int, int]
     scores: Scores
+
+    @classmethod
+    def of(cls, design: Design, suspect: Bools, values: Floats, scores: Scores) -> _Compared:
+        """Lay out the scores `values` [rows] of the design's rows."""
+        units = design.units(sp.csr_matrix(values[:, None].astype(np.float32)), suspect)[:, 0]
+        used = (int((design.used & suspect).sum()), int((design.used & ~suspect).sum()))
+        return cls(design, units.astype(np.float64), used, scores)
 
     @property
     def n_neutral(self) -> int:
         return int((~self.scores.arms.suspect).sum())
 
 
-def _one_column(values: Floats) -> sp.csr_matrix:
-    return sp.csr_matrix(values[:, None].astype(np.float32))
-
-
 def _against_neutral(judged: Corpus, neutral: Corpus, detector: Detector, seed: int) -> _Compared:
+    """The corpus against neutral rows at hand, as `detect` compares two corpora."""
     comparison = pair(judged, neutral, seed=seed)
     values = detector.decision_function(list(comparison.texts))
-    used = tuple(int((comparison.design.used & side).sum()) for side in comparison.sides)
     scores = Scores.fixed(comparison.arms(np.zeros(len(values), dtype=np.int64)), values)
-    return _Compared(comparison.design, comparison.units(_one_column(values)), (used[0], used[1]), scores)
+    return _Compared.of(comparison.design, comparison.suspect, values, scores)
 
 
-def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, rng: np.random.Generator) -> _Compared:
-    """The corpus, one row a prompt, against the held-out neutral rows: blocks of as many rows on either side.
+def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, seed: int) -> _Compared:
+    """The corpus, one row a prompt, against the held-out neutral rows.
 
     In random order, as the held-out rows are: blocks of rows that are alike would vary more than theirs.
     """
@@ -247,62 +193,72 @@ def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, rng: n
             "neutral must be given for a detector without held-out neutral rows, got none; pass neutral rows, or train "
             "with holdout=0.2"
         )
-    single = one_a_prompt(judged)
-    values = np.concatenate([rng.permutation(detector.decision_function(single)), held_out])
-    suspect = np.arange(len(values)) < len(single)
-    sizes = (len(single), len(held_out))
-    per_block = min(-(-sum(sizes) // MAX_BLOCKS), max(1, min(sizes) // MIN_BLOCKS))
-    counts = [min(size // per_block, MAX_BLOCKS) for size in sizes]
-    block = np.full(len(values), -1, dtype=np.int64)
-    starts = (0, sizes[0])
-    for start, count, first in zip(starts, counts, (0, counts[0]), strict=True):
-        block[start : start + count * per_block] = first + np.arange(count * per_block) // per_block
-    design = SeparateDesign(block, np.arange(sum(counts)) < counts[0], prompts_known=False)
-    everything = np.concatenate([scores, held_out])
-    rows = np.arange(len(everything))
+    single = detector.decision_function(one_a_prompt(judged))
+    values = np.concatenate([generator(seed, ScanStream.ROW_ORDER).permutation(single), held_out])
+    design = SeparateDesign.of_ordered_rows(len(single), len(held_out), MAX_BLOCKS)
+    rows = np.arange(len(scores) + len(held_out))
     arms = Arms(rows < len(scores), rows, np.zeros(len(rows), dtype=np.int64))
-    used = (counts[0] * per_block, counts[1] * per_block)
-    return _Compared(design, design.units(_one_column(values), suspect), used, Scores.fixed(arms, everything))
+    everything = Scores.fixed(arms, np.concatenate([scores, held_out]))
+    return _Compared.of(design, np.arange(len(values)) < len(single), values, everything)
 
 
-def _power(compared: _Compared, detector: Detector, alpha: float) -> float | None:
-    """Power against rows of the trait trained on, from the detector's own row AUROC and the numbers of blocks."""
-    auc = detector.card_["auc"]["value"]
+# -------------------------------------------------------------------------------------------------------- the test
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The test, and the power it had."""
+
+    pvalue: float
+    detected: bool
+    power: float | None
+
+
+def _test(compared: _Compared, detector: Detector, alpha: float, n_permutations: int, seed: int) -> _Found:
+    """One-sided: do rows of the corpus score higher?"""
+    relabellings = Relabellings.draw(compared.design, n_permutations, generator(seed, ScanStream.PERMUTATIONS))
+    pvalue = permutation_test({}, relabellings, {"detector": compared.units}).pvalue
+    return _Found(pvalue, pvalue <= alpha, _power(compared.used, detector.card_["auc"]["value"], alpha))
+
+
+def _power(used: tuple[int, int], auc: float | None, alpha: float) -> float | None:
+    """Power against rows of the trait trained on, from the detector's own row AUROC and the numbers of rows."""
     if auc is None:
         return None
-    error = np.sqrt(sum(1 / max(used, 1) for used in compared.used))
+    error = np.sqrt(sum(1 / max(rows, 1) for rows in used))
     return float(ndtr(d_prime(min(max(auc, 1e-6), 1 - 1e-6)) / error - ndtri(1 - alpha)))
 
 
-def _verdict(
-    pvalue: float | None,
-    detected: bool,
-    alpha: float,
-    power: float | None,
-    has_neutral: bool,
-    shift_pvalue: float | None,
-) -> str:
-    if pvalue is None and has_neutral:
-        return (
-            f"corpus shift, no p-value: the neutral rows differ from those the detector was trained on (p = "
-            f"{shift_pvalue:.2g}). Scores rank rows only; train a detector on this source, or compare the two corpora "
-            "with detect."
-        )
-    if pvalue is None:
-        return (
-            "corpus shift, no p-value: the rows are farther from the detector's trait and neutral rows than those are "
-            "from one another. Scores rank rows only; pass neutral rows of the same source, or train on it."
-        )
-    figures = f"p = {pvalue:.2g} at alpha {alpha:g}"
+# ---------------------------------------------------------------------------------------------------------- in words
+
+
+def _verdict(found: _Found | None, shift: _Shift, alpha: float, has_neutral: bool) -> str:
+    if found is None:
+        return _shift_verdict(shift)
+    figures = f"p = {found.pvalue:.2g} at alpha {alpha:g}"
     source = "" if has_neutral else " This holds if the corpus comes from the source of the detector's neutral rows."
-    if detected:
+    if found.detected:
         return (
             f"detected: the rows look more like the detector's trait than neutral rows do ({figures}). Rival "
             "explanations: another trait, temperature, length limit, filter, or that a system prompt was there."
             f"{source}"
         )
+    power = found.power
     words = "power unknown" if power is None else f"power {power:.2f} against rows of the trait it was trained on"
     return f"not detected; {words} ({figures}).{source}"
+
+
+def _shift_verdict(shift: _Shift) -> str:
+    if shift.pvalue is None:
+        return (
+            "corpus shift, no p-value: the rows are farther from the detector's trait and neutral rows than those are "
+            "from one another. Scores rank rows only; pass neutral rows of the same source, or train on it."
+        )
+    return (
+        "corpus shift, no p-value: the neutral rows differ from those the detector was trained on (p = "
+        f"{shift.pvalue:.2g}). Scores rank rows only; train a detector on this source, or compare the two corpora "
+        "with detect."
+    )
 
 
 def _top(corpus: Corpus, scores: Floats) -> tuple[TopRow, ...]:

@@ -294,6 +294,21 @@ class SeparateDesign(Design):
             block[rank_within(group * 2 + suspect) >= min(int(size.min()) for size in sizes)] = -1
         return cls(block, np.repeat([side == 0 for side in order], n_blocks), prompts_known)
 
+    @classmethod
+    def of_ordered_rows(cls, n_suspect: int, n_reference: int, max_blocks: int) -> SeparateDesign:
+        """Blocks of as many neighbouring rows on either side, suspect rows first; what fills no block is left out.
+
+        At most `max_blocks` in all where that gives the smaller side `MIN_BLOCKS`. The order within a side has to be
+        random: rows of a block must not be alike.
+        """
+        sizes = (n_suspect, n_reference)
+        per_block = min(-(-sum(sizes) // max_blocks), max(1, min(sizes) // MIN_BLOCKS))
+        counts = [min(size // per_block, max_blocks) for size in sizes]
+        block = np.full(sum(sizes), -1, dtype=np.int64)
+        for start, count, first in ((0, counts[0], 0), (n_suspect, counts[1], counts[0])):
+            block[start : start + count * per_block] = first + np.arange(count * per_block) // per_block
+        return cls(block, np.arange(sum(counts)) < counts[0], prompts_known=False)
+
     @property
     def kind(self) -> str:
         return "disjoint" if self.prompts_known else "independent"
