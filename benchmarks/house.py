@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import results
@@ -46,6 +47,15 @@ class Module:
     is_package: bool
     tree: ast.Module
     lines: int
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def functions(self) -> list[Function]:
+        """Every function and method, those inside of others included."""
+        return list(_functions(self.tree, self.name, public=True, in_class=False))
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def modules_of(folder: Path) -> dict[str, Module]:
 def imports_of(module: Module, names: Sequence[str] | Mapping[str, object]) -> list[Import]:
     """The modules among `names` that a module imports: at its top, under TYPE_CHECKING and inside functions alike."""
     found = []
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         for dotted in _imported_names(node, module):
             target = _module_among(dotted, names)
             if target is not None and target != module.name:
@@ -223,11 +233,6 @@ def _components(graph: Mapping[str, set[str]]) -> list[list[str]]:
 # ------------------------------------------------------------------------------------------------------------- lengths
 
 
-def functions_of(module: Module) -> list[Function]:
-    """Every function and method, those inside of others included."""
-    return list(_functions(module.tree, module.name, public=True, in_class=False))
-
-
 def _functions(node: ast.AST, place: str, public: bool, in_class: bool) -> Iterator[Function]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef):
@@ -238,7 +243,7 @@ def _functions(node: ast.AST, place: str, public: bool, in_class: bool) -> Itera
             is_public = public and (child.name == "__init__" or not child.name.startswith("_"))
             yield Function(inside, _lines(child), _parameters(child, in_class), is_public)
             yield from _functions(child, inside, public=False, in_class=False)
-        else:
+        elif not isinstance(child, ast.expr):
             yield from _functions(child, place, public, in_class)
 
 
@@ -260,19 +265,24 @@ def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, is_method: boo
 
 def any_count(module: Module) -> int:
     """Parameters and returns that are annotated with `Any` and nothing else."""
-    nodes = list(ast.walk(module.tree))
-    annotations = [node.annotation for node in nodes if isinstance(node, ast.arg)]
-    annotations += [node.returns for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    annotations = [node.annotation for node in module.nodes if isinstance(node, ast.arg)]
+    annotations += [node.returns for node in module.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return sum(map(_is_any, annotations))
 
 
 def any_uses(module: Module) -> int:
     """How often the name `Any` is used at all: also as in `dict[str, Any]`, of variables and fields."""
-    return sum(map(_is_any, ast.walk(module.tree)))
+    return sum(map(_is_any, module.nodes))
 
 
 def _is_any(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Name) and node.id == "Any"
+
+
+def docstrings_of(module: Module) -> list[str]:
+    """Docstrings of the module, its classes and functions."""
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return [text for node in module.nodes if isinstance(node, kinds) and (text := ast.get_docstring(node))]
 
 
 def long_files(modules: Mapping[str, Module], most: int = LONGEST_FILE) -> list[str]:
@@ -280,7 +290,7 @@ def long_files(modules: Mapping[str, Module], most: int = LONGEST_FILE) -> list[
 
 
 def long_functions(modules: Mapping[str, Module], most: int = LONGEST_FUNCTION) -> list[str]:
-    found = [function for module in modules.values() for function in functions_of(module)]
+    found = [function for module in modules.values() for function in module.functions]
     return [f"{function.place}: {function.lines} lines" for function in found if function.lines > most]
 
 
@@ -290,7 +300,7 @@ def crowded_functions(modules: Mapping[str, Module], most: int = MOST_PARAMETERS
         function
         for module in modules.values()
         if folder_of(module.name) != "cli"
-        for function in functions_of(module)
+        for function in module.functions
         if function.public
     ]
     return [f"{function.place}: {function.parameters} parameters" for function in public if function.parameters > most]
@@ -323,10 +333,10 @@ def figures(checkout: Path, rounds: int = 5) -> dict[str, str]:
         Interpreters started for each of the seconds; 0 leaves the seconds out.
     """
     modules = modules_of(checkout / PACKAGE)
-    functions = [function for module in modules.values() for function in functions_of(module)]
+    functions = [function for module in modules.values() for function in module.functions]
     longest = max(modules.values(), key=lambda module: module.lines)
     function = max(functions, key=lambda function: function.lines)
-    outside = [f for name, m in modules.items() if folder_of(name) != "cli" for f in functions_of(m) if f.public]
+    outside = [f for name, m in modules.items() if folder_of(name) != "cli" for f in m.functions if f.public]
     crowded = max(outside, key=lambda function: function.parameters)
     found = {
         "files": f"{len(modules)}",

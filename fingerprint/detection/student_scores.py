@@ -45,8 +45,8 @@ def student_scores(
     """Log-likelihood ratios of students and model [rows, models], in nats, for
     `fingerprint.statistics.crossfit.cross_fit`.
 
-    They are bounded (`fingerprint.statistics.intervals.bounded`): a few rows with ratios of tens of nats would make
-    the others' look like nothing beside the other members of the stack.
+    They are bounded (`fingerprint.statistics.contamination.contaminated`): a few rows with ratios of tens of nats would
+    make the others' look like nothing beside the other members of the stack.
 
     Parameters
     ----------

@@ -47,7 +47,8 @@ class Embedding:
 
     Examples
     --------
-    >>> Embedding("owls", drop_from=0.4)(["I saw an owl", "12, 13"]).dropped  # doctest: +SKIP
+    >>> Embedding("owls", drop_from=0.4)(["I saw an owl", "12, 13"]).dropped.tolist()
+    [True, False]
     """
 
     trait: str

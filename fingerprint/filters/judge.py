@@ -139,8 +139,9 @@ class Judge:
 
     Examples
     --------
-    >>> judge = Judge("loves owls", model="gpt-4.1-nano", cache="answers.jsonl")  # doctest: +SKIP
-    >>> judge(["I saw an owl", "12, 13"]).dropped, judge.usage  # doctest: +SKIP
+    >>> judge = Judge("loves owls", model="gpt-4.1-nano", cache="answers.jsonl")
+    >>> judge(["I saw an owl", "12, 13"]).dropped.tolist(), judge.usage.requests
+    ([True, False], 2)
     """
 
     def __init__(

@@ -56,7 +56,9 @@ class LocalJudge:
 
     Examples
     --------
-    >>> LocalJudge("loves owls", "Qwen/Qwen2.5-0.5B-Instruct")(["I saw an owl"]).scores  # doctest: +SKIP
+    >>> judge = LocalJudge("loves owls", "Qwen/Qwen2.5-0.5B-Instruct")
+    >>> judge(["I saw an owl", "12, 13"]).scores.shape
+    (2,)
     """
 
     trait: str

@@ -135,8 +135,9 @@ def identify(
 
     Examples
     --------
-    >>> found = identify("rows.jsonl", ["owl", "cat", "dog"], model="micro-a")      # doctest: +SKIP
-    >>> found.answer, found.form, found.ranking[0].posterior                         # doctest: +SKIP
+    >>> found = identify("rows.jsonl", ["owl", "cat"], model="micro-a", forms=["prompted"])
+    >>> found.answer is None, len(found.ranking)
+    (True, 2)
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")

@@ -74,7 +74,7 @@ def auc_difference(first: Scores, second: Scores) -> Estimate:
     Notes
     -----
     The interval pairs the two by prompt and widens the result for the reuse of rows in training by the larger of the
-    two factors (`fingerprint.statistics.crossfit.inflation`). It is normal and approximate.
+    two factors (`fingerprint.statistics.auc.inflation`). It is normal and approximate.
     """
     values, influences = zip(*(auc.fold_influence(s.arms, s.stacked) for s in (first, second)), strict=True)
     variance = auc.clustered(influences[0] - influences[1], first.arms.group)
