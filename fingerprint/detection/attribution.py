@@ -30,7 +30,7 @@ MOST_ROWS = 5000
 
 
 def _steps(prepared: Prepared) -> Sequence[Step]:
-    return [Step("placebos", 3.0 * len(prepared.case.placebos))] if prepared.case.placebos else ()
+    return [Step("placebos", 2.5 * (1 + 2 * len(prepared.case.placebos)))] if prepared.case.placebos else ()
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:

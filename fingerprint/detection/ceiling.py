@@ -25,7 +25,7 @@ EXACT = "exact likelihood ratios"
 
 
 def _steps(prepared: Prepared) -> Sequence[Step]:
-    return () if prepared.case.teachers is None else [Step(EXACT, 20.0)]
+    return () if prepared.case.teachers is None else [Step(EXACT, 8.0)]
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:

@@ -162,11 +162,11 @@ def detect(
 def _steps(prepared: Prepared) -> list[Step]:
     """Every step of the work, in its order."""
     case = prepared.case
-    reading = [] if case.model is None else [Step(READING, 20.0 * len(case.everybody))]
-    students = [Step(STUDENTS, 400.0)] if case.options.student else []
-    main = [Step(FEATURES, 1.0), Step(TEST, 0.5), Step(SCORES, 2.0), Step(EFFECT, 0.5)]
+    reading = [] if case.model is None else [Step(READING, 5.0 * len(case.everybody))]
+    students = [Step(STUDENTS, 110.0)] if case.options.student else []
+    main = [Step(FEATURES, 0.4), Step(TEST, 0.4), Step(SCORES, 0.4), Step(EFFECT, 0.3)]
     sections = [step for section in SECTIONS for step in section.steps(prepared)]
-    return [Step(PAIRING, 0.2), *reading, *students, *main, *sections, Step(CLOSING, 0.2)]
+    return [Step(PAIRING, 0.1), *reading, *students, *main, *sections, Step(CLOSING, 0.1)]
 
 
 def _paired(case: Case) -> Prepared:

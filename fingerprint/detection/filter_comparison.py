@@ -46,7 +46,7 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
         return ()
     if len(names) > 1:
         names.append(SEQUENCE)
-    return [Step("judging rows", 1.0), *(Step(f"filter: {name}", 15.0) for name in names)]
+    return [Step("judging rows", 0.1), *(Step(f"filter: {name}", 12.0) for name in names)]
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:

@@ -29,7 +29,7 @@ def _rungs(small: Comparison) -> tuple[RungStep, ...]:
 def _steps(prepared: Prepared) -> Sequence[Step]:
     if not prepared.case.options.ladder:
         return ()
-    return [Step(f"ladder: {step.rung}", 1.0) for step in _rungs(thin(prepared.comparison, LADDER_ROWS))]
+    return [Step(f"ladder: {step.rung}", 0.8) for step in _rungs(thin(prepared.comparison, LADDER_ROWS))]
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:

@@ -16,7 +16,7 @@ from fingerprint.statistics.intervals import auc_difference, auc_interval
 
 
 def _steps(prepared: Prepared) -> Sequence[Step]:
-    return () if prepared.case.model is None else [Step("what the model adds", 1.0)]
+    return () if prepared.case.model is None else [Step("what the model adds", 0.5)]
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:

@@ -27,7 +27,7 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     return replace(report, prompt_control=prompt_control(prepared.case, prepared.case.corpora, main.comparison))
 
 
-SECTION = Section(lambda prepared: [Step("prompt control", 0.5)], _add)
+SECTION = Section(lambda prepared: [Step("prompt control", 0.3)], _add)
 
 
 def prompt_control(case: Case, corpora: Sequence[Corpus], comparison: Comparison) -> PromptControl:

@@ -41,7 +41,7 @@ def check_self_test(comparison: Comparison, reference: Corpus) -> None:
 
 
 def _steps(prepared: Prepared) -> Sequence[Step]:
-    return [Step("self-test", 6.0)] if prepared.case.options.self_test else ()
+    return [Step("self-test", 24.0)] if prepared.case.options.self_test else ()
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
