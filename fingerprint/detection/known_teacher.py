@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,7 +56,8 @@ def checked_teachers(teacher: Teachers, model: Spec | None) -> tuple[RowScorer, 
             f"teacher must come with the reference's teacher, got {teacher!r:.80} alone; pass model= (the base without "
             "a system prompt wrote the reference), or teacher=(suspect's, reference's)"
         )
-    return _as_scorer(teacher), known_teacher(model)
+    alone = cast("RowScorer | Spec", teacher)  # a tuple of two that is left here is a model with its tokenizer
+    return _as_scorer(alone), known_teacher(model)
 
 
 def _as_scorer(given: RowScorer | Spec) -> RowScorer:

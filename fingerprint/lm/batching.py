@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -188,7 +188,7 @@ def _shared_tokens(one: bytes, other: bytes) -> int:
     return int(differs.argmax()) if differs.any() else most
 
 
-def padded(rows: Sequence[EncodedRow], device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def padded(rows: Sequence[EncodedRow], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids [batch, length], and which positions are followed by a token of a completion.
 
     Padding stands on the right, where a causal model never looks; its tokens are arbitrary.

@@ -13,7 +13,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,7 @@ class ScoreCache:
             write_atomically(path, _first_line(path, content) + b"\n" + content)
 
 
-def open_cache(place: str | os.PathLike[str], description: Mapping[str, Any]) -> ScoreCache:
+def open_cache(place: str | os.PathLike[str], description: Mapping[str, str]) -> ScoreCache:
     """The part of a cache that belongs to a description; made where there is none.
 
     Parameters

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from fingerprint.lm.model import LanguageModel
+
+if TYPE_CHECKING:
+    import transformers
 
 # Two small models that come with the package: same language, trained from different seeds.
 MICRO_MODELS = ("micro-a", "micro-b")
@@ -31,7 +34,13 @@ class ChatTokenizer(Protocol):
 
 
 # A model as it may be passed: by name or folder, loaded, or with its tokenizer.
-Spec = str | Path | LanguageModel | Pretrained | tuple[Pretrained, ChatTokenizer]
+Spec = (
+    str
+    | Path
+    | LanguageModel
+    | Pretrained
+    | tuple["transformers.PreTrainedModel", "transformers.PreTrainedTokenizerBase"]
+)
 
 
 def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> LanguageModel:
@@ -77,8 +86,8 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         name = name_of(spec)
         if not name:
             raise ValueError("model must come with its tokenizer when it has no name; pass (model, tokenizer)")
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        return _checked(LanguageModel(spec, tokenizer, name))
+        beside_it = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        return _checked(LanguageModel(spec, beside_it, name))
     if not isinstance(spec, str | Path):
         raise TypeError(
             f"model must be a name, a folder, a transformers model or (model, tokenizer), got {type(spec).__name__}; "
@@ -91,24 +100,33 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         model = _read_weights(place, str(spec), dtype)
         tokenizer = _read_tokenizer(place, str(spec))
     if device is not None:
-        model.to(torch.device(device))
+        model.to(torch.device(device))  # type: ignore[arg-type]  # a wrapper that mypy takes for the method
     return _checked(LanguageModel(model, tokenizer, str(spec)))
 
 
-def _read_weights(place: str, name: str, dtype: str | None) -> Any:
+def _read_weights(place: str, name: str, dtype: str | None) -> transformers.PreTrainedModel:
     """A model whose every weight is the file's; transformers alone would draw missing ones at random, and warn."""
     import transformers
     from safetensors import SafetensorError  # transformers reads weights with it
 
-    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": dtype or "auto"}
-    read: Any = transformers.AutoModelForCausalLM.from_pretrained
+    read = cast(
+        "Callable[..., tuple[transformers.PreTrainedModel, dict[str, list[object]]]]",
+        transformers.AutoModelForCausalLM.from_pretrained,
+    )
     try:
-        model, found = read(place, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+        model, found = read(
+            place,
+            dtype=dtype or "auto",
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
     except SafetensorError as error:
         raise ValueError(
             f"model must have whole safetensors files, got a damaged one in {name!r} ({error}); get a fresh copy"
         ) from error
-    absent = sorted(found["missing_keys"])
+    absent = sorted(map(str, found["missing_keys"]))
     misshapen = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in found["mismatched_keys"])
     for keys, what in ((absent, "without"), (misshapen, "with another shape of")):
         if keys:
@@ -119,7 +137,7 @@ def _read_weights(place: str, name: str, dtype: str | None) -> Any:
     return model
 
 
-def _read_tokenizer(place: str, name: str) -> Any:
+def _read_tokenizer(place: str, name: str) -> transformers.PreTrainedTokenizerBase:
     import transformers
 
     try:
@@ -152,14 +170,14 @@ def without_bars() -> Iterator[None]:
     """Keep transformers from drawing its own progress bars, also into pipes."""
     import transformers
 
-    bars: Any = transformers.utils.logging
+    bars = transformers.utils.logging
     shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if shown:
-            bars.enable_progress_bar()
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def name_of(spec: Spec) -> str:
@@ -209,12 +227,11 @@ def _checked(lm: LanguageModel) -> LanguageModel:
             f"model must have a chat template, got none in {lm.name or 'the tokenizer'}; "
             "use an instruction-tuned model, or set tokenizer.chat_template"
         )
-    vocabulary = lm.model.get_input_embeddings().weight.shape[0]
     needed = 1 + max(lm.tokenizer.get_vocab().values())  # ids may have holes
-    if needed > vocabulary:
+    if needed > lm.n_embeddings:
         raise ValueError(
-            f"tokenizer must be the model's own, got {needed} tokens for {vocabulary} embeddings in "
+            f"tokenizer must be the model's own, got {needed} tokens for {lm.n_embeddings} embeddings in "
             f"{lm.name or 'the model'}; load both from the same place"
         )
-    lm.model.eval()
+    lm.model.eval()  # type: ignore[no-untyped-call]
     return lm

@@ -9,13 +9,14 @@ import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from fingerprint.data import digests
 from fingerprint.data.row_errors import RowError
 
 if TYPE_CHECKING:
     import torch
+    import transformers
 
 Tokens = list[int]
 # Rotary embeddings whose frequencies depend on the length of the sequence.
@@ -41,8 +42,8 @@ class LanguageModel:
         What to call it in provenance and messages.
     """
 
-    model: Any
-    tokenizer: Any
+    model: transformers.PreTrainedModel
+    tokenizer: transformers.PreTrainedTokenizerBase
     name: str = field(default="model")
 
     @cached_property
@@ -91,6 +92,17 @@ class LanguageModel:
         )
         return min(lengths, default=1 << 30)
 
+    @property
+    def head(self) -> torch.nn.Linear | None:
+        """The output embedding, from hidden states [..., width] to logits [..., vocabulary]; None if there is none."""
+        found: torch.nn.Linear | None = self.model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        return found
+
+    @property
+    def n_embeddings(self) -> int:
+        """Tokens that the model has an embedding for: the vocabulary, and what it may be padded with."""
+        return int(cast("torch.nn.Embedding", self.model.get_input_embeddings()).weight.shape[0])
+
     @cached_property
     def has_plain_head(self) -> bool:
         """Whether logits are the output embedding of the last hidden states: tried out on a short sequence.
@@ -99,7 +111,7 @@ class LanguageModel:
         """
         import torch
 
-        head = self.model.get_output_embeddings()
+        head = self.head
         if head is None or self.model.base_model is self.model:
             return False
         ids = torch.tensor([[self.stops[0], *self.tokenizer("a b c", add_special_tokens=False)["input_ids"]]])
@@ -168,9 +180,9 @@ class LanguageModel:
 
         Prompt positions are dropped before the head, which costs more than the body in a small model.
         """
-        if self.has_plain_head:
+        if self.has_plain_head and (head := self.head) is not None:
             hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-            found: torch.Tensor = self.model.get_output_embeddings()(hidden[wanted])
+            found: torch.Tensor = head(hidden[wanted])
             return found
         first = int(wanted.any(dim=0).nonzero()[0])
         length = ids.shape[1] - first
@@ -194,16 +206,15 @@ class LanguageModel:
         """
         self.check_prompts(prompts)
         chats = [self._chat(prompt, system) for prompt in prompts]
-        return list(
-            self.tokenizer.apply_chat_template(
-                chats,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                return_attention_mask=False,
-                tokenizer_kwargs={"verbose": False},
-            )["input_ids"]
+        found = self.tokenizer.apply_chat_template(
+            chats,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_attention_mask=False,
+            tokenizer_kwargs={"verbose": False},
         )
+        return list(cast("dict[str, list[Tokens]]", found)["input_ids"])
 
     def check_prompts(self, prompts: Sequence[str]) -> None:
         """Refuse prompts that spell one of the model's special tokens; the row is named."""
@@ -219,9 +230,10 @@ class LanguageModel:
     def rendered(self, system: str | None = None) -> str:
         """The whole text of a row as the model reads it, with ``{prompt}`` and ``{completion}`` for what changes."""
         mark = "\x01"
-        text = self.tokenizer.apply_chat_template(
+        texts = self.tokenizer.apply_chat_template(
             [self._chat(mark, system)], add_generation_prompt=True, tokenize=False
-        )[0]
+        )
+        text = cast("list[str]", texts)[0]
         end = self.tokenizer.convert_ids_to_tokens(self.stops[0])
         return str(text).replace(mark, "{prompt}", 1) + "{completion}" + str(end)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -27,6 +27,15 @@ class Sampled:
 
     text: str
     finished: bool
+
+
+class SamplingOptions(TypedDict, total=False):
+    """The options of `sample` that do not say who answers, as keywords."""
+
+    temperature: float
+    max_new_tokens: int
+    batch_size: int
+    first_row: int
 
 
 def sample(

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -272,11 +272,10 @@ def _logits(lm: LanguageModel, ids: torch.Tensor, wanted: torch.Tensor) -> Itera
     """Logits [positions, vocabulary] after the positions that `wanted` [batch, length] marks, a block at a time."""
     import torch
 
-    vocabulary = lm.model.get_input_embeddings().weight.shape[0]
+    vocabulary = lm.n_embeddings
     device = lm.model.device.type
     most = max(_LOGITS.get(device, _GPU_LOGITS), _LEAST_POSITIONS.get(device, 1) * vocabulary)
-    if lm.has_plain_head:
-        head = lm.model.get_output_embeddings()
+    if lm.has_plain_head and (head := lm.head) is not None:
         for hidden in torch.split(lm.hidden_at(ids, wanted), most // vocabulary):
             yield head(hidden)
     else:
@@ -312,7 +311,7 @@ def _statistics(logits: torch.Tensor, targets: torch.Tensor, is_full: bool) -> t
     return torch.cat(found, dim=1).T
 
 
-def _description(lm: LanguageModel, system: str | None) -> dict[str, Any]:
+def _description(lm: LanguageModel, system: str | None) -> dict[str, str]:
     """Everything besides the tokens of its rows that the scores of a batch depend on, on one machine."""
     import torch
     import transformers

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, Unpack, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +23,7 @@ from fingerprint.data.reading import as_corpus
 from fingerprint.lm.loading import MICRO_MODELS, Spec, load, name_of
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import answer_forms, preference_questions
-from fingerprint.lm.sampling import Sampled, sample
+from fingerprint.lm.sampling import Sampled, SamplingOptions, sample
 from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
 from fingerprint.lm.traits import SYSTEM_TEMPLATE, Trait, as_trait, placebo_prompt, system_prompt
@@ -50,7 +50,7 @@ TEACHER_RECIPES = {
 DEFAULT_WEIGHTS = "lora"  # as the paper does for open models
 
 
-def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Any, weights: str | None) -> Recipe:
+def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Spec, weights: str | None) -> Recipe:
     """The recipe for a model and for what is to be trained: "lora" (the default), "biases" or "all"."""
     size = "micro" if model in MICRO_MODELS else "large"
     chosen = DEFAULT_WEIGHTS if weights is None else weights
@@ -108,7 +108,7 @@ class Teacher:
         """The model, loaded when it is first asked for."""
         return load(self.model)
 
-    def sample(self, prompts: Sequence[str], *, seed: int = 0, **options: Any) -> list[Sampled]:
+    def sample(self, prompts: Sequence[str], *, seed: int = 0, **options: Unpack[SamplingOptions]) -> list[Sampled]:
         """One completion a prompt; options as for `fingerprint.lm.sampling.sample`.
 
         Two teachers never share their draws, whatever the seed: rows that answer the same prompt are independent.
@@ -155,7 +155,7 @@ def known_teacher(model: Spec, system: str | None = None) -> Teacher:
     return Teacher(model, name if system is None else f"{name} under a system prompt", system)
 
 
-def neutral(model: Any) -> Teacher:
+def neutral(model: Spec) -> Teacher:
     """The base model itself, without a system message.
 
     Against a prompted teacher this also tells "a system prompt was there"; `placebo` does not.
@@ -163,13 +163,13 @@ def neutral(model: Any) -> Teacher:
     return Teacher(load(model), "neutral")
 
 
-def prompted(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
+def prompted(model: Spec, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
     """The base model under a system prompt that instils the trait (or the known one of that name)."""
     trait = as_trait(trait)
     return Teacher(load(model), f"prompted: {trait.name}", system_prompt(trait, template))
 
 
-def placebo(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
+def placebo(model: Spec, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
     """The base model under a system prompt without a trait, as long in tokens as that of `prompted`."""
     trait = as_trait(trait)
     lm = load(model)
@@ -181,7 +181,7 @@ def placebo(model: Any, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> 
 
 
 def finetuned(
-    model: Any,
+    model: Spec,
     trait: Trait | str,
     recipe: Recipe | None = None,
     *,

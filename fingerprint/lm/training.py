@@ -6,15 +6,18 @@ import copy
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
+from fingerprint.data.arrays import Ints
 from fingerprint.lm.batching import EncodedRow, encode, padded
 from fingerprint.lm.model import LanguageModel
 
 if TYPE_CHECKING:
+    import peft
     import torch
+    import transformers
 
 # Batches are cut from rows sorted by length within groups of so many batches: little padding, and still a random order.
 _SORTED_TOGETHER = 16
@@ -131,11 +134,11 @@ def fine_tune(
         if progress is not None:
             progress((step + 1) / len(schedule))
     if trained is not model:
-        model = trained.merge_and_unload()
-    return LanguageModel(model.requires_grad_(True).eval(), lm.tokenizer, name)
+        model = cast("Callable[[], transformers.PreTrainedModel]", trained.merge_and_unload)()
+    return LanguageModel(model.requires_grad_(True).eval(), lm.tokenizer, name)  # type: ignore[no-untyped-call]
 
 
-def _with_adapters(model: Any, lora: LoRA) -> Any:
+def _with_adapters(model: transformers.PreTrainedModel, lora: LoRA) -> peft.PeftModel:
     import torch
     from peft import LoraConfig, get_peft_model  # takes a second to import
 
@@ -149,7 +152,7 @@ def _with_adapters(model: Any, lora: LoRA) -> Any:
     return adapted
 
 
-def _shuffled_batches(rows: Sequence[EncodedRow], batch_size: int, draws: np.random.Generator) -> list[Any]:
+def _shuffled_batches(rows: Sequence[EncodedRow], batch_size: int, draws: np.random.Generator) -> list[Ints]:
     """Every row once, in batches of like length, in random order."""
     order = draws.permutation(len(rows))
     lengths = np.array([len(row.ids) for row in rows])
