@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from fingerprint.data.arrays import Bools, Floats
 
@@ -21,6 +20,7 @@ def platt(scores: Floats, trait: Bools) -> tuple[float, float]:
     trait : bool array [rows]
     """
     from scipy.optimize import minimize
+    from scipy.special import expit
 
     n_trait, n_neutral = int(trait.sum()), int((~trait).sum())
     target = np.where(trait, (n_trait + 1) / (n_trait + 2), 1 / (n_neutral + 2))

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import logsumexp
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
@@ -131,7 +130,7 @@ class Monitor:
     @property
     def reading(self) -> Reading:
         """The state now."""
-        now = float(logsumexp(self._log_capital, b=expert_shares(self.prior is not None)))
+        now = self._log_total()
         largest = max(self._largest, now)
         alarm = bool(largest >= -np.log(self.alpha))
         return Reading(self.rows, float(np.exp(now)), float(np.exp(-largest)), alarm)
@@ -156,8 +155,14 @@ class Monitor:
         score = standardised(learned, np.ones(len(learned)))
         self._log_capital = self._log_capital + log_factors(score, len(learned), known, self.tolerance)
         self.rows += 1
-        self._largest = max(self._largest, float(logsumexp(self._log_capital, b=expert_shares(known is not None))))
+        self._largest = max(self._largest, self._log_total())
         return self.reading
+
+    def _log_total(self) -> float:
+        """Log of the capital of all experts together."""
+        from scipy.special import logsumexp
+
+        return float(logsumexp(self._log_capital, b=expert_shares(self.prior is not None)))
 
 
 class _Unused:
