@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
-from fingerprint.detection.known_teacher import checked_teachers
 from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Prior, checked_prior, without_trained
 from fingerprint.filters.verdicts import Filter, check_filters
-from fingerprint.lm.loading import Spec, load
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.streams import Stream, generator
 
 if TYPE_CHECKING:
+    from fingerprint.lm.loading import Spec
     from fingerprint.lm.model import LanguageModel
+    from fingerprint.lm.teachers import RowScorer
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Case:
     prior: Prior | None
     model: LanguageModel | None
     system_prompts: tuple[str, ...]
-    teachers: tuple[Any, Any] | None
+    teachers: tuple[RowScorer, RowScorer] | None
     alpha: float
     seed: int
     options: Options
@@ -115,7 +115,7 @@ class Case:
             prior=known,
             model=base,
             system_prompts=system_prompts,
-            teachers=None if options.teacher is None else checked_teachers(options.teacher, base),
+            teachers=_teachers(options, base),
             alpha=alpha,
             seed=rng,
             options=options,
@@ -169,10 +169,21 @@ def _check_student(options: Options, model: object, prompt: str | Literal[False]
         )
 
 
+def _teachers(options: Options, base: Spec | None) -> tuple[RowScorer, RowScorer] | None:
+    """The teachers of suspect and reference, where they are known."""
+    if options.teacher is None:
+        return None
+    from fingerprint.detection.known_teacher import checked_teachers
+
+    return checked_teachers(options.teacher, base)
+
+
 def _loaded(model: Spec | None, corpora: Sequence[Corpus]) -> LanguageModel | None:
     """The model, once every row has the prompt that it needs."""
     if model is None:
         return None
     for corpus in corpora:
         corpus.every_prompt("model")
+    from fingerprint.lm.loading import load
+
     return load(model)

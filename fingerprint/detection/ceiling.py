@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.detection.analysis import Analysis
-from fingerprint.detection.known_teacher import ExactRatios, exact_ratios
 from fingerprint.detection.progress import Step
 from fingerprint.detection.ranking import ranked_rows
 from fingerprint.detection.section import Prepared, Section
@@ -20,6 +20,9 @@ from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
 from fingerprint.statistics.intervals import auc_interval, d_prime_of, efficiency, interval
 
+if TYPE_CHECKING:
+    from fingerprint.detection.known_teacher import ExactRatios
+
 STACK = "stack"
 EXACT = "exact likelihood ratios"
 
@@ -29,6 +32,8 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+    from fingerprint.detection.known_teacher import exact_ratios
+
     tell(EXACT)
     case = prepared.case
     if case.teachers is None:

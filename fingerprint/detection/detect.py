@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 
@@ -26,12 +26,14 @@ from fingerprint.detection.verdict import verdict
 from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.features import choose
 from fingerprint.filters.verdicts import Filter
-from fingerprint.lm.loading import Spec
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult, Null, PromptControl
 from fingerprint.statistics.intervals import Estimate, auc_interval, d_prime_of, paired_interval
 from fingerprint.statistics.permutation import PermutationTest
 from fingerprint.statistics.streams import Stream
+
+if TYPE_CHECKING:
+    from fingerprint.lm.loading import Spec
 
 PAIRING, READING, STUDENTS, EFFECT, CLOSING = (
     "pairing prompts",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Literal, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, cast
 
 import numpy as np
 
-from fingerprint.detection.known_teacher import Teachers
 from fingerprint.statistics.classifier import Classifier
+
+if TYPE_CHECKING:
+    from fingerprint.detection.known_teacher import Teachers
 
 Chosen = TypeVar("Chosen")
 

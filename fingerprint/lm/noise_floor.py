@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.row_errors import RowError
-from fingerprint.lm.batching import TooLong
-from fingerprint.lm.model import LanguageModel
-from fingerprint.lm.scoring import check_scoring, token_scores
+
+if TYPE_CHECKING:
+    from fingerprint.lm.batching import TooLong
+    from fingerprint.lm.model import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def noise_floor(
     ValueError
         If there are no rows, or fewer than two batch sizes; and as `token_scores` does.
     """
+    from fingerprint.lm.scoring import check_scoring, token_scores  # reports know floors, and need no model
+
     sizes = tuple(dict.fromkeys(batch_sizes))
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"batch_sizes must be at least two different ones from 1, got {sizes}; try (1, 128)")
