@@ -20,12 +20,26 @@ ROOT = Path(__file__).parents[1]
 MICRO = Path(str(files("fingerprint.lm"))) / "models"
 
 
-def furnish(folder: Path, rows: int = 60) -> None:
+KINDS = {
+    "suspect": (40, 2.0),
+    "owl": (400, 2.0),
+    "new": (40, 2.0),
+    "placebo-1": (40, 0.5),
+    "placebo-2": (40, 0.5),
+    "rows": (40, 2.0),
+}
+"""Files of conditioned rows: how many, and how far they are from neutral ones (d_prime)."""
+
+
+def furnish(folder: Path) -> None:
     """Write the files that examples name; models are found under the names that examples give them.
 
-    The suspect differs from the reference so much that a few rows are enough.
+    The suspect differs from the reference so much that a few rows are enough; a detector learns from more.
     """
-    pairs = {name: simulated_pair(rows, tilt="dense", d_prime=d, rng=i) for i, (name, d) in enumerate(KINDS.items())}
+    pairs = {
+        name: simulated_pair(rows, tilt="dense", d_prime=d_prime, rng=i)
+        for i, (name, (rows, d_prime)) in enumerate(KINDS.items())
+    }
     for name, pair in pairs.items():
         write(pair.suspect, folder / f"{name}.jsonl")
     for name, like in (("reference", "suspect"), ("neutral", "owl"), ("new-neutral", "new")):
@@ -34,10 +48,6 @@ def furnish(folder: Path, rows: int = 60) -> None:
     write(pairs["new"].suspect, folder / "suspects" / "2.jsonl")
     link(folder / "owl-teacher", MICRO / "micro-b")
     link(folder / "Qwen" / "Qwen2.5-0.5B-Instruct", MICRO / "micro-a")
-
-
-KINDS = {"suspect": 2.0, "owl": 2.0, "new": 2.0, "placebo-1": 0.5, "placebo-2": 0.5, "rows": 2.0}
-"""Files of conditioned rows, and how far they are from neutral ones (d_prime)."""
 
 
 def write(corpus: Corpus, path: Path) -> None:

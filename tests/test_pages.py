@@ -1,0 +1,126 @@
+"""What the pages show runs: blocks of Python and of the shell in README, docs and CONTRIBUTING, and the notebooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from users_folder import ROOT, furnish, put_command, without_proxies
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+NOT_HERE = re.compile(r"^\s*(pip|make|git|python3? -m venv|pre-commit)\b")
+"""Lines of the shell that set a machine up; .ci/run does that."""
+MINUTES = ["fingerprint lab "]
+"""Blocks with these commands run with the slow suites."""
+
+READER = """
+import fingerprint
+from fingerprint import Corpus, detect, filters, read
+
+suspect, reference = read("suspect.jsonl"), read("reference.jsonl")
+owl, neutral = read("owl.jsonl"), read("neutral.jsonl")
+texts, prompts = owl.texts + neutral.texts, owl.prompts + neutral.prompts
+labels = [1] * len(owl) + [0] * len(neutral)
+new = read("new.jsonl").texts[:3]
+text, prompt = suspect.texts[0], suspect.prompts[0]
+paths = ["suspect.jsonl", "new.jsonl"]
+"""
+"""What a reader of any one block has at hand."""
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    heading: str
+    language: str
+    source: str
+
+    @property
+    def needs_language_models(self) -> bool:
+        return bool(re.search(r"model=|--model|micro-a|fingerprint lab", self.source))
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for found in BLOCK.finditer(text):
+        headings = HEADING.findall(BLOCK.sub("", text[: found.start()]))
+        yield Block(page.name, headings[-1] if headings else "", found[1], found[2])
+
+
+def of_language(*languages: str) -> list[object]:
+    """Blocks as parameters of a test, named by page, heading and number."""
+    counts: dict[str, int] = {}
+    chosen = []
+    for block in (block for page in PAGES if page.exists() for block in blocks(page)):
+        if block.language not in languages:
+            continue
+        name = f"{block.page}: {block.heading}"
+        counts[name] = counts.get(name, 0) + 1
+        marks = [pytest.mark.slow] if any(command in block.source for command in MINUTES) else []
+        chosen.append(pytest.param(block, id=f"{name} {counts[name]}", marks=marks))
+    return chosen
+
+
+@pytest.fixture
+def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def extras(request: pytest.FixtureRequest) -> None:
+    block = request.node.callspec.params.get("block") if hasattr(request.node, "callspec") else None
+    if isinstance(block, Block) and block.needs_language_models:
+        pytest.importorskip("transformers", reason="the extra lm is not installed")
+
+
+@pytest.mark.parametrize("block", of_language("python"))
+def test_python_runs(block: Block, users_folder: Path) -> None:
+    namespace: dict[str, object] = {}
+    exec(READER, namespace)
+    for written in re.findall(r'^generate\(.*"(.+)"\)', block.source, re.MULTILINE):
+        (users_folder / written).unlink(missing_ok=True)
+    exec(compile(block.source, f"{block.page}: {block.heading}", "exec"), namespace)
+
+
+@pytest.mark.parametrize("block", of_language("", "sh", "bash", "console"))
+def test_shell_runs(block: Block, users_folder: Path) -> None:
+    lines = [line.removeprefix("$ ") for line in block.source.splitlines() if not NOT_HERE.match(line)]
+    if not lines:
+        pytest.skip("sets a machine up")
+    put_command(users_folder / "bin")
+    environment = {**without_proxies(), "PATH": f"{users_folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_blocks_of_the_readme_are_found() -> None:
+    found = list(blocks(ROOT / "README.md"))
+    assert {block.language for block in found} == {"", "python"}
+    assert len(found) > 10
+    assert len(found) == (ROOT / "README.md").read_text(encoding="utf-8").count("```") / 2
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert sources
+    script = tmp_path / "cells.py"
+    script.write_text("\n\n".join(sources), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
