@@ -456,6 +456,14 @@ def test_scikit_learn_transformers_are_families(tilted: tuple[Any, Any], feature
     assert len(report.differences) > 0
 
 
+def test_families_are_copied_and_changed_as_scikit_learn_does() -> None:
+    single = Numbers(parts="single")
+    assert (repr(clone(single)), repr(Tokens())) == ("Numbers(parts='single')", "Tokens()")
+    assert single.set_params(parts="all").get_params() == {"parts": "all"}
+    with pytest.raises(ValueError, match="parameters must be among parts, got 'part'; leave it out"):
+        single.set_params(part="all")
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_families_work_in_a_scikit_learn_pipeline(name: str) -> None:
     pair = simulated_pair(60, kind="numbers" if name == "numbers" else "prose", tilt="dense", d_prime=2.5, rng=1)

@@ -16,7 +16,7 @@ NAMES = (
     "Corpus Detector Estimate Monitor Report detect features filters identification identify lab lm read scan"
 ).split()
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def loaded(program: str) -> set[str]:
@@ -58,6 +58,14 @@ def test_what_the_pages_name_is_reached_from_the_public_names() -> None:
 def test_every_module_that_a_package_lists_can_be_had(package: str) -> None:
     for name in getattr(fingerprint, package).__all__:
         assert getattr(getattr(fingerprint, package), name).__name__ == f"fingerprint.{package}.{name}"
+
+
+def test_every_filter_that_is_listed_can_be_had() -> None:
+    listed = fingerprint.filters.__all__
+    assert sorted(listed) == dir(fingerprint.filters)
+    assert all(getattr(fingerprint.filters, name) is not None for name in listed)
+    with pytest.raises(AttributeError, match=r"'fingerprint\.filters' has no attribute 'nope'"):
+        _ = fingerprint.filters.nope  # type: ignore[attr-defined]
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
