@@ -21,13 +21,7 @@ def test_the_root_folder_holds_four_files_at_most() -> None:
     assert len(list((ROOT / "fingerprint").glob("*.py"))) <= house.MOST_ROOT_FILES
 
 
-REBUILDING = pytest.mark.xfail(strict=True, reason="some tests are still being cut")
-
-
-@pytest.mark.parametrize(
-    "folder",
-    ["fingerprint", pytest.param("tests", marks=REBUILDING), "benchmarks"],
-)
+@pytest.mark.parametrize("folder", ["fingerprint", "tests", "benchmarks"])
 def test_no_file_is_long(folder: str) -> None:
     assert house.long_files(house.modules_of(ROOT / folder)) == []
 

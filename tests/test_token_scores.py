@@ -1,18 +1,9 @@
-"""Scores of tokens: against one row at a time, against enumeration, and across kills, damage and full disks."""
+"""Scores of tokens: against one row at a time, against enumeration, in any batch and window."""
 
-import errno
 import itertools
-import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,72 +12,15 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from small_models import SMALL, SYSTEM, assert_same, byte_tokenizer, direct, made, numbers
 
-from fingerprint.data import files
 from fingerprint.lm import batching, scoring
 from fingerprint.lm import model as language_models
 from fingerprint.lm.batching import EncodedRow, batches_by_length, encode, groups_by_prefix
 from fingerprint.lm.loading import load
 from fingerprint.lm.model import LanguageModel
-from fingerprint.lm.noise_floor import noise_floor
 from fingerprint.lm.prompts import prompts
-from fingerprint.lm.scoring import TokenScores, token_logprobs, token_scores
-from fingerprint.lm.teachers import neutral
-
-SYSTEM = "You like short answers and clear words, and you never say more than you were asked for."
-TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"  # noqa: E501
-
-
-def byte_tokenizer(padding_side: str) -> Any:
-    """Bytes as tokens, some merged, with a chat template."""
-    inner = tokenizers.Tokenizer(tokenizers.models.BPE())
-    inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = tokenizers.decoders.ByteLevel()
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=400,
-        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=["</s>", "<pad>"],
-        show_progress=False,
-    )
-    inner.train_from_iterator([*prompts("numbers", 50), *prompts("reasoning", 50)], trainer)
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        eos_token="</s>",
-        pad_token="<pad>",
-        padding_side=padding_side,
-        chat_template=TEMPLATE,
-        clean_up_tokenization_spaces=False,
-    )
-
-
-SMALL: dict[str, Any] = {
-    "vocab_size": 410,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 300,
-    "eos_token_id": 0,
-    "bos_token_id": None,
-}
-
-
-def made(kind: str) -> LanguageModel:
-    """A small model with random weights, far from uniform."""
-    torch.manual_seed(3)
-    if kind == "gpt2":
-        config: Any = transformers.GPT2Config(
-            vocab_size=420, n_embd=48, n_layer=3, n_head=4, n_positions=300, initializer_range=0.15
-        )
-        model: Any = transformers.GPT2LMHeadModel(config)
-    else:
-        config = transformers.LlamaConfig(
-            **SMALL,
-            hidden_size=48,
-            intermediate_size=80,
-            num_hidden_layers=3,
-            num_key_value_heads=2,
-            initializer_range=0.15,
-        )
-        model = transformers.LlamaForCausalLM(config)
-    return LanguageModel(model.eval(), byte_tokenizer("left" if kind == "gpt2" else "right"), kind)
+from fingerprint.lm.scoring import token_logprobs, token_scores
 
 
 @pytest.fixture(scope="module")
@@ -97,35 +31,6 @@ def lm() -> LanguageModel:
 @pytest.fixture(scope="module")
 def models(lm: LanguageModel) -> dict[str, LanguageModel]:
     return {"micro-a": lm, "gpt2": made("gpt2"), "llama": made("llama")}
-
-
-def numbers(n: int, seed: int = 0) -> list[str]:
-    draws = np.random.default_rng(seed)
-    return [", ".join(map(str, draws.integers(100, 1000, draws.integers(1, 9)))) for _ in range(n)]
-
-
-def direct(lm: LanguageModel, prompt: str, completion: str, system: str | None = None) -> TokenScores:
-    """One row through the whole model with Hugging Face alone: no batch, padding, cache or shortcut; in float64."""
-    chat = [{"role": "user", "content": prompt}]
-    if system is not None:
-        chat.insert(0, {"role": "system", "content": system})
-    asked = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
-    said = [*lm.tokenizer(completion, add_special_tokens=False)["input_ids"], lm.tokenizer.eos_token_id]
-    with torch.inference_mode():
-        logits = lm.model(input_ids=torch.tensor([[*asked, *said]])).logits[0].double()
-    law = logits.log_softmax(1)[len(asked) - 1 : -1].numpy()
-    values = np.array([law[i, token] for i, token in enumerate(said)])
-    ranks = np.array([1 + (law[i] > values[i]).sum() for i in range(len(said))])
-    return TokenScores(tuple(said), values, -(np.exp(law) * law).sum(1), ranks)
-
-
-def assert_same(found: list[TokenScores], wanted: list[TokenScores]) -> None:
-    """Bit for bit."""
-    assert len(found) == len(wanted)
-    for one, other in zip(found, wanted, strict=True):
-        assert (one.ids, one.truncated) == (other.ids, other.truncated)
-        for name in ("logprobs", "entropies", "ranks"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 @pytest.mark.parametrize("kind", ["micro-a", "gpt2", "llama"])
@@ -457,173 +362,3 @@ def test_the_text_around_a_row_is_what_is_tokenized(models: dict[str, LanguageMo
             row = encode(model, ["One two?"], ["1, 2"], system=system)[0]
             text = model.rendered(system).replace("{prompt}", "One two?").replace("{completion}", "1, 2")
             assert model.tokenizer.decode(row.ids) == text
-
-
-# --------------------------------------------------------------------------------------------------------- noise floor
-
-
-def test_the_noise_floor_is_the_largest_difference_between_batch_sizes(lm: LanguageModel) -> None:
-    asked, said = prompts("numbers", 50, rng=5), numbers(50)
-    floor = noise_floor(lm, asked, said, n=50, batch_sizes=(1, 50))
-    alone, together = (token_logprobs(lm, asked, said, batch_size=size) for size in (1, 50))
-    rows = [abs(a.sum() - b.sum()) for a, b in zip(alone, together, strict=True)]
-    tokens = np.concatenate([abs(a - b) for a, b in zip(alone, together, strict=True)])
-    assert (floor.row_nats, floor.token_nats) == (pytest.approx(max(rows)), pytest.approx(tokens.max()))
-    assert (floor.n_rows, floor.batch_sizes) == (50, (1, 50))
-    assert 0 < floor.token_quantile_nats <= floor.token_nats < 1e-4
-    assert 0 < floor.row_quantile_nats <= floor.row_nats < 1e-3
-    assert floor.hides(np.array([0.0, floor.row_nats, -2 * floor.row_nats, 1.0])).tolist() == [True, True, False, False]
-
-
-def test_the_noise_floor_of_bfloat16_is_far_above_that_of_float32(lm: LanguageModel) -> None:
-    half = LanguageModel(transformers.LlamaForCausalLM(lm.model.config).bfloat16().eval(), lm.tokenizer, "half")
-    half.model.load_state_dict(lm.model.state_dict())
-    asked, said = prompts("numbers", 30, rng=6), numbers(30)
-    exact, rough = (noise_floor(model, asked, said, n=16, batch_sizes=(1, 16)) for model in (lm, half))
-    assert rough.row_nats > 100 * exact.row_nats
-    again = noise_floor(lm, asked, said, n=16, batch_sizes=(1, 16))
-    assert again == exact
-    assert noise_floor(lm, asked, said, n=16, batch_sizes=(1, 16), seed=1) != exact
-
-
-def test_a_noise_floor_needs_rows_and_two_sizes(lm: LanguageModel) -> None:
-    with pytest.raises(ValueError, match="at least two different ones from 1, got"):
-        noise_floor(lm, ["a"], ["1"], batch_sizes=(8, 8))
-    with pytest.raises(ValueError, match="rows must be given, got n 256 and 0 rows"):
-        noise_floor(lm, [], [])
-
-
-# --------------------------------------------------------------------------------------------------------------- cache
-
-
-ASKED, SAID = prompts("numbers", 90, rng=7), numbers(90)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(lm: LanguageModel) -> list[TokenScores]:
-    return token_scores(lm, ASKED, SAID, batch_size=16)
-
-
-@pytest.fixture(scope="module")
-def filled(lm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("scores")
-    token_scores(lm, ASKED, SAID, batch_size=16, cache=place)
-    return place
-
-
-@pytest.fixture
-def own(filled: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(filled, tmp_path / "own"))
-
-
-def test_what_is_cached_is_not_computed_again(
-    lm: LanguageModel, own: Path, undisturbed: list[TokenScores], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scoring, "_scored", lambda *_: pytest.fail("computed again"))
-    assert_same(token_scores(lm, ASKED, SAID, batch_size=16, cache=own), undisturbed)
-    light = token_logprobs(lm, ASKED, SAID, batch_size=16, cache=own)
-    np.testing.assert_array_equal(np.concatenate(light), np.concatenate([row.logprobs for row in undisturbed]))
-
-
-def test_another_model_dtype_text_or_configuration_has_its_own_scores(lm: LanguageModel, own: Path) -> None:
-    files_before = len(list(own.glob("*/*.scores")))
-    scaled = transformers.LlamaForCausalLM(lm.model.config)
-    scaled.load_state_dict(lm.model.state_dict())
-    scaled.config = transformers.LlamaConfig(**{**lm.model.config.to_dict(), "rms_norm_eps": 1e-3})
-    others = {
-        "weights": (load("micro-b"), None),
-        "dtype": (LanguageModel(transformers.LlamaForCausalLM(lm.model.config).double().eval(), lm.tokenizer), None),
-        "configuration": (LanguageModel(scaled.eval(), lm.tokenizer), None),
-        "text": (lm, SYSTEM),
-    }
-    for name, (model, system) in others.items():
-        found = token_scores(model, ASKED[:4], SAID[:4], system=system, cache=own)
-        assert_same(found, token_scores(model, ASKED[:4], SAID[:4], system=system)), name
-    assert len(list(own.glob("*/*.scores"))) == files_before + len(others)
-    described = [json.loads(path.read_text()) for path in own.glob("*/description.json")]
-    assert len(described) == 1 + len(others)
-    assert {entry["text"] for entry in described} == {lm.rendered(), lm.rendered(SYSTEM)}
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-5] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "exchanged", "pickle", "foreign"])
-def test_a_damaged_or_foreign_file_is_never_believed(lm: LanguageModel, own: Path, damage: str) -> None:
-    one, other = sorted(own.glob("*/*.scores"))[:2]
-    if damage == "flipped":
-        flip(one)
-    elif damage == "cut":
-        one.write_bytes(one.read_bytes()[:-8])
-    elif damage == "empty":
-        one.write_bytes(b"")
-    elif damage == "exchanged":
-        shutil.copy(other, one)
-    elif damage == "pickle":
-        one.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
-    else:
-        described = next(own.glob("*/description.json"))
-        described.write_text(described.read_text().replace("float32", "float64"))
-    with pytest.raises(ValueError, match=r"cache must hold what was written there, got .* delete that file"):
-        token_scores(lm, ASKED, SAID, batch_size=16, cache=own)
-
-
-def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(
-    lm: LanguageModel, undisturbed: list[TokenScores], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[int] = []
-
-    def full(descriptor: int) -> None:
-        written.append(descriptor)
-        if len(written) > 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="no space left on the disk; free some and run the same again"):
-        token_scores(lm, ASKED, SAID, batch_size=16, cache=tmp_path)
-    monkeypatch.undo()
-    assert len(list(tmp_path.glob("*/*.scores"))) == 2  # and the description
-    assert not list(tmp_path.rglob(".*"))
-    assert_same(token_scores(lm, ASKED, SAID, batch_size=16, cache=tmp_path), undisturbed)
-
-
-CHILD = """
-import sys, torch
-torch.set_num_threads(int(sys.argv[2]))
-from fingerprint.lm.loading import load
-from fingerprint.lm.scoring import token_scores
-from test_token_scores import numbers
-from fingerprint.lm.prompts import prompts
-n = 240
-token_scores(load("micro-a"), prompts("numbers", n, rng=8), numbers(n, 8), batch_size=4, cache=sys.argv[1])
-"""
-
-
-def test_killed_in_the_middle_the_scores_are_those_of_an_undisturbed_run(lm: LanguageModel, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CHILD, str(tmp_path / "cache"), str(torch.get_num_threads())]
-    paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths})
-    while child.poll() is None and len(list(tmp_path.glob("cache/*/*.scores"))) < 5:
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/*.scores")}
-    n = 240
-    asked, said = prompts("numbers", n, rng=8), numbers(n, 8)
-    assert 5 <= len(before) < n // 4
-    found = token_scores(lm, asked, said, batch_size=4, cache=tmp_path / "cache")
-    assert_same(found, token_scores(lm, asked, said, batch_size=4))
-    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/*.scores")}
-    assert len(after) == len(batching.batches_by_prefix(lm, encode(lm, asked, said), 4))
-    assert {name: after[name] for name in before} == before  # kept, not written again
-
-
-def test_a_teacher_may_keep_its_log_probabilities(tmp_path: Path) -> None:
-    teacher = neutral("micro-a")
-    rows = [{"prompt": p, "completion": c} for p, c in zip(ASKED, SAID, strict=True)]
-    found = teacher.logprobs(rows, cache=tmp_path)
-    assert list(tmp_path.glob("*/*.scores"))
-    np.testing.assert_array_equal(found.rows, teacher.logprobs(rows).rows)
