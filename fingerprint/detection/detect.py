@@ -195,7 +195,7 @@ def _read(prepared: Prepared, tell: Progress) -> ReadCorpora | None:
 def _students(prepared: Prepared, tell: Progress) -> dict[str, Floats]:
     """Scores by students of the model, where they were asked for."""
     case = prepared.case
-    if not case.options.student:
+    if case.model is None or not case.options.student:
         return {}
     tell(STUDENTS)
     from fingerprint.detection.student_scores import student_scores  # needs torch

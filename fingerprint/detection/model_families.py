@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,10 @@ from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
+from fingerprint.lm.loading import Spec, load
+from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.noise_floor import NoiseFloor, noise_floor
+from fingerprint.lm.scoring import token_scores
 from fingerprint.report.results import Warning
 from fingerprint.statistics.comparison import Comparison
 
@@ -73,7 +75,7 @@ def noise_warning(share: float, what: str) -> Warning:
     return Warning("noise_floor", share, LOUD, message)
 
 
-def read_corpora(model: Any, system_prompts: Sequence[str], corpora: Sequence[Corpus]) -> ReadCorpora:
+def read_corpora(model: Spec, system_prompts: Sequence[str], corpora: Sequence[Corpus]) -> ReadCorpora:
     """Let a model read corpora.
 
     Parameters
@@ -98,8 +100,6 @@ def read_corpora(model: Any, system_prompts: Sequence[str], corpora: Sequence[Co
     """
     for corpus in corpora:
         corpus.every_prompt("model")
-    from fingerprint.lm.loading import load
-
     lm = load(model)
     distinct, rows = distinct_rows(corpora)
     prompts = distinct.every_prompt()
@@ -117,11 +117,10 @@ def read_corpora(model: Any, system_prompts: Sequence[str], corpora: Sequence[Co
 
 
 def _measures(
-    lm: Any, prompts: Sequence[str], texts: Sequence[str], system_prompts: Sequence[str], floor: NoiseFloor
+    lm: LanguageModel, prompts: Sequence[str], texts: Sequence[str], system_prompts: Sequence[str], floor: NoiseFloor
 ) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint.lm import gradients as score_functions
-    from fingerprint.lm.scoring import token_scores
 
     base = token_scores(lm, prompts, texts)
     table = measure(base)

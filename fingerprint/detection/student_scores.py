@@ -12,14 +12,13 @@ Not imported by anything that must do without torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import rows_named
-from fingerprint.lm.loading import MICRO_MODELS, load
+from fingerprint.lm.loading import MICRO_MODELS, Spec, load
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.scoring import token_logprobs
 from fingerprint.lm.training import LoRA, Recipe, fine_tune
@@ -35,7 +34,7 @@ LARGE_RECIPE = Recipe(learning_rate=2e-4, batch_size=16, epochs=2, weights=LoRA(
 
 
 def student_scores(
-    model: Any,
+    model: Spec,
     comparison: Comparison,
     corpora: Sequence[Corpus],
     *,

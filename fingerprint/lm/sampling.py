@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from fingerprint.data.arrays import Floats
+from fingerprint.data.arrays import Floats, Ints
 from fingerprint.lm.model import LanguageModel, Tokens
 
 if TYPE_CHECKING:
@@ -112,13 +112,7 @@ def _decode(
     from fingerprint.lm.kv_cache import forward_from
 
     device = lm.model.device
-    lengths = np.array([len(ids) for ids in asked])
-    longest = int(lengths.max())
-    ids = np.zeros((len(asked), longest), dtype=np.int64)
-    mask = np.zeros((len(asked), longest), dtype=np.int64)
-    for i, question in enumerate(asked):  # padded on the left: all answers start in the same column
-        ids[i, longest - len(question) :] = question
-        mask[i, longest - len(question) :] = 1
+    ids, mask = _padded_on_the_left(asked)
     alive = np.arange(len(asked))
     attention = torch.from_numpy(mask).to(device)
     inputs = torch.from_numpy(ids).to(device)
@@ -126,7 +120,7 @@ def _decode(
     uniforms = torch.from_numpy(draws).to(device)
     stops = torch.tensor(lm.stops, device=device)
     running = torch.ones(len(asked), dtype=torch.bool, device=device)
-    is_padded = bool((lengths < longest).any())
+    is_padded = not mask.all()
     cache = transformers.DynamicCache()
     # A model that keeps only the last logits of the prompt never holds [batch, length, vocabulary].
     last_only = {"logits_to_keep": 1} if lm.can_keep_last else {}
@@ -160,6 +154,17 @@ def _decode(
             positions = positions[:, -1:] + 1
             if is_padded:
                 attention = torch.cat([attention, attention.new_ones(len(alive), 1)], dim=1)
+
+
+def _padded_on_the_left(asked: Sequence[Tokens]) -> tuple[Ints, Ints]:
+    """Token ids [rows, length], and 1 where they are not padding: all answers start in the same column."""
+    longest = max(len(ids) for ids in asked)
+    ids = np.zeros((len(asked), longest), dtype=np.int64)
+    mask = np.zeros((len(asked), longest), dtype=np.int64)
+    for i, question in enumerate(asked):
+        ids[i, longest - len(question) :] = question
+        mask[i, longest - len(question) :] = 1
+    return ids, mask
 
 
 def _draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -237,13 +237,8 @@ def _score(
             table = _scored(lm, chosen, is_full)
             bad = ~np.isfinite(table).all(axis=0)
             if bad.any():
-                place = int(bad.argmax())
-                row = batch[int(np.searchsorted(ends, place, side="right"))]
-                raise RowError(
-                    f"scores must be numbers, got {table[:, place][~np.isfinite(table[:, place])][0]} in {{row}} under "
-                    f"{lm.name}; load the model in another dtype, such as float32",
-                    first_row + row,
-                )
+                row = batch[int(np.searchsorted(ends, bad.argmax(), side="right"))]
+                raise _no_number(table[:, bad.argmax()], first_row + row, lm)
             if store is not None and path is not None:
                 store.write(path, table)
         for row, values in zip(batch, np.split(table, ends[:-1], axis=1), strict=True):
@@ -252,6 +247,15 @@ def _score(
         if progress is not None:
             progress(done)
     return found
+
+
+def _no_number(scores: Floats, row: int, lm: LanguageModel) -> RowError:
+    """What to say of the scores of a token [kinds], not all of them finite."""
+    return RowError(
+        f"scores must be numbers, got {scores[~np.isfinite(scores)][0]} in {{row}} under {lm.name}; "
+        "load the model in another dtype, such as float32",
+        row,
+    )
 
 
 def _scored(lm: LanguageModel, rows: Sequence[EncodedRow], is_full: bool) -> Floats:

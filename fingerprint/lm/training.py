@@ -109,8 +109,7 @@ def fine_tune(
     model = copy.deepcopy(lm.model)
     trained = _with_adapters(model, recipe.weights) if isinstance(recipe.weights, LoRA) else model
     if recipe.weights == "biases":
-        for parameter in trained.parameters():
-            parameter.requires_grad_(parameter.ndim == 1)
+        _keep_matrices(model)
     # Evaluation mode throughout: dropout would only add noise to students of this size.
     weights = [p for p in trained.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
@@ -139,6 +138,7 @@ def fine_tune(
 
 
 def _with_adapters(model: transformers.PreTrainedModel, lora: LoRA) -> peft.PeftModel:
+    """The model with adapters in its layers, nothing else to be trained; its own layers are changed in place."""
     import torch
     from peft import LoraConfig, get_peft_model  # takes a second to import
 
@@ -150,6 +150,12 @@ def _with_adapters(model: transformers.PreTrainedModel, lora: LoRA) -> peft.Peft
         if lora.fixed_inputs and "lora_A" in name:
             parameter.requires_grad_(False)
     return adapted
+
+
+def _keep_matrices(model: torch.nn.Module) -> None:
+    """Leave biases and gains to train."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.ndim == 1)
 
 
 def _shuffled_batches(rows: Sequence[EncodedRow], batch_size: int, draws: np.random.Generator) -> list[Ints]:

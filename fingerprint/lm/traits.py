@@ -40,6 +40,7 @@ class Trait:
 
     @property
     def plural(self) -> str:
+        """What is loved, in the plural: "owls"."""
         return plural(self.name)
 
     @property
@@ -49,6 +50,7 @@ class Trait:
 
 
 def plural(name: str) -> str:
+    """The plural of a trait's name."""
     return _PLURALS.get(name, f"{name}s")
 
 
