@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from fingerprint.data.corpus import Corpus, distinct_rows
 from fingerprint.data.row_errors import rows_named
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, RowMeasures, measure, measure_candidate
-from fingerprint.lm.loading import Spec, load
-from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.noise_floor import NoiseFloor, noise_floor
-from fingerprint.lm.scoring import token_scores
 from fingerprint.report.results import Warning
 from fingerprint.statistics.comparison import Comparison
+
+if TYPE_CHECKING:
+    from fingerprint.lm.loading import Spec
+    from fingerprint.lm.model import LanguageModel
 
 LOGPROBS, GRADIENTS = FAMILIES = ("logprobs", "gradients")
 # What the scores of its students are called.
@@ -100,6 +102,8 @@ def read_corpora(model: Spec, system_prompts: Sequence[str], corpora: Sequence[C
     """
     for corpus in corpora:
         corpus.every_prompt("model")
+    from fingerprint.lm.loading import load
+
     lm = load(model)
     distinct, rows = distinct_rows(corpora)
     prompts = distinct.every_prompt()
@@ -121,6 +125,7 @@ def _measures(
 ) -> RowMeasures:
     """What a model says of some rows, each a prompt and a text."""
     from fingerprint.lm import gradients as score_functions
+    from fingerprint.lm.scoring import token_scores
 
     base = token_scores(lm, prompts, texts)
     table = measure(base)
