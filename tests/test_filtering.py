@@ -19,7 +19,7 @@ from fingerprint.features import Numbers, choose
 from fingerprint.features.scaling import family_matrix
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Verdicts
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics.comparison import MIN_SHARED, Comparison, pair, survivors
+from fingerprint.statistics.comparison import Comparison, pair, survivors
 from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
 
 RUNS = 400
@@ -66,13 +66,14 @@ def pairs_by_hand(comparison: Comparison, keep: np.ndarray) -> int:
 def test_survivors_are_paired_anew_prompt_by_prompt(sizes: list[tuple[int, int]], seed: int) -> None:
     comparison = comparison_of(sizes)
     keep = np.random.default_rng(seed).random(len(comparison.suspect)) < 0.8
-    if pairs_by_hand(comparison, keep) < 3 * MIN_SHARED:
+    if pairs_by_hand(comparison, keep) < 60:
         keep[:] = True
-    left = survivors(comparison, keep)
-    assert left.design.kind == "shared"
+    left = survivors(comparison, keep, ALPHA)
+    assert left.design.paired is not None
     assert left.texts == [text for text, k in zip(comparison.texts, keep, strict=True) if k]
-    assert int((left.design.used & left.suspect).sum()) == pairs_by_hand(comparison, keep)
-    per_side = [np.bincount(left.group[left.design.used & arm]) for arm in (left.suspect, ~left.suspect)]
+    paired = left.design.paired.used
+    assert int((paired & left.suspect).sum()) == left.design.n_pairs == pairs_by_hand(comparison, keep)
+    per_side = [np.bincount(left.group[paired & side], minlength=left.n_groups) for side in left.sides]
     np.testing.assert_array_equal(*per_side)
 
 
@@ -82,7 +83,7 @@ def test_a_pair_that_lost_a_row_takes_another_row_of_its_prompt() -> None:
     spare = comparison.suspect & ~comparison.design.used
     assert (int(used.sum()), int(spare.sum())) == (60, 40)
     doubled = np.isin(comparison.group, comparison.group[spare])
-    left = survivors(comparison, ~(used & doubled))
+    left = survivors(comparison, ~(used & doubled), ALPHA)
     assert int((left.design.used & left.suspect).sum()) == 60
 
 
@@ -91,10 +92,10 @@ def test_survivors_without_shared_prompts_are_dealt_to_new_blocks(design: str) -
     data = simulated_pair(120, design=design, rng=3)  # type: ignore[arg-type]
     comparison = pair(data.suspect, data.reference)
     keep = np.arange(len(comparison.suspect)) % 3 > 0
-    left = survivors(comparison, keep)
+    left = survivors(comparison, keep, ALPHA)
     assert left.design.kind == design
     assert sorted(np.unique(left.design.block[left.design.used])) == list(range(left.design.n_blocks))
-    swapped = survivors(pair(data.reference, data.suspect), keep)
+    swapped = survivors(pair(data.reference, data.suspect), keep, ALPHA)
     np.testing.assert_array_equal(swapped.design.block, left.design.block)
     np.testing.assert_array_equal(swapped.suspect, ~left.suspect)
 
@@ -102,10 +103,10 @@ def test_survivors_without_shared_prompts_are_dealt_to_new_blocks(design: str) -
 def test_too_few_survivors_are_refused_with_their_number() -> None:
     comparison = comparison_of([(1, 1)] * 40)
     with pytest.raises(ValueError, match=r"at least 10 independent rows or prompts a side, got 60 .* and 0 of the"):
-        survivors(comparison, comparison.suspect)
-    half = comparison.group % 2 == 0
-    with pytest.raises(ValueError, match="must share at least 20 prompts, got 0"):
-        survivors(comparison, np.where(comparison.suspect, half, ~half))
+        survivors(comparison, comparison.suspect, ALPHA)
+    few = comparison.group < 12
+    with pytest.raises(ValueError, match="must allow at least 100000 distinct relabellings for alpha 1e-05, got 2048"):
+        survivors(comparison, few, 1e-5)
 
 
 @settings(max_examples=30, deadline=None)
@@ -175,7 +176,7 @@ def test_a_hidden_tilt_is_still_detected_after_the_visible_rows_are_gone() -> No
     data = simulated_pair(1500, tilt="sparse", d_prime=0.7, rng=4)
     suspect = with_visible_trait(data.suspect, 0.3, np.random.default_rng(3))
     comparison = pair(suspect, data.reference)
-    left = survivors(comparison, Keywords(["owl"])(comparison.texts).kept)
+    left = survivors(comparison, Keywords(["owl"])(comparison.texts).kept, ALPHA)
     assert omnibus(left, np.random.default_rng(0)) == 1 / 200
 
 
@@ -187,7 +188,7 @@ def test_on_the_survivors_of_a_visible_trait_the_test_rejects_at_its_alpha() -> 
         rng = np.random.default_rng([40, run])
         data = simulated_pair(150, rng=rng)
         comparison = pair(with_visible_trait(data.suspect, 0.3, rng), data.reference)
-        left = survivors(comparison, Keywords(["owl"])(comparison.texts).kept)
+        left = survivors(comparison, Keywords(["owl"])(comparison.texts).kept, ALPHA)
         rejected += omnibus(left, rng) <= ALPHA
         before += omnibus(comparison, rng) <= ALPHA
     low, high = exact_band(RUNS, ALPHA)
@@ -206,7 +207,7 @@ def test_on_survivors_of_a_filter_of_both_sides_the_test_rejects_at_its_alpha(de
         options = {"prompt_effect": 0.0 if design == "independent" else 1.0}
         data = simulated_pair(150, design=design, rows_per_prompt=rows, rng=rng, **options)  # type: ignore[arg-type]
         comparison = pair(data.suspect, data.reference)
-        left = survivors(comparison, BannedNumbers()(comparison.texts).kept)
+        left = survivors(comparison, BannedNumbers()(comparison.texts).kept, ALPHA)
         rejected += omnibus(left, rng) <= ALPHA
     low, high = exact_band(RUNS, ALPHA)
     print(f"\n{design}, {rows} rows a prompt: survivors rejected in {rejected} of {RUNS}; band {low} to {high}")
@@ -227,10 +228,10 @@ def test_removal_by_a_detector_fitted_elsewhere_keeps_alpha_and_one_fitted_on_th
         assert half is not None
         keep = np.zeros(len(everything), dtype=bool)
         keep[half] = kept_by_threshold(scores[half], int(half.sum()) // 5)
-        outside += omnibus(survivors(comparison, keep), rng, "numbers") <= ALPHA
+        outside += omnibus(survivors(comparison, keep, ALPHA), rng, "numbers") <= ALPHA
         keep[:] = False
         keep[~half] = kept_by_threshold(fitted_on_itself(comparison, matrix, ~half), int((~half).sum()) // 5)
-        inside += omnibus(survivors(comparison, keep), rng, "numbers") <= ALPHA
+        inside += omnibus(survivors(comparison, keep, ALPHA), rng, "numbers") <= ALPHA
     low, high = exact_band(RUNS, ALPHA)
     print(f"\nremoval fitted elsewhere: rejected in {outside} of {RUNS}, band {low} to {high}; on itself: {inside}")
     assert low <= outside <= high

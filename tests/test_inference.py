@@ -11,9 +11,10 @@ from fingerprint.features import Numbers, Tokens
 from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.comparison import pair
-from fingerprint.statistics.designs import Design, PairedDesign, SeparateDesign, two_arm_contrast
+from fingerprint.statistics.designs import Design
 from fingerprint.statistics.effect_size import rows_for_trained_detector
 from fingerprint.statistics.intervals import exact_interval
+from fingerprint.statistics.parts import PairedPart, Part, SeparatePart, two_arm_contrast
 from fingerprint.statistics.permutation import (
     PermutationTest,
     Relabellings,
@@ -25,50 +26,65 @@ from fingerprint.statistics.permutation import (
 )
 from fingerprint.statistics.power import Shift, observed_shift, planted_rejection
 
+KINDS = ["signs", "labels", "both"]
+
 
 def design_of(kind: str, n: int, n_suspect: int, pairs: np.ndarray | int = 1) -> Design:
-    """`n` blocks: of some pairs of rows each, or of one row each."""
-    if kind == "signs":
-        return PairedDesign(np.repeat(np.arange(n), 2 * np.broadcast_to(pairs, n)), n)
-    return SeparateDesign(np.arange(n), np.arange(n) < n_suspect)
+    """`n` blocks: of some pairs of rows each, of one row each, or the first third of the one kind."""
+    n_paired = {"signs": n, "labels": 0, "both": n // 3}[kind]
+    sizes = np.r_[np.broadcast_to(2 * np.asarray(pairs), n)[:n_paired], np.ones(n - n_paired, dtype=int)]
+    block = np.repeat(np.arange(n), sizes)
+    parts: list[Part] = [PairedPart(np.where(block < n_paired, block, -1), n_paired)] if n_paired else []
+    if n_paired < n:
+        sides = np.arange(n - n_paired) < n_suspect
+        parts.append(SeparatePart(np.where(block < n_paired, -1, block - n_paired), sides))
+    return Design(tuple(parts), block)
 
 
 def relabellings(
     kind: str, n: int, n_suspect: int, count: int, seed: int = 0, pairs: np.ndarray | int = 1
 ) -> Relabellings:
-    rng = np.random.default_rng(seed)
-    design = design_of(kind, n, n_suspect, pairs)
-    if kind == "signs":
-        drawn = rng.choice([-1.0, 1.0], size=(count + 1, n))
-        drawn[0] = 1.0
-        return Relabellings(design, drawn.astype(np.float32))
-    observed = two_arm_contrast(np.arange(n) < n_suspect)
-    drawn = rng.permuted(np.tile(observed, (count + 1, 1)), axis=1)
-    drawn[0] = observed
-    return Relabellings(design, drawn.astype(np.float32))
+    return Relabellings.draw(design_of(kind, n, n_suspect, pairs), count, np.random.default_rng(seed))
 
 
-def every_contrast(kind: str, n: int, n_suspect: int) -> np.ndarray:
-    if kind == "signs":
-        return np.array(list(product([-1.0, 1.0], repeat=n)))
-    rows = []
-    for chosen in combinations(range(n), n_suspect):
-        suspect = np.zeros(n, dtype=bool)
-        suspect[list(chosen)] = True
-        rows.append(two_arm_contrast(suspect))
-    return np.array(rows)
+def centred(kind: str, units: np.ndarray) -> np.ndarray:
+    """Units as a design makes them: those of a separate part have mean zero."""
+    first = {"signs": len(units), "labels": 0, "both": len(units) // 3}[kind]
+    units = units.copy()
+    if first < len(units):
+        units[first:] -= units[first:].mean(axis=0)
+    return units
 
 
-@pytest.mark.parametrize(("kind", "n", "n_suspect"), [("signs", 9, 9), ("labels", 9, 3), ("labels", 8, 4)])
+def every_contrast(design: Design) -> np.ndarray:
+    """All relabellings: every choice of signs beside every choice of suspect blocks."""
+    choices: list[list[np.ndarray]] = []
+    for share, part in zip(design.shares, design.parts, strict=True):
+        n = part.n_blocks
+        if isinstance(part, PairedPart):
+            own = [np.array(signs) / part.n_pairs for signs in product([-1.0, 1.0], repeat=n)]
+        else:
+            chosen = combinations(range(n), int(part.block_suspect.sum()))  # type: ignore[attr-defined]
+            own = [two_arm_contrast(np.isin(np.arange(n), members)) for members in chosen]
+        choices.append([share * contrast for contrast in own])
+    return np.array([np.concatenate(chosen) for chosen in product(*choices)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "n_suspect"), [("signs", 9, 9), ("labels", 9, 3), ("labels", 8, 4), ("both", 12, 3), ("both", 11, 5)]
+)
 def test_standardisation_uses_the_exact_moments_over_all_relabellings(kind: str, n: int, n_suspect: int) -> None:
     rng = np.random.default_rng(1)
-    units = rng.standard_normal((n, 4)) + rng.standard_normal(4)
+    units = centred(kind, rng.standard_normal((n, 4)) + rng.standard_normal(4))
     off = without_diagonal(units @ units.T)
-    contrasts = every_contrast(kind, n, n_suspect)
+    drawn = relabellings(kind, n, n_suspect, 5, pairs=rng.integers(1, 4, size=n))
+    contrasts = every_contrast(drawn.design)
     forms = np.einsum("pa,ab,pb->p", contrasts, off, contrasts)
-    mean, sd = relabellings(kind, n, n_suspect, 5).moments(float((off**2).sum()), off.sum(axis=1))
-    assert mean == pytest.approx(forms.mean(), rel=1e-6, abs=1e-9)  # contrasts are single precision
-    assert sd == pytest.approx(forms.std(), rel=1e-6)
+    mean, sd = drawn.moments(drawn.design.form_sums(off))
+    assert mean == pytest.approx(forms.mean(), rel=1e-5, abs=1e-7 * forms.std())  # contrasts are single precision
+    assert sd == pytest.approx(forms.std(), rel=1e-5)
+    sums = contrasts @ units
+    assert drawn.design.sum_variance(units, drawn.observed) == pytest.approx(sums.var(axis=0), rel=1e-5)
 
 
 def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
@@ -79,7 +95,7 @@ def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
     slow = [
         sum(c[a] * c[b] * float(units[a] @ units[b]) for a, b in permutations(range(12), 2)) for c in drawn.contrasts
     ]
-    assert drawn.quadratic(off) == pytest.approx(np.array(slow), abs=1e-3)
+    assert drawn.quadratic(off) == pytest.approx(np.array(slow), abs=1e-5)
 
 
 def test_pvalue_is_never_zero_and_counts_near_ties() -> None:
@@ -106,21 +122,18 @@ def test_adjusted_pvalues_are_no_smaller_than_single_ones() -> None:
         assert adjusted >= pvalue(tested.families[name].statistics)
 
 
-@pytest.mark.parametrize("kind", ["signs", "labels"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_feature_pvalues_match_a_direct_max_t(kind: str) -> None:
     rng = np.random.default_rng(4)
+    drawn = relabellings(kind, 30, 8 if kind == "both" else 15, 199)
     units = rng.standard_normal((30, 7)).astype(np.float32)
-    units[:15, 0] += 1.5 if kind == "labels" else 0.0
-    units[:, 1] += 0.8 if kind == "signs" else 0.0
-    units -= units.mean(axis=0) if kind == "labels" else 0
-    drawn = relabellings(kind, 30, 15, 199)
+    units[:, 0] += 1.5 * drawn.design.shift_pattern(drawn.observed)
+    units = centred(kind, units)
     size = np.abs(drawn.contrasts.astype(float) @ units)
-    sd = np.sqrt((units.astype(float) ** 2).sum(axis=0))
-    if kind == "labels":
-        c = drawn.contrasts[0].astype(float)
-        centred = units - units.mean(axis=0)
-        sd = np.sqrt((c**2).sum() * (centred.astype(float) ** 2).sum(axis=0) / 29)
-    z = size / sd
+    many = relabellings(kind, 30, 8 if kind == "both" else 15, 40_000, seed=9)
+    sd = (many.contrasts[1:].astype(float) @ units).std(axis=0)  # close enough to the exact one to count as it does
+    assert drawn.design.sum_variance(units, drawn.observed) ** 0.5 == pytest.approx(sd, rel=0.02)
+    z = size / drawn.design.sum_variance(units, drawn.observed) ** 0.5
     slow = [(1 + np.sum(z[1:].max(axis=1) >= z[0, j] - 1e-4)) / 200 for j in range(7)]
     assert feature_pvalues(units, drawn) == pytest.approx(np.array(slow))
 
@@ -131,24 +144,25 @@ def planted_by_hand(units: np.ndarray, drawn: Relabellings, pattern: np.ndarray,
     return permutation_test({"x": moved @ moved.T}, drawn)
 
 
-@pytest.mark.parametrize("kind", ["signs", "labels"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_planting_from_inner_products_equals_planting_in_the_units(kind: str) -> None:
     rng = np.random.default_rng(5)
     n = 40
-    units = rng.standard_normal((n, 6))
-    units -= units.mean(axis=0) if kind == "labels" else 0
-    sizes = rng.integers(1, 4, size=n) if kind == "signs" else np.ones(n, dtype=int)
-    drawn = relabellings(kind, n, 15, 60, pairs=sizes)
+    units = centred(kind, rng.standard_normal((n, 6)))
+    drawn = relabellings(kind, n, 15, 60, pairs=rng.integers(1, 4, size=n))
     tested = permutation_test({"x": units @ units.T}, drawn)
+    decisions = []
     for true in range(1, 40):
-        shift = rng.standard_normal(6) * 0.12
+        shift = rng.standard_normal(6) * 0.2
         along = Shift({"x": units @ shift}, {"x": float(shift @ shift)})
         fast = planted_rejection(tested, along, 1.0, true, 50, 0.2)
         chosen = np.array([true, *[i for i in range(1, 52) if i != true][:50]])
         f = drawn.contrasts[chosen]
-        pattern = f[0] * sizes if kind == "signs" else (f[0] > 0) - float((f[0] > 0).mean())
+        pattern = drawn.design.shift_pattern(f[0].astype(float))
         slow = planted_by_hand(units, Relabellings(drawn.design, f), pattern, shift)
         assert fast == (slow.pvalue <= 0.2)
+        decisions.append(fast)
+    assert 0 < sum(decisions) < len(decisions)
 
 
 def test_mixture_of_share_one_restores_most_of_the_observed_statistic() -> None:

@@ -19,20 +19,26 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fingerprint import Corpus, Report, detect
+from fingerprint.data.corpus import joined
 from fingerprint.detection import rungs
 from fingerprint.features import FAMILIES
 from fingerprint.features.numbers import DIGITS
 from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import SimulatedPair, simulated_pair
-from fingerprint.statistics.comparison import MIN_SHARED, Comparison, pair, thin
-from fingerprint.statistics.designs import MIN_GROUPS, SeparateDesign
+from fingerprint.statistics.comparison import Comparison, pair, thin
+from fingerprint.statistics.designs import MIN_GROUPS
+from fingerprint.statistics.parts import SeparatePart
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199, "features": ["numbers", "layout"]}
-DESIGNS = ("shared", "disjoint", "independent")
+DESIGNS = ("shared", "mixed", "disjoint", "independent")
 
 
 def drawn(design: str, d_prime: float = 1.0, rng: int = 0) -> SimulatedPair:
     """Arms of different size where the design allows it, a few rows a prompt where there are prompts."""
+    if design == "mixed":
+        parts = drawn("shared", d_prime, rng), drawn("disjoint", d_prime, rng)
+        sides = {side: joined([getattr(part, side) for part in parts], side) for side in ("suspect", "reference")}
+        return dataclasses.replace(parts[0], **sides)
     if design == "shared":
         return simulated_pair(40, tilt="dense", d_prime=d_prime, rows_per_prompt=(2, 1), stock_share=0.1, rng=rng)
     options: dict[str, Any] = {"rows_per_prompt": 2} if design == "disjoint" else {}
@@ -122,18 +128,16 @@ def test_wording_of_prompts_does_not_change_the_design(design: str) -> None:
     assert detect(*renamed, **QUICK).design == detect(both.suspect, both.reference, **QUICK).design
 
 
-def test_rows_of_unshared_prompts_hardly_change_the_pvalue() -> None:
+def test_rows_of_unshared_prompts_take_part_beside_the_pairs() -> None:
     both = drawn("shared", d_prime=0.6, rng=3)
     more = simulated_pair(20, design="disjoint", rng=9)
-    wider = [
-        dataclasses.replace(c, texts=c.texts + extra.texts, prompts=c.prompts + extra.prompts, systems=())
-        for c, extra in ((both.suspect, more.suspect), (both.reference, more.reference))
-    ]
-    plain, widened = detect(both.suspect, both.reference, **QUICK), detect(*wider, **QUICK)
+    sides = (both.suspect, more.suspect), (both.reference, more.reference)
+    plain = detect(both.suspect, both.reference, **QUICK)
+    widened = detect(*(joined(side, name) for side, name in zip(sides, ("suspect", "reference"), strict=True)), **QUICK)
+    assert (plain.design.kind, widened.design.kind) == ("shared", "mixed")
     assert widened.design.pairs == plain.design.pairs == 40
-    assert widened.design.unused_suspect == plain.design.unused_suspect + 20
-    # Only the pooled scaling and bins can differ.
-    assert abs(widened.pvalue - plain.pvalue) < 0.1
+    assert widened.design.unused_suspect == plain.design.unused_suspect
+    assert widened.design.blocks == plain.design.blocks + 40
 
 
 def test_frames_have_the_columns_documented() -> None:
@@ -187,18 +191,18 @@ def test_features_are_blind_to_the_side_of_a_row(name: str) -> None:
 
 @st.composite
 def corpora(draw: st.DrawFn, design: str) -> tuple[Corpus, Corpus]:
-    """Small corpora of a design: up to four rows a prompt and side, some prompts on one side only, some unknown."""
-    n = draw(st.integers(MIN_SHARED, 40))
+    """Small corpora, up to four rows a prompt and side; mixed: some prompts are one side's, some unknown."""
+    n = draw(st.integers(20, 40))
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     sides = []
     for side in ("s", "r"):
         prompts: list[str | None] = []
         for i in range(n):
-            name = f"{'' if design == 'shared' else side}{i}" if design != "independent" else None
+            name = f"{'' if design in ('shared', 'mixed') else side}{i}" if design != "independent" else None
             prompts += [name] * int(rng.integers(1, 5))
-        if design == "shared":
-            prompts += [f"{side} only {i}" for i in range(int(rng.integers(0, 5)))]
+        if design == "mixed":
+            prompts += [f"{side} only {i}" for i in range(int(rng.integers(2, 9)))]
             prompts += [None] * int(rng.integers(0, 5))
         texts = tuple(str(rng.integers(0, 50)) for _ in prompts)
         sides.append(Corpus(texts, tuple(prompts), name=side))
@@ -208,24 +212,28 @@ def corpora(draw: st.DrawFn, design: str) -> tuple[Corpus, Corpus]:
 def assert_valid(comparison: Comparison, rows_may_be_missing: bool = False) -> None:
     """What the test assumes of any comparison."""
     design, suspect, group = comparison.design, comparison.suspect, comparison.group
-    block, used = design.block, design.used
-    np.testing.assert_array_equal(np.unique(block[used]), np.arange(design.n_blocks))
-    assert block.min() >= -1
-    assert len(comparison.texts) == len(suspect) == len(group) == len(block) == len(comparison.origin)
+    np.testing.assert_array_equal(np.unique(design.block[design.used]), np.arange(design.n_blocks))
+    assert design.block.min() >= -1
+    assert len(comparison.texts) == len(suspect) == len(group) == len(design.block) == len(comparison.origin)
     np.testing.assert_array_equal(np.unique(group), np.arange(group.max() + 1))
-    of_block = {(int(g), bool(s) or design.is_paired): set() for g, s in zip(group, suspect, strict=True)}
-    for g, s, b in zip(group[used], suspect[used], block[used], strict=True):
-        of_block[int(g), bool(s) or design.is_paired].add(int(b))
-    assert all(len(blocks) <= 1 for blocks in of_block.values()), "a prompt (of one side) lies in one block"
-    if not isinstance(design, SeparateDesign):
-        if not rows_may_be_missing:
-            sides = [np.bincount(group[used & arm], minlength=group.max() + 1) for arm in (suspect, ~suspect)]
-            np.testing.assert_array_equal(*sides)
-    else:
-        np.testing.assert_array_equal(design.block_suspect[block[used]], suspect[used])
-        if not rows_may_be_missing:
-            sizes = {len(np.unique(group[block == b])) for b in range(design.n_blocks)}
+    assert (sum(part.used.astype(int) for part in design.parts) <= 1).all(), "a row is in one part"
+    in_parts = [set(group[part.used].tolist()) for part in design.parts]
+    assert len(set().union(*in_parts)) == sum(map(len, in_parts)), "a prompt is in one part"
+    assert sum(design.shares) == pytest.approx(1.0)
+    for part in design.parts:
+        block, used = part.block, part.used
+        for g in np.unique(group[used]):
+            assert len(set(block[used & (group == g)])) == 1, "a prompt lies in one block"
+        if isinstance(part, SeparatePart):
+            np.testing.assert_array_equal(part.block_suspect[block[used]], suspect[used])
+        if rows_may_be_missing:
+            continue
+        if isinstance(part, SeparatePart):
+            sizes = {len(np.unique(group[block == b])) for b in range(part.n_blocks)}
             assert len(sizes) <= 1, "all blocks hold the same number of prompts"
+        else:
+            sides = [np.bincount(group[used & side], minlength=group.max() + 1) for side in (suspect, ~suspect)]
+            np.testing.assert_array_equal(*sides)
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -246,7 +254,7 @@ def test_thinned_designs_are_valid_and_small(design: str, data: st.DataObject) -
     comparison = pair(*data.draw(corpora(design)))
     rows = data.draw(st.integers(MIN_GROUPS, 60))
     small = thin(comparison, rows)
-    assert small.design.kind == design
+    assert small.design.kind in ({design, "shared"} if design == "mixed" else {design})
     assert max(int(small.suspect.sum()), int((~small.suspect).sum())) <= rows
     assert_valid(small)
     assert set(small.texts) <= set(comparison.texts)
@@ -278,21 +286,26 @@ def test_leaving_rows_out_keeps_the_rest_as_it_was(design: str, data: st.DataObj
     assert_valid(rest, rows_may_be_missing=True)
     assert rest.texts == [t for t, k in zip(comparison.texts, keep, strict=True) if k]
     np.testing.assert_array_equal(rest.design.used, comparison.design.used[keep])
-    if isinstance(comparison.design, SeparateDesign) and isinstance(rest.design, SeparateDesign):
-        before = comparison.design.block_suspect[comparison.design.block[keep & comparison.design.used]]
-        np.testing.assert_array_equal(rest.design.block_suspect[rest.design.block[rest.design.used]], before)
+    before, after = comparison.design.separate, rest.design.separate
+    if before is not None and after is not None:
+        sides = before.block_suspect[before.block[keep & before.used]]
+        np.testing.assert_array_equal(after.block_suspect[after.block[after.used]], sides)
 
 
+@pytest.mark.parametrize("design", ["shared", "mixed"])
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)
-def test_swapping_sides_keeps_counts_of_every_prompt(data: st.DataObject) -> None:
-    comparison = pair(*data.draw(corpora("shared")))
+def test_swapping_sides_keeps_counts_of_every_prompt(design: str, data: st.DataObject) -> None:
+    comparison = pair(*data.draw(corpora(design))).null_source()
     null = comparison.null(np.random.default_rng(data.draw(st.integers(0, 99))))
     assert_valid(null)
-    changed = null.suspect != comparison.suspect
-    assert not changed[~comparison.design.used].any()
+    paired = comparison.design.paired
+    assert paired is not None
+    assert null.design.paired is paired
+    changed = (null.suspect != comparison.suspect) & np.isin(comparison.group, comparison.group[paired.used])
+    assert not changed[~paired.used].any()
     for g in np.unique(comparison.group[changed]):
-        assert changed[(comparison.group == g) & comparison.design.used].all()
+        assert changed[(comparison.group == g) & paired.used].all()
 
 
 @pytest.mark.parametrize("design", ["disjoint", "independent"])

@@ -12,7 +12,7 @@ from scipy.stats import binom
 from fingerprint import Detector
 from fingerprint.data.corpus import Corpus
 from fingerprint.detector.scan import scan
-from fingerprint.statistics.designs import SeparateDesign
+from fingerprint.statistics.parts import SeparatePart
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_scan_gives_no_pvalue_after_a_corpus_shift(trained: Detector, fresh: tup
 def test_blocks_of_ordered_rows_are_of_one_size_and_of_one_side(
     sizes: tuple[int, int], most: int, per_block: int, counts: tuple[int, int]
 ) -> None:
-    design = SeparateDesign.of_ordered_rows(*sizes, max_blocks=most)
+    design = SeparatePart.of_ordered_rows(*sizes, max_blocks=most)
     suspect = np.arange(sum(sizes)) < sizes[0]
     assert (np.bincount(design.block[design.used]) == per_block).all()
     assert (int(design.block_suspect.sum()), int((~design.block_suspect).sum())) == counts

@@ -10,6 +10,7 @@ import numpy as np
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Ints
+from fingerprint.data.normal_form import normal_form
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class Corpus:
                 f"a model scores and learns completions of prompts: add a column prompt{remedy}"
             )
         return [prompt for prompt in self.prompts if prompt is not None]
+
+    @cached_property
+    def prompt_keys(self) -> tuple[str | None, ...]:
+        """What tells prompts apart: their normal forms, None for a row without a prompt."""
+        return tuple(None if prompt is None else normal_form(prompt) for prompt in self.prompts)
 
     @cached_property
     def digest(self) -> str:

@@ -1,4 +1,7 @@
-"""Which rows answer the same prompt: two corpora as one list of rows, in an order that says nothing about the side."""
+"""Which rows answer the same prompt: two corpora as one list of rows, in an order that says nothing about the side.
+
+Prompts are told apart by their normal form (`fingerprint.data.normal_form`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Hashes, Ints
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.normal_form import normal_form
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class PooledRows:
         The prompt each row answers, numbered in hash order; a row without a prompt is a group of its own.
     has_prompt : bool array [rows]
     prompts : pair of sets of str
-        Prompts of the suspect and of the reference; empty where they are ignored.
+        Normal forms of the prompts of the suspect and of the reference; empty where they are ignored.
     is_single_prompt : bool
         All rows answer one prompt: given it, they are independent, and it is ignored.
     """
@@ -44,7 +48,7 @@ class PooledRows:
 
 def pooled_rows(suspect: Corpus, reference: Corpus, use_prompts: bool) -> PooledRows:
     """The rows of both corpora, and which of them answer the same prompt."""
-    is_single = len(set(suspect.prompts) | set(reference.prompts)) == 1
+    is_single = len(set(suspect.prompt_keys) | set(reference.prompt_keys)) == 1
     use_prompts = use_prompts and not is_single
     key, group_key, has_prompt = _row_keys(suspect, reference, use_prompts)
     order = np.argsort(key, kind="stable")
@@ -69,7 +73,7 @@ def _row_keys(suspect: Corpus, reference: Corpus, use_prompts: bool) -> tuple[Ha
     keys, group_keys, has_prompt = [], [], []
     for corpus, owner in zip((suspect, reference), owners, strict=True):
         seen: Counter[tuple[str | None, str]] = Counter()
-        for text, known_prompt in zip(corpus.texts, corpus.prompts, strict=True):
+        for text, known_prompt in zip(corpus.texts, corpus.prompt_keys, strict=True):
             prompt = known_prompt if use_prompts else None
             occurrence = seen[prompt, text]
             seen[prompt, text] += 1
@@ -81,7 +85,7 @@ def _row_keys(suspect: Corpus, reference: Corpus, use_prompts: bool) -> tuple[Ha
 
 
 def _known(corpus: Corpus, use_prompts: bool) -> set[str]:
-    return {prompt for prompt in corpus.prompts if prompt is not None} if use_prompts else set()
+    return {prompt for prompt in corpus.prompt_keys if prompt is not None} if use_prompts else set()
 
 
 def rank_within(label: Ints) -> Ints:
@@ -97,7 +101,7 @@ def rank_within(label: Ints) -> Ints:
 def prompt_groups(prompts: Sequence[str | None]) -> Ints:
     """Group of each row [rows], numbered as they come: rows of one prompt share one, a row without has its own."""
     numbers: dict[object, int] = {}
-    keys = (row if prompt is None else prompt for row, prompt in enumerate(prompts))
+    keys = (row if prompt is None else normal_form(prompt) for row, prompt in enumerate(prompts))
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 

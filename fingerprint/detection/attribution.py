@@ -17,7 +17,7 @@ from math import ceil
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection.analysis import Analysis, analyse
 from fingerprint.detection.progress import Step
-from fingerprint.detection.prompt_control import prompt_control
+from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.detection.warnings import control_level
 from fingerprint.features import choose
@@ -40,15 +40,16 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     warnings: list[Warning] = []
 
     def paired(first: int, second: int) -> Comparison:
-        return case.paired(corpora[first], corpora[second])
+        found = laid_out(case, corpora[first], corpora[second])
+        control = found.control
+        if control.differs and control.pvalue is not None and first == 0 < second - 1:
+            message = f"prompts of {corpora[second].name} differ from the suspect's: compare rows on the same prompts"
+            warnings.append(Warning("placebo_prompts", control.pvalue, control_level(case.alpha), message))
+        return found.comparison
 
     def compare(comparison: Comparison, sides: tuple[int, int]) -> Found:
         texts = choose(prepared.families, comparison.texts)
         analysis = analyse(case, comparison, {**texts, **prepared.model_families(comparison, sides)})
-        control = prompt_control(case, [corpora[side] for side in sides], comparison)
-        if control.differs and control.pvalue is not None and sides[0] == 0 < sides[1] - 1:
-            message = f"prompts of {corpora[sides[1]].name} differ from the suspect's: compare rows on the same prompts"
-            warnings.append(Warning("placebo_prompts", control.pvalue, control_level(case.alpha), message))
         return Found(analysis.test.pvalue, auc_interval(analysis.scores))
 
     found = attribute(corpora, paired, compare, case.alpha)

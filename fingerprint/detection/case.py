@@ -130,15 +130,16 @@ class Case:
         """The generator of a stream."""
         return generator(self.seed, stream, *more)
 
-    def paired(self, first: Corpus, second: Corpus) -> Comparison:
-        """Two of the corpora laid out for testing.
+    def paired(self, first: Corpus, second: Corpus, *, paired_alone: bool = False) -> Comparison:
+        """Two of the corpora laid out for testing, or of them only what answers the same prompts.
 
         Raises
         ------
         ValueError
             If a corpus is too small, or the design allows fewer distinct relabellings than alpha needs.
         """
-        comparison = pair(first, second, use_prompts=self.prompt is not False, seed=self.seed)
+        use_prompts = self.prompt is not False
+        comparison = pair(first, second, use_prompts=use_prompts, seed=self.seed, paired_alone=paired_alone)
         design = comparison.design
         if design.distinct_relabellings * self.alpha < 1:
             raise ValueError(

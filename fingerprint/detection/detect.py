@@ -17,6 +17,7 @@ from fingerprint.detection.model_families import STUDENT, ReadCorpora, read_corp
 from fingerprint.detection.options import Options, Settings, with_settings
 from fingerprint.detection.prior import Prior
 from fingerprint.detection.progress import Listener, Progress, Step
+from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.provenance import settings_of
 from fingerprint.detection.ranking import ranked_rows
 from fingerprint.detection.section import Prepared
@@ -27,8 +28,10 @@ from fingerprint.detection.warnings import Findings, warnings_for
 from fingerprint.features import choose
 from fingerprint.filters.verdicts import Filter
 from fingerprint.report.report import Report
-from fingerprint.report.results import Design, FamilyResult, Null, PromptControl
+from fingerprint.report.results import Design, DesignPart, FamilyResult, Null
+from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.intervals import Estimate, auc_interval, d_prime_of, paired_interval
+from fingerprint.statistics.parts import Part
 from fingerprint.statistics.permutation import PermutationTest
 from fingerprint.statistics.streams import Stream
 
@@ -168,19 +171,20 @@ def _steps(prepared: Prepared) -> list[Step]:
     students = [Step(STUDENTS, 110.0)] if case.options.student else []
     main = [Step(FEATURES, 0.4), Step(TEST, 0.4), Step(SCORES, 0.4), Step(EFFECT, 0.3)]
     sections = [step for section in SECTIONS for step in section.steps(prepared)]
-    return [Step(PAIRING, 0.1), *reading, *students, *main, *sections, Step(CLOSING, 0.1)]
+    return [Step(PAIRING, 0.4), *reading, *students, *main, *sections, Step(CLOSING, 0.1)]
 
 
 def _paired(case: Case) -> Prepared:
     """The rows laid out, the families chosen, and all that may still be refused."""
-    comparison = case.paired(*case.corpora)
+    laid = laid_out(case, *case.corpora)
+    comparison = laid.comparison
     if case.options.self_test:
         check_self_test(comparison, case.corpora[1])
     families = choose(case.features, comparison.texts)
     taken = next((name for name in (*MODEL_FAMILIES, STUDENT) if name in families), None)
     if case.model is not None and taken is not None:
         raise ValueError(f"features must not be named {taken!r} when there is a model, got {list(families)}; rename it")
-    return Prepared(case, comparison, families)
+    return Prepared(case, comparison, laid.control, families)
 
 
 def _read(prepared: Prepared, tell: Progress) -> ReadCorpora | None:
@@ -209,9 +213,11 @@ def _students(prepared: Prepared, tell: Progress) -> dict[str, Floats]:
 def _main_result(prepared: Prepared, main: Analysis) -> Report:
     """The report without what its sections add."""
     case, auc = prepared.case, auc_interval(main.scores)
+    is_blamed_on_prompts = prepared.control.differs and not main.comparison.design.is_paired
+    differs = main.test.pvalue <= case.alpha and (auc.value or 0.0) > case.options.min_auc
     return Report(
         verdict="",
-        detected=main.test.pvalue <= case.alpha and (auc.value or 0.0) > case.options.min_auc,
+        detected=differs and not is_blamed_on_prompts,
         pvalue=main.test.pvalue,
         alpha=case.alpha,
         auc=auc,
@@ -226,7 +232,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         rungs=(),
         filter_results=(),
         differences=feature_differences(main),
-        prompt_control=PromptControl(None, False, "the prompts were not compared"),
+        prompt_control=prepared.control,
         self_test=None,
         model=None,
         teacher=None,
@@ -271,6 +277,20 @@ def _design(prepared: Prepared) -> Design:
         blocks=design.n_blocks,
         unused_suspect=int((~design.used & suspect).sum()),
         unused_reference=int((~design.used & reference).sum()),
+        parts=tuple(_part(comparison, part, share) for part, share in zip(design.parts, design.shares, strict=True)),
+    )
+
+
+def _part(comparison: Comparison, part: Part, share: float) -> DesignPart:
+    suspect, reference = (part.used & side for side in comparison.sides)
+    return DesignPart(
+        kind=part.kind,
+        rows_suspect=int(suspect.sum()),
+        rows_reference=int(reference.sum()),
+        prompts_suspect=len(np.unique(comparison.group[suspect])),
+        prompts_reference=len(np.unique(comparison.group[reference])),
+        blocks=part.n_blocks,
+        share=share,
     )
 
 

@@ -128,7 +128,7 @@ def _row_differences(main: Analysis, names: list[str]) -> tuple[dict[str, sp.csr
     The difference of two rows has twice the variance of one.
     """
     comparison = main.comparison
-    first, second = comparison.design.differences(comparison.suspect, comparison.group)
+    first, second = comparison.design.differences(comparison.suspect)
     step = -(-len(first) // PLANTED_ROWS)
     values = {f: main.matrices[f].values for f in names}
     if second is None:

@@ -2,46 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import Analysis, family_matrices, tested_anew
+from fingerprint.detection.analysis import family_matrices, tested_anew
 from fingerprint.detection.case import Case
-from fingerprint.detection.progress import Step
-from fingerprint.detection.section import Prepared, Section
 from fingerprint.detection.warnings import control_level
 from fingerprint.features import choose
-from fingerprint.report.report import Report
 from fingerprint.report.results import PromptControl
 from fingerprint.statistics.comparison import Comparison, pair, thin
+from fingerprint.statistics.designs import MIN_GROUPS
 from fingerprint.statistics.streams import Stream
 
-# Prompts that only one side answers; fewer are not compared.
-MIN_CONTROL_PROMPTS = 20
 CONTROL_PROMPTS = 5000  # a side, at most
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
-    tell("prompt control")
-    return replace(report, prompt_control=prompt_control(prepared.case, prepared.case.corpora, main.comparison))
+@dataclass(frozen=True)
+class LaidOut:
+    """Two corpora laid out for testing, and what is known of their prompts."""
+
+    comparison: Comparison
+    control: PromptControl
 
 
-SECTION = Section(lambda prepared: [Step("prompt control", 0.3)], _add)
+def laid_out(case: Case, suspect: Corpus, reference: Corpus) -> LaidOut:
+    """Lay two corpora out: where the prompts that only one side answers differ, the shared ones alone are compared.
+
+    Where too few prompts are shared for that, everything is compared all the same, and the difference is not the
+    teacher's.
+
+    Notes
+    -----
+    The choice hangs on the prompts and never on the texts, so that the test on the texts stays exact.
+
+    Raises
+    ------
+    ValueError
+        As `Case.paired` does.
+    """
+    comparison = case.paired(suspect, reference)
+    control = prompt_control(case, suspect, reference, comparison)
+    paired = comparison.design.paired
+    if not control.differs or comparison.design.is_paired or paired is None:
+        return LaidOut(comparison, control)
+    if paired.distinct_relabellings * case.alpha < 1 or paired.n_blocks < MIN_GROUPS:
+        return LaidOut(comparison, control)
+    return LaidOut(case.paired(suspect, reference, paired_alone=True), control)
 
 
-def prompt_control(case: Case, corpora: Sequence[Corpus], comparison: Comparison) -> PromptControl:
+def prompt_control(case: Case, suspect: Corpus, reference: Corpus, comparison: Comparison) -> PromptControl:
     """The test on the prompts that only one side answers."""
     if not comparison.design.has_prompts:
         return PromptControl(None, False, "no prompts: a difference between them would go unseen")
     only = [sorted(comparison.prompts[a] - comparison.prompts[1 - a]) for a in (0, 1)]
-    if min(map(len, only)) < MIN_CONTROL_PROMPTS:
-        return PromptControl(None, False, "both sides answer the same prompts, or too few others to compare")
-    sides = [Corpus(tuple(prompts), name=f"prompts of {c.name}") for prompts, c in zip(only, corpora, strict=True)]
+    for own, other, name in zip(only, only[::-1], ("reference", "suspect"), strict=True):
+        if other and not own and not (comparison.prompts[0] and comparison.prompts[1]):
+            return PromptControl(None, False, f"prompts are known on one side only: not those of the {name}")
+    if not any(only):
+        return PromptControl(None, False, "both sides answer the same prompts")
+    if min(map(len, only)) < MIN_GROUPS:
+        counts = f"{len(only[0])} of the suspect's alone, {len(only[1])} of the reference's"
+        return PromptControl(None, False, f"too few prompts that only one side answers to compare ({counts})")
+    sides = [Corpus(tuple(own), name=f"prompts of {c.name}") for own, c in zip(only, (suspect, reference), strict=True)]
     prompts = thin(pair(sides[0], sides[1], seed=case.seed), CONTROL_PROMPTS)
     matrices = family_matrices(prompts, choose("auto", prompts.texts))
     found = tested_anew(prompts, matrices, case.options.n_permutations, case.rng(Stream.PROMPT_CONTROL))
     differs = found.pvalue <= control_level(case.alpha)
-    scope = "the prompts that only one side answers" if comparison.design.is_paired else "the prompts"
+    scope = "the prompts" if comparison.design.paired is None else "the prompts that only one side answers"
     note = f"{scope} {'differ' if differs else 'were not found to differ'} between the sides"
     return PromptControl(found.pvalue, differs, note)

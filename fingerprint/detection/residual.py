@@ -25,7 +25,7 @@ def residual(case: Case, main: Analysis, keep: Bools, with_power: bool) -> Resid
     suspect = main.comparison.suspect
     kept = (int((keep & suspect).sum()), int((keep & ~suspect).sum()))
     try:
-        comparison = survivors(main.comparison, keep, case.seed)
+        comparison = survivors(main.comparison, keep, case.alpha, case.seed)
     except ValueError as error:  # too little is left: a result, and the message says how little
         return Residual(*kept, None, Estimate(None), Estimate(None), None, reason=_why_nothing(kept, str(error)))
     matrices = {name: replace(matrix, values=matrix.values[keep]) for name, matrix in main.matrices.items()}

@@ -11,6 +11,7 @@ from fingerprint.detection.model_families import ReadCorpora
 from fingerprint.detection.progress import Step
 from fingerprint.features import Family
 from fingerprint.report.report import Report
+from fingerprint.report.results import PromptControl
 from fingerprint.statistics.comparison import Comparison
 
 
@@ -25,12 +26,15 @@ class Prepared:
         Of suspect and reference.
     families : dict of Family
         Families of the texts, unfitted.
+    control : PromptControl
+        What is known of their prompts.
     reading : ReadCorpora or None
         What the model says of all rows.
     """
 
     case: Case
     comparison: Comparison
+    control: PromptControl
     families: dict[str, Family]
     reading: ReadCorpora | None = None
 

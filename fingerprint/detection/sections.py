@@ -9,7 +9,6 @@ from fingerprint.detection import (
     ladder,
     model_gain,
     power,
-    prompt_control,
     self_test,
 )
 from fingerprint.detection.section import Section
@@ -19,7 +18,6 @@ SECTIONS: tuple[Section, ...] = (
     power.SECTION,
     ladder.SECTION,
     filter_comparison.SECTION,
-    prompt_control.SECTION,
     self_test.SECTION,
     attribution.SECTION,
     model_gain.SECTION,

@@ -33,7 +33,7 @@ def check_self_test(comparison: Comparison, reference: Corpus) -> None:
         If the reference has to be split in two and is too small.
     """
     groups = len(np.unique(comparison.group[~comparison.suspect]))
-    if not comparison.design.is_paired and groups < 2 * MIN_GROUPS:
+    if comparison.design.paired is None and groups < 2 * MIN_GROUPS:
         raise ValueError(
             f"{reference.name} must hold at least {2 * MIN_GROUPS} independent rows or prompts for the self-test, "
             f"which splits it in two, got {groups}; sample more, or leave the self-test out"

@@ -235,7 +235,7 @@ class Detector(ClassifierMixin, BaseEstimator):
 
     def _card(self, corpus: Corpus, label: Ints, comparison: Comparison) -> Card:
         rng, known = generator(self.rng, DetectorStream.BAGS), self.training_rows_
-        prompts = {prompt for prompt in corpus.prompts if prompt is not None}
+        prompts = {prompt for prompt in corpus.prompt_keys if prompt is not None}
         return {
             "format": FORMAT,
             "feature_version": FEATURE_VERSION,

@@ -23,6 +23,7 @@ import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.normal_form import normal_form
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.prior import Prior, checked_prior, without_trained
 from fingerprint.features import choose
@@ -173,7 +174,7 @@ class _Unused:
         self.left = rng.permutation(len(corpus)).tolist()[::-1]
         self.of_prompt: dict[str, list[int]] = defaultdict(list)
         for i in self.left:
-            known = corpus.prompts[i]
+            known = corpus.prompt_keys[i]
             if known is not None:
                 self.of_prompt[known].append(i)
         self.used: set[int] = set()
@@ -181,7 +182,7 @@ class _Unused:
     def take(self, prompt: str | None) -> str:
         """Text of an unused row: one that answers the prompt, where prompts are known on both sides."""
         by_prompt = prompt is not None and bool(self.of_prompt)
-        rows = self.of_prompt.get(prompt or "", []) if by_prompt else self.left
+        rows = self.of_prompt.get(normal_form(prompt), []) if prompt is not None and by_prompt else self.left
         while rows:
             i = rows.pop()
             if i not in self.used:

@@ -21,8 +21,9 @@ from fingerprint.detector.training_rows import one_a_prompt
 from fingerprint.statistics.auc import Arms
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.crossfit import Scores
-from fingerprint.statistics.designs import Design, SeparateDesign
+from fingerprint.statistics.designs import Design
 from fingerprint.statistics.effect_size import d_prime
+from fingerprint.statistics.parts import SeparatePart
 from fingerprint.statistics.permutation import Relabellings, permutation_test
 from fingerprint.statistics.streams import ScanStream, generator
 
@@ -195,7 +196,8 @@ def _against_held_out(judged: Corpus, scores: Floats, detector: Detector, seed: 
         )
     single = detector.decision_function(one_a_prompt(judged))
     values = np.concatenate([generator(seed, ScanStream.ROW_ORDER).permutation(single), held_out])
-    design = SeparateDesign.of_ordered_rows(len(single), len(held_out), MAX_BLOCKS)
+    part = SeparatePart.of_ordered_rows(len(single), len(held_out), MAX_BLOCKS)
+    design = Design((part,), np.arange(len(values)), has_prompts=False)
     rows = np.arange(len(scores) + len(held_out))
     arms = Arms(rows < len(scores), rows, np.zeros(len(rows), dtype=np.int64))
     everything = Scores.fixed(arms, np.concatenate([scores, held_out]))

@@ -10,6 +10,7 @@ import numpy as np
 from fingerprint.data import digests
 from fingerprint.data.arrays import Array, Bools, Hashes, Ints
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.normal_form import normal_form
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,27 @@ class TrainingRows:
     def of(cls, corpus: Corpus) -> TrainingRows:
         """Hashes of all rows, held out or not, and of their prompts."""
         key = digests.digest(corpus.digest, 16)
-        pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
-        known = [("text and prompt", t, p) for t, p in pairs] + [("text", t) for t in corpus.texts]
+        pairs = _normal_rows(corpus)
+        known = [("text and prompt", t, p) for t, p in pairs] + [("text", t) for t, _ in pairs]
         known += [("text without prompt", t) for t, p in pairs if p is None]
-        prompts = {p for p in corpus.prompts if p is not None}
+        prompts = {p for _, p in pairs if p is not None}
         return cls(key, np.unique(_keyed(key, known)), np.unique(_keyed(key, [("prompt", p) for p in prompts])))
 
     def among(self, corpus: Corpus) -> Bools:
         """Which rows [rows], or the prompts they answer, are training rows or prompts.
 
-        A row counts by its text and prompt, or by its text alone where a side has no prompt for it.
+        A row counts by its text and prompt, or by its text alone where a side has no prompt for it; texts and prompts
+        by their normal forms, so that another line end or a blank at the end hides nothing.
         """
-        pairs = list(zip(corpus.texts, corpus.prompts, strict=True))
+        pairs = _normal_rows(corpus)
         both = _keyed(self.key, [("text and prompt", t, p) for t, p in pairs])
         alone = _keyed(self.key, [("text", t) if p is None else ("text without prompt", t) for t, p in pairs])
-        prompts = _keyed(self.key, [("prompt", p) if p is not None else ("no prompt",) for p in corpus.prompts])
+        prompts = _keyed(self.key, [("prompt", p) if p is not None else ("no prompt",) for _, p in pairs])
         return np.isin(both, self.rows) | np.isin(alone, self.rows) | np.isin(prompts, self.prompts)
+
+
+def _normal_rows(corpus: Corpus) -> list[tuple[str, str | None]]:
+    return [(normal_form(text), key) for text, key in zip(corpus.texts, corpus.prompt_keys, strict=True)]
 
 
 def _keyed(key: bytes, values: Sequence[tuple[object, ...]]) -> Hashes:
@@ -98,7 +104,7 @@ def held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
     other to it than neutral rows of a new prompt. Chosen by a hash of the prompt or the row, so that the order of the
     rows does not matter.
     """
-    rows = zip(corpus.texts, corpus.prompts, strict=True)
+    rows = zip(corpus.texts, corpus.prompt_keys, strict=True)
     place = digests.numbers(repr((seed, text if prompt is None else prompt)) for text, prompt in rows) / 2.0**64
     has_prompt = np.array([prompt is not None for prompt in corpus.prompts])
     return np.asarray((neutral | has_prompt) & (place < share))
@@ -106,13 +112,13 @@ def held_out(corpus: Corpus, neutral: Bools, share: float, seed: int) -> Bools:
 
 def one_a_prompt(corpus: Corpus) -> Corpus:
     """The first row of every prompt, by a hash of the row; rows without a prompt all stay."""
-    rows = zip(corpus.texts, corpus.prompts, strict=True)
+    rows = zip(corpus.texts, corpus.prompt_keys, strict=True)
     keys = [digests.digest(repr(row)) for row in rows]
     order = sorted(range(len(corpus)), key=keys.__getitem__)
     seen: set[str] = set()
     keep = []
     for i in order:
-        prompt = corpus.prompts[i]
+        prompt = corpus.prompt_keys[i]
         if prompt is None or prompt not in seen:
             keep.append(i)
         if prompt is not None:

@@ -28,8 +28,8 @@ from fingerprint.identification.pass_rates import PassRates
 from fingerprint.lm.loading import Spec
 from fingerprint.lm.teachers import Teacher, as_teacher
 from fingerprint.report.contract import Result
-from fingerprint.statistics.designs import MAX_BLOCKS
 from fingerprint.statistics.intervals import Estimate
+from fingerprint.statistics.parts import MAX_BLOCKS
 
 LEVEL = 0.95
 # Resamples of prompts behind a bootstrap interval: its ends are the 25th values from either side.

@@ -9,19 +9,36 @@ from fingerprint.statistics.intervals import Estimate
 
 
 @dataclass(frozen=True)
+class DesignPart:
+    """A part of a design: what its p-value uses, and the share of its mean difference in that of the whole.
+
+    `prompts` counts rows where prompts are not known.
+    """
+
+    kind: str  # "shared": sides of a prompt swapped; "separate": sides of whole blocks permuted
+    rows_suspect: int
+    rows_reference: int
+    prompts_suspect: int
+    prompts_reference: int
+    blocks: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Design:
     """What was compared with what. `unused` counts rows that the p-value could not use (auc, bags and rows use all)."""
 
-    kind: str  # "shared", "disjoint" or "independent"
+    kind: str  # "shared", "mixed", "disjoint" or "independent"
     rows_suspect: int
     rows_reference: int
     prompts_suspect: int | None
     prompts_reference: int | None
     prompts_shared: int | None
-    pairs: int | None  # row pairs entering the p-value (shared design only)
+    pairs: int | None  # row pairs entering the p-value (shared prompts)
     blocks: int
     unused_suspect: int
     unused_reference: int
+    parts: tuple[DesignPart, ...] = ()
 
     @property
     def is_paired(self) -> bool:

@@ -42,6 +42,14 @@ def _units(design: Design) -> str:
             f"{count(design.prompts_shared)} prompts answered by both sides; {count(design.pairs)} pairs of rows in "
             f"{blocks}, sides swapped within a block."
         )
+    if design.kind == "mixed":
+        shared, separate = design.parts
+        return (
+            f"{count(design.pairs)} pairs of rows that answer the same prompts, sides swapped within "
+            f"{count(shared.blocks)} blocks, and {count(separate.rows_suspect)} against "
+            f"{count(separate.rows_reference)} rows of other prompts, sides of {count(separate.blocks)} blocks "
+            f"permuted; weights {shared.share:.2f} and {separate.share:.2f}."
+        )
     if design.has_prompts:
         return (
             f"{count(design.prompts_suspect)} suspect prompts against {count(design.prompts_reference)} reference "

@@ -12,10 +12,8 @@ from fingerprint.data.arrays import Bools, Floats32, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import pooled_rows, rank_within
 from fingerprint.statistics.auc import Arms
-from fingerprint.statistics.designs import MIN_GROUPS, Design, PairedDesign, SeparateDesign
-
-# Fewer shared prompts than this are not enough to pair on.
-MIN_SHARED = 20
+from fingerprint.statistics.designs import MIN_GROUPS, Design
+from fingerprint.statistics.parts import PairedPart, SeparatePart
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Comparison:
 
     def arms(self, fold: Ints) -> Arms:
         """What has to be known of the rows to judge scores that were fitted without their fold [rows]."""
-        return Arms(self.suspect, self.group, fold, self.design.pairs(self.suspect, self.group))
+        return Arms(self.suspect, self.group, fold, self.design.pairs(self.suspect))
 
     @property
     def n_groups(self) -> int:
@@ -77,32 +75,38 @@ class Comparison:
         )
 
     def null_source(self) -> Comparison:
-        """The rows that `null` relabels: both sides of a paired design, else those of the reference alone."""
-        return self if self.design.is_paired else self.only(~self.suspect)
+        """The rows that `null` relabels: both sides of a paired part, and the reference's rows of a separate one."""
+        paired = self.design.paired
+        in_pairs = np.zeros(len(self.suspect), dtype=bool) if paired is None else paired.used
+        answered_by_both = np.isin(self.group, self.group[in_pairs])
+        return self if self.design.is_paired else self.only(~self.suspect | answered_by_both)
 
     def null(self, rng: np.random.Generator) -> Comparison:
         """The same rows with sides that mean nothing.
 
-        In a paired design both sides of a prompt change places, prompt by prompt at random; otherwise all groups at
-        hand are divided into two halves at random.
+        In a paired part both sides of a prompt change places, prompt by prompt at random; all other groups at hand are
+        divided into two halves at random.
         """
-        if self.design.is_paired:
+        paired, suspect = self.design.paired, self.suspect.copy()
+        parts: list[PairedPart | SeparatePart] = [] if paired is None else [paired]
+        others = np.ones(len(suspect), dtype=bool)
+        if paired is not None:
             flip = rng.integers(0, 2, size=self.n_groups).astype(bool)
-            return replace(self, suspect=self.suspect ^ (flip[self.group] & self.design.used))
-        half = rng.permutation(self.n_groups) % 2 == 0
-        suspect = half[self.group]
-        salts = (str(rng.integers(2**62)), str(rng.integers(2**62)))
-        names = ("half of the reference",) * 2
-        design = SeparateDesign.of(self.group, suspect, salts, names, self.design.has_prompts)
-        return replace(self, suspect=suspect, design=design)
+            suspect ^= flip[self.group] & paired.used
+            others = ~np.isin(self.group, self.group[paired.used])
+        if not self.design.is_paired or paired is None:
+            half = rng.permutation(self.n_groups) % 2 == 0
+            suspect[others] = half[self.group[others]]
+            salts = (str(rng.integers(2**62)), str(rng.integers(2**62)))
+            separate = SeparatePart.of(self.group, suspect, others, salts)
+            parts += [] if separate is None else [separate]
+        return replace(self, suspect=suspect, design=replace(self.design, parts=tuple(parts)))
 
 
-def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: int = 0) -> Comparison:
-    """Choose the design, thin and block the rows.
-
-    Shared prompts (at least `MIN_SHARED`): rows per prompt are thinned to equal counts on both sides, and a block holds
-    both sides of its prompts. Otherwise blocks hold the same number of prompts (or rows, without prompts) of one arm;
-    unless both arms draw their rows per prompt alike, every prompt then gives as many rows as the smallest has.
+def pair(
+    suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: int = 0, paired_alone: bool = False
+) -> Comparison:
+    """Lay two corpora out for testing; see `fingerprint.statistics.designs.Design.of`.
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: 
         Whether rows of one prompt belong together; otherwise rows are taken as independent.
     seed : int
         Of the order in which groups go to blocks.
+    paired_alone : bool
+        Leave out of the p-value what is not paired, where anything is.
 
     Raises
     ------
@@ -118,13 +124,9 @@ def pair(suspect: Corpus, reference: Corpus, *, use_prompts: bool = True, seed: 
         If a corpus has fewer than `MIN_GROUPS` independent units.
     """
     rows = pooled_rows(suspect, reference, use_prompts)
-    design: Design
-    if len(rows.prompts[0] & rows.prompts[1]) >= MIN_SHARED:
-        design = PairedDesign.of(rows.group, rows.suspect, rows.has_prompt)
-    else:
-        salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
-        names = (suspect.name, reference.name)
-        design = SeparateDesign.of(rows.group, rows.suspect, salts, names, bool(rows.prompts[0] or rows.prompts[1]))
+    salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
+    names = (suspect.name, reference.name)
+    design = Design.of(rows.group, rows.suspect, rows.has_prompt, salts, names, paired_alone=paired_alone)
     return Comparison(
         rows.texts, rows.suspect, rows.origin, rows.group, design, rows.prompts, ignored_prompts=rows.is_single_prompt
     )
@@ -160,32 +162,34 @@ def thinned_rows(comparison: Comparison, rows: int) -> Bools:
     return keep
 
 
-def survivors(comparison: Comparison, keep: Bools, seed: int = 0) -> Comparison:
+def survivors(comparison: Comparison, keep: Bools, alpha: float, seed: int = 0) -> Comparison:
     """The comparison of the rows that a filter keeps, its design made anew from them.
 
-    A paired design pairs the prompts that have rows left on both sides; otherwise the groups that are left are dealt to
-    blocks again. Blocks of the whole comparison will not do: after a filter their sides differ in size.
+    Prompts that have rows left on both sides are paired, the other groups that are left are dealt to blocks again; what
+    the whole comparison left out stays out. Blocks of the whole comparison will not do: after a filter their sides
+    differ in size.
 
     Raises
     ------
     ValueError
-        If fewer than `MIN_GROUPS` groups a side, or `MIN_SHARED` shared prompts, are left.
+        If fewer than `MIN_GROUPS` groups a side, or fewer distinct relabellings than alpha needs, are left.
     """
     kept = comparison.only(keep)
-    groups = [set(kept.group[arm].tolist()) for arm in kept.sides]
-    if min(map(len, groups)) < MIN_GROUPS:
-        found = f"{len(groups[0])} of the suspect and {len(groups[1])} of the reference"
+    groups = [len(np.unique(kept.group[side])) for side in kept.sides]
+    if min(groups) < MIN_GROUPS:
+        found = f"{groups[0]} of the suspect and {groups[1]} of the reference"
         raise ValueError(f"survivors must be at least {MIN_GROUPS} independent rows or prompts a side, got {found}")
-    design: Design
-    if kept.design.is_paired:
-        left = len(groups[0] & groups[1])
-        if left < MIN_SHARED:
-            raise ValueError(f"survivors must share at least {MIN_SHARED} prompts, got {left} with rows on both sides")
-        design = PairedDesign.of(kept.group, kept.suspect, np.ones(len(kept.group), dtype=bool))
-    else:
-        # Salted by what the arms hold, so that blocks are numbered alike whichever side is the suspect.
-        texts = ([text for text, mine in zip(kept.texts, arm, strict=True) if mine] for arm in kept.sides)
-        salts = [f"{seed} {digests.number_of(*arm)}" for arm in texts]
-        names = ("suspect survivors", "reference survivors")
-        design = SeparateDesign.of(kept.group, kept.suspect, (salts[0], salts[1]), names, kept.design.has_prompts)
+    # Salted by what the sides hold, so that blocks are numbered alike whichever side is the suspect.
+    texts = ([text for text, mine in zip(kept.texts, side, strict=True) if mine] for side in kept.sides)
+    salts = [f"{seed} {digests.number_of(*side)}" for side in texts]
+    names = ("suspect survivors", "reference survivors")
+    has_prompt = np.full(len(kept.group), kept.design.has_prompts)
+    design = Design.of(
+        kept.group, kept.suspect, has_prompt, (salts[0], salts[1]), names, paired_alone=comparison.design.is_paired
+    )
+    if design.distinct_relabellings * alpha < 1:
+        raise ValueError(
+            f"survivors must allow at least {1 / alpha:.0f} distinct relabellings for alpha {alpha}, got "
+            f"{design.distinct_relabellings:.0f}"
+        )
     return replace(kept, design=design)

@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Floats32
-from fingerprint.statistics.designs import Design
+from fingerprint.statistics.designs import Design, FormSums
 
 # Statistics closer than this (in standard deviations) count as tied: single-precision sums are good to about 1e-5.
 TIE = 1e-4
@@ -57,9 +57,9 @@ class Relabellings:
         """The observed contrast [blocks]."""
         return np.asarray(self.contrasts[0], dtype=np.float64)
 
-    def moments(self, squares: float, row_sums: Floats) -> tuple[float, float]:
+    def moments(self, sums: FormSums) -> tuple[float, float]:
         """Exact mean and sd of the quadratic form over all relabellings; see `Design.form_moments`."""
-        return self.design.form_moments(squares, row_sums, self.observed)
+        return self.design.form_moments(sums, self.observed)
 
     def quadratic(self, off_diagonal: Floats) -> Floats:
         """The quadratic form for every contrast [1 + permutations]."""
@@ -76,6 +76,8 @@ class FamilyTest:
     ----------
     kernel : float array [blocks, blocks]
         Inner products of the blocks, the diagonal included. The statistic leaves the diagonal out.
+    sums : FormSums
+        Of the kernel without its diagonal.
     mean, sd : float
         Exact moments of the quadratic form over all relabellings.
     statistics : float array [1 + permutations]
@@ -83,6 +85,7 @@ class FamilyTest:
     """
 
     kernel: Floats
+    sums: FormSums
     mean: float
     sd: float
     statistics: Floats
@@ -90,14 +93,6 @@ class FamilyTest:
     @cached_property
     def off_diagonal(self) -> Floats:
         return without_diagonal(self.kernel)
-
-    @cached_property
-    def squares(self) -> float:
-        return float((self.off_diagonal**2).sum())
-
-    @cached_property
-    def row_sums(self) -> Floats:
-        return np.asarray(self.off_diagonal.sum(axis=1), dtype=np.float64)
 
 
 def without_diagonal(kernel: Floats) -> Floats:
@@ -177,12 +172,13 @@ def permutation_test(
     constant: list[str] = []
     for name, kernel in kernels.items():
         off = without_diagonal(kernel)
-        mean, sd = relabellings.moments(float((off**2).sum()), off.sum(axis=1))
+        sums = relabellings.design.form_sums(off)
+        mean, sd = relabellings.moments(sums)
         scale = float((relabellings.observed**2 * np.abs(np.diag(kernel))).sum())
         if not sd > NO_VARIANCE * max(scale, 1e-300):
             constant.append(name)
             continue
-        families[name] = FamilyTest(kernel, mean, sd, (relabellings.quadratic(off) - mean) / sd)
+        families[name] = FamilyTest(kernel, sums, mean, sd, (relabellings.quadratic(off) - mean) / sd)
     directed: dict[str, SignedTest] = {}
     for name, units in (signed or {}).items():
         exact = units.astype(np.float64)

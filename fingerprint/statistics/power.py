@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fingerprint.data.arrays import Floats
-from fingerprint.statistics.permutation import FamilyTest, PermutationTest, permutation_test, pvalue, signed_statistics
+from fingerprint.statistics.permutation import PermutationTest, permutation_test, pvalue, signed_statistics
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def planted_rejection(
     total = np.zeros(len(f))
     for name, family in test.families.items():
         along, square = shift.along[name] * strength, shift.square[name] * strength**2
-        squares, row_sums = _shifted_moments(family, pattern, along, square)
-        mean, sd = test.relabellings.moments(squares, row_sums)
+        shifted = test.relabellings.design.shifted_sums(family.sums, family.off_diagonal, pattern, along, square)
+        mean, sd = test.relabellings.moments(shifted)
         form = family.statistics[chosen] * family.sd + family.mean
         at_pattern, at_along = f @ pattern, f @ along
         form += 2 * at_pattern * at_along + square * at_pattern**2
@@ -63,17 +63,6 @@ def planted_rejection(
     return pvalue(total) <= alpha
 
 
-def _shifted_moments(family: FamilyTest, p: Floats, a: Floats, s: float) -> tuple[float, Floats]:
-    """Sum of squares and row sums, diagonals left out, of the inner products + p a' + a p' + s p p'."""
-    at_p = family.off_diagonal @ p
-    pp, pa, aa = float(p @ p), float(p @ a), float(a @ a)
-    added_diagonal = 2 * p * a + s * p**2
-    added = 2 * pp * aa + 2 * pa**2 + s**2 * pp**2 + 4 * s * pp * pa - float((added_diagonal**2).sum())
-    squares = family.squares + 2 * (2 * float(at_p @ a) + s * float(at_p @ p)) + added
-    row_sums = family.row_sums + p * a.sum() + a * p.sum() + s * p * p.sum() - added_diagonal
-    return squares, row_sums
-
-
 def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
     """Split the units into the mean difference between the arms and the rest, for planting mixtures.
 
@@ -81,7 +70,7 @@ def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
     less the mean difference, so that a share f of the shift, planted back, acts like a share f of suspect rows.
     """
     design, observed = test.relabellings.design, test.relabellings.observed
-    pattern, average = design.shift_pattern(observed), design.mean_contrast(observed)
+    pattern, average = design.shift_pattern(observed), observed
     kernels: dict[str, Floats] = {}
     along: dict[str, Floats] = {}
     square: dict[str, float] = {}
@@ -141,8 +130,8 @@ def scaling(test: PermutationTest, alpha: float) -> Scaling:
     for family in test.families.values():
         kernel += family.off_diagonal / family.sd
     influence = 2 * c * (kernel @ c)
-    arms = [c > 0, c <= 0]
-    spread = sum(float(((influence[a] - influence[a].mean()) ** 2).sum()) for a in arms if a.any())
+    strata = test.relabellings.design.strata(c)
+    spread = sum(float(((influence[a] - influence[a].mean()) ** 2).sum()) for a in strata)
     null_sd = float(total[1:].std())
     linear = max(spread / null_sd**2 - 2.0, 0.0)
     signed = float(sum(score.statistics[0] for score in test.signed.values()))
