@@ -88,7 +88,7 @@ def suite_pvalue(job: tuple[Setting, int]) -> float:
         return half_pvalue(drawn.suspect, drawn.reference, seed)
     comparison = pair(drawn.suspect, drawn.reference, seed=seed)
     if setting.filter is not None:
-        comparison = survivors(comparison, setting.filter(comparison.texts).kept, seed)
+        comparison = survivors(comparison, setting.filter(comparison.texts).kept, 0.05, seed)
     families = choose("auto", comparison.texts)
     if setting.rung is not None:
         step = next(s for s in rungs.rung_steps("numbers", comparison.texts) if s.rung == setting.rung)

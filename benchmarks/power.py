@@ -30,8 +30,7 @@ from power_draws import OWN_PERMUTATIONS, Outcome, Pool, Task, features_of, inpu
 from power_tables import print_comparison, print_false_positives, print_power, print_seconds
 
 import fingerprint
-from fingerprint.statistics.comparison import MIN_SHARED
-from fingerprint.statistics.designs import MAX_BLOCKS
+from fingerprint.statistics.designs import MAX_BLOCKS, MIN_GROUPS
 
 
 def _environment(jobs: int) -> dict[str, str]:
@@ -69,9 +68,9 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
 
 def _sizes(text: str) -> tuple[int, ...]:
     sizes = tuple(sorted({int(size) for size in text.split(",")}))
-    if not MIN_SHARED <= sizes[0] <= sizes[-1] <= MAX_BLOCKS:
+    if not MIN_GROUPS <= sizes[0] <= sizes[-1] <= MAX_BLOCKS:
         raise argparse.ArgumentTypeError(
-            f"numbers of pairs must be from {MIN_SHARED} (fewer are not paired) to {MAX_BLOCKS} (more share blocks), "
+            f"numbers of pairs must be from {MIN_GROUPS} (fewer allow no interval) to {MAX_BLOCKS} (more share blocks), "
             f"got {text}"
         )
     return sizes
