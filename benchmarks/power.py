@@ -70,8 +70,8 @@ def _sizes(text: str) -> tuple[int, ...]:
     sizes = tuple(sorted({int(size) for size in text.split(",")}))
     if not MIN_GROUPS <= sizes[0] <= sizes[-1] <= MAX_BLOCKS:
         raise argparse.ArgumentTypeError(
-            f"numbers of pairs must be from {MIN_GROUPS} (fewer allow no interval) to {MAX_BLOCKS} (more share blocks), "
-            f"got {text}"
+            f"numbers of pairs must be from {MIN_GROUPS} (fewer allow no interval) to {MAX_BLOCKS} (more share "
+            f"blocks), got {text}"
         )
     return sizes
 
