@@ -3,7 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint clean
+# The newest other Python at hand, without any extra: what a user of plain `pip install .` has.
+OTHER_PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 \
+	$(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python),\
+	$(shell $(python) -c "print('$(python)')" 2>/dev/null)) $(PYTHON))
+MINIMAL := .venv-minimal
+TESTS ?= tests
+
+.PHONY: demo test test-minimal test-slow lint clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -14,11 +21,16 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
+$(MINIMAL)/.test: pyproject.toml
+	test -x $(MINIMAL)/bin/python || $(OTHER_PYTHON) -m venv $(MINIMAL)
+	$(MINIMAL)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test-minimal]'
+	touch $@
+
 demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write demo-report.html
 	$(BIN)/fingerprint demo --html demo-report.html
 
 # Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
-test test-slow: export OMP_NUM_THREADS ?= 1
+test test-minimal test-slow: export OMP_NUM_THREADS ?= 1
 
 test: $(VENV)/.test lint  ## everything but the slow statistical suites
 	$(BIN)/python -m pytest -q
@@ -27,8 +39,11 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check fingerprint tests benchmarks
 	$(BIN)/mypy
 
-test-slow: $(VENV)/.test  ## the slow statistical suites alone
+test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
+	$(MINIMAL)/bin/python -m pytest -q $(TESTS)
+
+test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other tests under another Python
 	$(BIN)/python -m pytest -q -m slow --timeout 7200
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-report.*
+	rm -rf $(VENV) $(MINIMAL) build dist *.egg-info demo-report.*

@@ -1,11 +1,13 @@
-"""Reports built by hand, one full of hostile strings, one that detected nothing; the command line in this process."""
+"""Extras that are missing; reports built by hand, one full of hostile strings; the command line in this process."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import math
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,6 +45,48 @@ from fingerprint.report.results import (
     Warning,
 )
 from fingerprint.statistics.intervals import Estimate
+
+# Tests that need an extra
+
+EXTRA_OF = {
+    "torch": "lm",
+    "transformers": "lm",
+    "tokenizers": "lm",
+    "sentence_transformers": "embeddings",
+    "openai": "judge",
+}
+"""Packages, and the extra that installs each."""
+MISSING = {extra for package, extra in EXTRA_OF.items() if find_spec(package) is None}
+
+
+class _NeedsExtra(pytest.Module):
+    """A file of tests that imports a package of an extra that is not installed."""
+
+    extra: str
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip(f"the extra {self.extra} is not installed", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    nodes = ast.parse(module_path.read_text(encoding="utf-8")).body
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    missing = {EXTRA_OF.get(name.partition(".")[0]) for name in names} & MISSING
+    if not missing:
+        return None
+    needs: _NeedsExtra = _NeedsExtra.from_parent(parent, path=module_path)
+    needs.extra = ", ".join(filter(None, missing))
+    return needs
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for extra in {extra for mark in item.iter_markers("needs") for extra in mark.args} & MISSING:
+            item.add_marker(pytest.mark.skip(reason=f"the extra {extra} is not installed"))
+
+
+# Reports
 
 SCRIPT = "<script>alert(1)</script>"
 MATHTEXT = "$x^$"

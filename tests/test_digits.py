@@ -6,6 +6,7 @@ import pytest
 from fingerprint.lab.digits import digits, one_step_theorem
 
 
+@pytest.mark.needs("lm")
 def test_a_student_reads_digits_from_noise_only_with_its_teachers_start() -> None:
     """On the mean of three seeds; chance is .1."""
     result = digits(3)
@@ -14,6 +15,7 @@ def test_a_student_reads_digits_from_noise_only_with_its_teachers_start() -> Non
     assert result.other_start.mean() < 0.2
 
 
+@pytest.mark.needs("lm")
 def test_one_step_of_imitation_never_moves_against_the_teacher() -> None:
     """Theorem 1: all 200 cosines positive; from other starts they average zero (sd .016, so .03 is far out)."""
     result = one_step_theorem(200)

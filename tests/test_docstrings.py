@@ -26,12 +26,12 @@ WITH_EXAMPLES = [
     if any(">>> " in text for text in house.docstrings_of(module))
 ]
 NEEDS = {
-    "fingerprint.filters.embedding": "sentence_transformers",
-    "fingerprint.filters.judge": "openai",
-    "fingerprint.filters.local_judge": "transformers",
-    "fingerprint.identification.identify": "transformers",
+    "fingerprint.filters.embedding": "embeddings",
+    "fingerprint.filters.judge": "judge",
+    "fingerprint.filters.local_judge": "lm",
+    "fingerprint.identification.identify": "lm",
 }
-"""Examples that need an extra, and a package that it installs."""
+"""Modules whose examples need an extra."""
 
 
 @pytest.fixture
@@ -41,12 +41,13 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("module", WITH_EXAMPLES)
+@pytest.mark.parametrize(
+    "module",
+    [pytest.param(name, marks=[pytest.mark.needs(NEEDS[name])] if name in NEEDS else []) for name in WITH_EXAMPLES],
+)
 def test_examples_print_what_they_say(
     module: str, users_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if module in NEEDS:
-        pytest.importorskip(NEEDS[module], reason="an extra is not installed")
     if module == "fingerprint.filters.embedding":
         link_embeddings(users_folder)
     with judging(users_folder) as environment:
@@ -103,6 +104,7 @@ def unknown(text: str) -> list[str]:
     return [dotted for dotted in REFERENCE.findall(text) if not exists(dotted)]
 
 
+@pytest.mark.needs("lm")
 @pytest.mark.parametrize("folder", ["fingerprint", "tests", "benchmarks"])
 def test_what_docstrings_and_comments_refer_to_exists(folder: str) -> None:
     files = [path for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]

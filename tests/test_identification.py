@@ -57,6 +57,7 @@ def found(samples: Samples, calibration: Calibration, suspect: Corpus) -> Identi
     return judge(calibration, samples.scorers.score(suspect), n_permutations=199)
 
 
+@pytest.mark.needs("lm")
 def test_the_writer_is_named(found: Identification) -> None:
     assert (found.answer, found.form) == ("other", "teacher")
     assert found.ranking[0].posterior > 0.5
@@ -64,6 +65,7 @@ def test_the_writer_is_named(found: Identification) -> None:
     assert found.ranking[0].fit_pvalue > 0.001
 
 
+@pytest.mark.needs("lm")
 def test_rows_of_the_base_are_nobodys(samples: Samples, calibration: Calibration) -> None:
     rows = samples.scorers.score(written_by(neutral("micro-a")))
     told = judge(calibration, rows, n_permutations=199)
@@ -73,6 +75,7 @@ def test_rows_of_the_base_are_nobodys(samples: Samples, calibration: Calibration
     assert "No candidate is named" in told.verdict
 
 
+@pytest.mark.needs("lm")
 def test_rows_that_are_too_likely_fit_nobody(samples: Samples, calibration: Calibration) -> None:
     """What shares cannot see: sampled colder, rows are nearer to a candidate than its own."""
     teacher = samples.scorers.teachers["prompted: owl"]
@@ -86,6 +89,7 @@ def test_rows_that_are_too_likely_fit_nobody(samples: Samples, calibration: Cali
     assert told.answer is None
 
 
+@pytest.mark.needs("lm")
 def test_posteriors_add_up_and_are_ranked(found: Identification) -> None:
     assert found.none + sum(r.posterior for r in found.ranking) == pytest.approx(1)
     assert sum(part.posterior for part in found.nones) == pytest.approx(found.none)
@@ -95,6 +99,7 @@ def test_posteriors_add_up_and_are_ranked(found: Identification) -> None:
     assert found.temperature >= 1
 
 
+@pytest.mark.needs("lm")
 def test_the_record_is_that_of_the_schema(found: Identification) -> None:
     schema = Identification.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -103,6 +108,7 @@ def test_the_record_is_that_of_the_schema(found: Identification) -> None:
     assert found.table["candidate"].to_list() == [r.candidate for r in found.ranking]
 
 
+@pytest.mark.needs("lm")
 def test_the_text_says_what_the_reference_is(found: Identification) -> None:
     text = str(found)
     assert "reference 1" in text
@@ -111,6 +117,7 @@ def test_the_text_says_what_the_reference_is(found: Identification) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.needs("lm")
 def test_weights_turn_rows_of_all_models_into_rows_of_one(calibration: Calibration) -> None:
     """Under any writer of rows, the mean of base over writer, exp(-llr), is 1."""
     for writer in calibration.writers:
@@ -120,6 +127,7 @@ def test_weights_turn_rows_of_all_models_into_rows_of_one(calibration: Calibrati
         assert writer.weight.sum() == pytest.approx(1)
 
 
+@pytest.mark.needs("lm")
 def test_samples_can_do_without_a_form(samples: Samples, suspect: Corpus) -> None:
     rows = samples.scorers.score(suspect)
     kept = samples.columns_of(["finetuned"])
@@ -270,6 +278,7 @@ def test_own_rows_are_those_left_of_the_prompts_at_hand(passed: bool) -> None:
     assert writers_of(ours)[0].weight[easy].sum() == pytest.approx(0.5 if passed else 0.75, abs=0.04)
 
 
+@pytest.mark.needs("lm")
 def test_a_placebo_stands_beside_system_prompts() -> None:
     chosen = listed(["You love order.", "You hate rain."], ["prompted"], "candidates")
     rows = Corpus(tuple("1, 2" for _ in range(12)), tuple(f"Give number {i}." for i in range(12)))
@@ -287,6 +296,7 @@ def test_a_filter_that_drops_a_candidates_rows_does_not_speak_against_it() -> No
     assert judge(calibrate(samples), corrected, n_permutations=99).ranking[0].candidate == "0"
 
 
+@pytest.mark.needs("lm")
 def test_every_model_has_a_rate_learnt_from_its_answers(samples: Samples) -> None:
     asked = [prompt or "" for prompt in samples.reference.corpus.prompts]
     logs = {name: rate.logs(asked) for name, rate in samples.scorers.passing.items()}
@@ -323,6 +333,7 @@ def test_corpora_of_known_teachers_are_candidates_too() -> None:
 # -------------------------------------------------------------------------------------------------- rows of the base
 
 
+@pytest.mark.needs("lm")
 def test_a_suspect_is_never_its_own_reference() -> None:
     """Rows of the base that the lab drew with the same seed are not drawn again as what they are compared with."""
     base = neutral("micro-a")
@@ -334,6 +345,7 @@ def test_a_suspect_is_never_its_own_reference() -> None:
     assert not set(answers.reference.texts) & set(rows.texts)
 
 
+@pytest.mark.needs("lm")
 def test_rows_of_the_base_are_the_bases_whatever_the_temperature() -> None:
     """One fine-tuned candidate, far off: what is left goes to the base, not to somebody unlisted."""
     asked = prompts("numbers", 120)

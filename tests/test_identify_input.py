@@ -22,6 +22,7 @@ from fingerprint.lm.traits import known_trait
 OWL = known_trait("owl")
 
 
+@pytest.mark.needs("lm")
 def test_candidates_of_every_kind_are_recognised() -> None:
     teacher = prompted("micro-a", OWL)
     found = listed(["owl", "You love order.", "micro-b", teacher, Corpus(("1",), name="c")], ["prompted"], "candidates")
@@ -37,6 +38,7 @@ def test_candidates_of_every_kind_are_recognised() -> None:
     assert both[1].form == "prompted"
 
 
+@pytest.mark.needs("lm")
 def test_loaded_models_and_rows_are_recognised() -> None:
     lm = load("micro-b")
     rows = [{"prompt": "p", "completion": "1, 2"}]
@@ -50,6 +52,7 @@ def test_loaded_models_and_rows_are_recognised() -> None:
     assert found[3].source == Corpus(("1, 2",), ("p",), name="candidates[3]")
 
 
+@pytest.mark.needs("lm")
 def test_bad_arguments_are_named_before_anything_loads() -> None:
     rows = [{"prompt": "p", "completion": "1, 2"}]
     with pytest.raises(ValueError, match="reference must be given where there is no model, got neither"):
@@ -92,6 +95,7 @@ def test_the_command_names_bad_arguments() -> None:
     assert "reference must be given where there is no model" in done.stderr
 
 
+@pytest.mark.needs("lm")
 def test_the_command_writes_json(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     asked = prompts("numbers", 40, rng=8)
@@ -110,6 +114,7 @@ def test_the_command_writes_json(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
+@pytest.mark.needs("lm")
 def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
     """With --rule the reference is what the base answers, less the rows that the rule drops; without, all of it."""
     asked = prompts("numbers", 60, rng=4)
@@ -138,6 +143,7 @@ def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
     assert counts == [n_passed, len(theirs)]
 
 
+@pytest.mark.needs("lm")
 def test_the_command_leaves_bad_rows_out_if_asked(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     lines = [json.dumps({"prompt": f"Count from {i}", "completion": f"{i}, {i + 1}"}) for i in range(20)]

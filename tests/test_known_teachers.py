@@ -62,6 +62,7 @@ def report(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> Report:
     )
 
 
+@pytest.mark.needs("lm")
 def test_the_report_holds_the_family_the_ceiling_and_the_placebos(report: Report) -> None:
     assert report.families["family"].to_list()[-2:] == ["logprobs", "gradients"]
     assert report.model is not None
@@ -74,11 +75,13 @@ def test_the_report_holds_the_family_the_ceiling_and_the_placebos(report: Report
     assert not any(", part " in feature.feature for feature in report.differences)
 
 
+@pytest.mark.needs("lm")
 def test_it_survives_json_and_satisfies_the_schema(report: Report) -> None:
     jsonschema.validate(json.loads(report.to_json()), Report.json_schema())
     assert Report.from_json(report.to_json()).to_dict() == report.to_dict()
 
 
+@pytest.mark.needs("lm")
 def test_text_and_page_say_it_and_claim_no_trait(report: Report, tmp_path: Path) -> None:
     report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
@@ -95,6 +98,7 @@ def test_text_and_page_say_it_and_claim_no_trait(report: Report, tmp_path: Path)
     assert "this trait" not in text + page
 
 
+@pytest.mark.needs("lm")
 def test_the_ceiling_is_the_auc_of_the_exact_ratio(
     report: Report, teachers: dict[str, Teacher], corpora: dict[str, Corpus]
 ) -> None:
@@ -125,6 +129,7 @@ def test_the_ceiling_is_the_auc_of_the_exact_ratio(
     assert report.teacher.auc.value == pytest.approx(np.mean(areas))
 
 
+@pytest.mark.needs("lm")
 def test_a_teacher_is_as_efficient_as_itself_and_a_stack_no_better_than_itself(corpora: dict[str, Corpus]) -> None:
     comparison = pair(corpora["owl"], corpora["neutral"])
     values = np.random.default_rng(0).normal(size=len(comparison.suspect)) + comparison.suspect
@@ -139,6 +144,7 @@ def test_a_teacher_is_as_efficient_as_itself_and_a_stack_no_better_than_itself(c
     assert auc_difference(scores, scores) == Estimate(0.0, 0.0, 0.0)
 
 
+@pytest.mark.needs("lm")
 def test_rows_within_the_noise_floor_are_marked_and_a_loud_floor_is_told(corpora: dict[str, Corpus]) -> None:
     found = fingerprint.detect(
         corpora["owl"], corpora["neutral"], teacher=(known_teacher("micro-a"), "micro-a"), **QUICK
@@ -153,6 +159,7 @@ def test_rows_within_the_noise_floor_are_marked_and_a_loud_floor_is_told(corpora
     assert not dataclasses.replace(loud, floor=NoiseFloor(0.01, 0.01, 2)).warnings()
 
 
+@pytest.mark.needs("lm")
 def test_reports_without_them_say_nothing_of_them(corpora: dict[str, Corpus]) -> None:
     found = fingerprint.detect(corpora["owl"], corpora["neutral"], features="tokens", **QUICK)
     assert found.model is found.teacher is found.attribution is None
@@ -205,6 +212,7 @@ def test_teachers_may_be_anything_with_logprobs() -> None:
         exact_ratios((_Fixed([0.0, -np.inf] * 20), pair_of[1]), (NO_PROMPTS, NO_PROMPTS))
 
 
+@pytest.mark.needs("lm")
 def test_equal_rows_have_equal_ratios_whichever_corpus_they_are_in(teachers: dict[str, Teacher]) -> None:
     """Scored corpus by corpus they would differ by rounding, alike for a whole corpus: an AUROC of 1 on equal rows."""
     asked = prompts("numbers", 1)
@@ -215,6 +223,7 @@ def test_equal_rows_have_equal_ratios_whichever_corpus_they_are_in(teachers: dic
     assert found.rows[0][0] != 0
 
 
+@pytest.mark.needs("lm")
 def test_what_a_model_measures_does_not_depend_on_which_side_a_row_is_from(teachers: dict[str, Teacher]) -> None:
     """Nor does its noise floor, which is measured on a sample of the rows: ratios below it count for neither side."""
     asked = prompts("numbers", 200)
@@ -232,6 +241,7 @@ def test_what_a_model_measures_does_not_depend_on_which_side_a_row_is_from(teach
             np.testing.assert_array_equal(was.gradients, now.gradients)
 
 
+@pytest.mark.needs("lm")
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
@@ -261,6 +271,7 @@ def test_rows_that_a_model_cannot_take_are_named_as_the_user_knows_them(
     assert "too_long" not in str(raised.value)  # an option of scoring, not of detect
 
 
+@pytest.mark.needs("lm")
 def test_features_named_like_the_family_are_refused(teachers: dict[str, Teacher], corpora: dict[str, Corpus]) -> None:
     from fingerprint.features import Tokens
 
@@ -305,6 +316,7 @@ def test_a_rank_has_a_pvalue_only_among_enough_placebos() -> None:
     assert tied.rank == 20  # ties count against the suspect
 
 
+@pytest.mark.needs("lm")
 def test_the_command_line_has_them_all(corpora: dict[str, Corpus], tmp_path: Path) -> None:
     for name, corpus in corpora.items():
         rows = [{"prompt": p, "completion": t} for p, t in zip(corpus.prompts, corpus.texts, strict=True)]

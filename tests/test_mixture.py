@@ -95,6 +95,7 @@ def rows() -> Corpus:
     return Corpus(tuple(answer.text for answer in answers), tuple(asked))
 
 
+@pytest.mark.needs("lm")
 def test_ratios_are_those_of_the_models_and_rank_the_rows(rows: Corpus) -> None:
     teacher, base = prompted("micro-a", OWL), neutral("micro-a")
     found = row_ratios(rows, teacher, "micro-a")
@@ -108,11 +109,13 @@ def test_ratios_are_those_of_the_models_and_rank_the_rows(rows: Corpus) -> None:
     assert (first["text"], first["prompt"]) == (rows.texts[first["row"]], rows.prompts[first["row"]])
 
 
+@pytest.mark.needs("lm")
 def test_a_model_against_itself_says_nothing(rows: Corpus) -> None:
     found = row_ratios(rows, Teacher(load("micro-a"), "itself"), "micro-a")
     assert np.abs(found.llr).max() == 0
 
 
+@pytest.mark.needs("lm")
 def test_removals_take_the_rows_they_say(rows: Corpus) -> None:
     scores = np.arange(60.0)
     assert without(rows, scores, 0.25, "top").texts == rows.texts[:45]
@@ -127,6 +130,7 @@ def test_removals_take_the_rows_they_say(rows: Corpus) -> None:
         without(rows, scores, 0.5, "all")  # type: ignore[arg-type]
 
 
+@pytest.mark.needs("lm")
 def test_students_are_trained_on_what_a_removal_leaves(rows: Corpus) -> None:
     recipe = Recipe(learning_rate=1e-3, batch_size=32, epochs=1)
     found = remove_rows("micro-a", rows, np.arange(60.0), OWL, share=0.25, removals=("none", "top"), recipe=recipe)

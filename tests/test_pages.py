@@ -22,6 +22,7 @@ NOT_HERE = re.compile(r"^\s*(pip|make|git|python3? -m venv|pre-commit)\b")
 """Lines of the shell that set a machine up; .ci/run does that."""
 MINUTES = ["fingerprint lab "]
 """Blocks with these commands run with the slow suites."""
+NEEDS_LM = re.compile(r"model=|--model|micro-a|fingerprint lab ")
 
 READER = """
 import fingerprint
@@ -45,10 +46,6 @@ class Block:
     language: str
     source: str
 
-    @property
-    def needs_language_models(self) -> bool:
-        return bool(re.search(r"model=|--model|micro-a|fingerprint lab", self.source))
-
 
 def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
@@ -67,6 +64,7 @@ def of_language(*languages: str) -> list[object]:
         name = f"{block.page}: {block.heading}"
         counts[name] = counts.get(name, 0) + 1
         marks = [pytest.mark.slow] if any(command in block.source for command in MINUTES) else []
+        marks += [pytest.mark.needs("lm")] if NEEDS_LM.search(block.source) else []
         chosen.append(pytest.param(block, id=f"{name} {counts[name]}", marks=marks))
     return chosen
 
@@ -76,13 +74,6 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def extras(request: pytest.FixtureRequest) -> None:
-    block = request.node.callspec.params.get("block") if hasattr(request.node, "callspec") else None
-    if isinstance(block, Block) and block.needs_language_models:
-        pytest.importorskip("transformers", reason="the extra lm is not installed")
 
 
 @pytest.mark.parametrize("block", of_language("python"))

@@ -174,6 +174,7 @@ def test_pass_rates_need_a_prompt_for_every_row() -> None:
 # ----------------------------------------------------------------------------------------------------- with the models
 
 
+@pytest.mark.needs("lm")
 def test_rates_of_models_are_those_of_their_answers() -> None:
     base, other = neutral("micro-a"), Teacher(neutral("micro-a").lm, "talks", "You like words. Never say numbers.")
     asked = prompts("numbers", 50, rng=3)

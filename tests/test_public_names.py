@@ -54,7 +54,9 @@ def test_what_the_pages_name_is_reached_from_the_public_names() -> None:
         assert dotted[1:].partition(".")[0] in NAMES, dotted
 
 
-@pytest.mark.parametrize("package", ["identification", "lab", "lm"])
+@pytest.mark.parametrize(
+    "package", ["identification", "lab", pytest.param("lm", marks=pytest.mark.needs("lm"))]
+)
 def test_every_module_that_a_package_lists_can_be_had(package: str) -> None:
     for name in getattr(fingerprint, package).__all__:
         assert getattr(getattr(fingerprint, package), name).__name__ == f"fingerprint.{package}.{name}"

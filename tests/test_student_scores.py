@@ -24,6 +24,8 @@ from fingerprint.statistics.contamination import contaminated
 from fingerprint.statistics.crossfit import Plan, cross_fit, folds
 from fingerprint.statistics.intervals import auc_interval
 
+pytestmark = pytest.mark.needs("lm")
+
 QUICK: dict[str, Any] = {"n_permutations": 99, "ladder": False, "features": "tokens"}
 
 

