@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-NOT_HERE = re.compile(r"^\s*(pip|make|git|python3? -m venv|pre-commit)\b")
+NOT_HERE = re.compile(r"^\s*(pip|make|\.venv/bin/\S+)\b")
 """Lines of the shell that set a machine up; .ci/run does that."""
 MINUTES = ["fingerprint lab "]
 """Blocks with these commands run with the slow suites."""
@@ -78,11 +78,11 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("block", of_language("python"))
 def test_python_runs(block: Block, users_folder: Path) -> None:
-    namespace: dict[str, object] = {}
+    namespace: dict[str, object] = {"__name__": __name__}
     exec(READER, namespace)
     for written in re.findall(r'^generate\(.*"(.+)"\)', block.source, re.MULTILINE):
         (users_folder / written).unlink(missing_ok=True)
-    exec(compile(block.source, f"{block.page}: {block.heading}", "exec"), namespace)
+    exec(compile(block.source, f"{block.page}: {block.heading}", "exec", dont_inherit=True), namespace)
 
 
 @pytest.mark.parametrize("block", of_language("", "sh", "bash", "console"))
