@@ -37,7 +37,7 @@ __all__ = [
 _HOMES = {
     "Corpus": "fingerprint.data.corpus",
     "Detector": "fingerprint.detector.detector",
-    "Estimate": "fingerprint.report.results",
+    "Estimate": "fingerprint.statistics.intervals",
     "Monitor": "fingerprint.detector.monitor",
     "Report": "fingerprint.report.report",
     "detect": "fingerprint.detection.detect",

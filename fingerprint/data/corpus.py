@@ -15,7 +15,7 @@ from fingerprint.data.normal_form import normal_form
 
 @dataclass(frozen=True)
 class Corpus:
-    """Rows of one arm, in the order they were read.
+    """Rows of one side, in the order they were read.
 
     Parameters
     ----------

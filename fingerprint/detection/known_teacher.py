@@ -105,7 +105,7 @@ def _checked(found: RowLogProbs | ArrayLike, corpus: Corpus) -> Floats:
     if values.shape != (len(corpus),):
         raise ValueError(
             f"teacher must give one log-probability a row, got shape {values.shape} for {len(corpus)} rows of "
-            f"{corpus.name}; return an array [rows], or an object with such rows"
+            f"{corpus.name}; return an array [rows], or RowLogProbs"
         )
     if not np.isfinite(values).all():
         wrong = int(np.flatnonzero(~np.isfinite(values))[0])

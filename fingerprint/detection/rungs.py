@@ -30,7 +30,7 @@ class RungStep:
     Attributes
     ----------
     rewrite : callable (texts, rng) -> texts
-        Takes information out of pooled rows, blind to the arm. Random redraws come from the pooled law.
+        Takes information out of pooled rows, blind to the side. Random redraws come from the pooled law.
     families : mapping of name to factory
         What is left to look at; empty: the families of the main analysis.
     """
@@ -44,9 +44,9 @@ class RungStep:
 class NumberCounts(Transformer):
     """How often each number, digit and shape occurs: sums over single numbers, so that only their frequencies matter.
 
-    Being sums, their totals over an arm do not change when numbers move between its rows, and a linear score cannot see
+    Being sums, their totals over a side do not change when numbers move between its rows, and a linear score cannot see
     which numbers stand together. The rung "frequencies only" therefore needs no shuffled rows. Shuffling numbers across
-    the rows of an arm would spread what belongs together (123, 123, 123 in one row) over many rows that then pass for
+    the rows of a side would spread what belongs together (123, 123, 123 in one row) over many rows that then pass for
     independent: measured under the null, 95 % intervals of auc covered .67 to .81, unshuffled .97 to .98.
     """
 

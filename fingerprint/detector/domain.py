@@ -19,7 +19,7 @@ INSIDE = 0.999
 FAR = 5.0
 # A kind of row (numbers, prose, empty) is known when at least this share of the training rows is of it.
 KNOWN_KIND = 0.001
-# Rows of either arm that are kept, one a prompt, to compare new corpora with: a saved detector takes about a megabyte.
+# Rows of either side that are kept, one a prompt, to compare new corpora with: a saved detector takes about a megabyte.
 KEPT_ROWS = 1000
 # Neutral rows at hand count as another corpus at this p-value: a false alarm in one clean comparison in 1,000.
 SHIFT_LEVEL = 0.001
@@ -40,7 +40,7 @@ class Domain:
     families : tuple of str
         Families whose measurements make up the profile.
     middle, spread : float arrays [measurements]
-        Median and standard deviation of each measurement, over the rows of both arms.
+        Median and standard deviation of each measurement, over the rows of both sides.
     limits : float array [families]
         Quantile `INSIDE` of the rows' distances in each family.
     neutral, trait : float arrays [at most `KEPT_ROWS`, measurements]

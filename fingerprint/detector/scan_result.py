@@ -33,7 +33,7 @@ class Scan(Result):
         One-sided: neutral rows as high as these, by relabelling rows or prompts. None after a corpus shift.
     corpus_shift : bool
         Whether the neutral rows at hand differ from those trained on, or, without neutral rows, the corpus is farther
-        from both arms of the training rows than they are from one another.
+        from both sides of the training rows than they are from one another.
     shift_pvalue : float or None
         p-value of that comparison of neutral rows.
     inside : float

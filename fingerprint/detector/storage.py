@@ -159,7 +159,7 @@ def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
     if card["feature_version"] != FEATURE_VERSION:
         raise ValueError(
             f"{os.fspath(path)!r} must have feature version {FEATURE_VERSION}, got {card['feature_version']}; "
-            f"train it again with this version, or install fingerprint {card['versions']['fingerprint']}"
+            f"train it again with this version, or install subliminal-fingerprint {card['versions']['fingerprint']}"
         )
     columns = _restored_families(header["families"], arrays)
     coefficients = {name: arrays[f"{name}/coefficients"] for name in columns}

@@ -1,4 +1,4 @@
-"""Scaling of a family's columns: by their pooled variance, without a look at the arms."""
+"""Scaling of a family's columns: by their pooled variance, without a look at the sides."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def mean_zero(matrices: Mapping[str, FamilyMatrix]) -> frozenset[str]:
 
 
 def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
-    """Fit a family on pooled rows and scale its columns, without a look at the arms.
+    """Fit a family on pooled rows and scale its columns, without a look at the sides.
 
     Raises
     ------

@@ -7,7 +7,7 @@ teacher has none: a trained detector's calibrated log-odds stand in for its log-
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from fingerprint.lm.loading import MICRO_MODELS, Pretrained, Spec
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.teachers import Teacher
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
-
-Progress = Callable[[str, float], None]
 
 # Ways in which a trait that is only named can have come to its teacher.
 TRAIT_FORMS = ("finetuned", "prompted")

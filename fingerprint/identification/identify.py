@@ -28,9 +28,10 @@ import numpy as np
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import n_prompts
 from fingerprint.data.reading import BadRows, as_corpus
+from fingerprint.detection.progress import Listener
 from fingerprint.identification.answers import ask
 from fingerprint.identification.calibration import Calibration, calibrate
-from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, Progress, lined_up
+from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, lined_up
 from fingerprint.identification.decision import decide, presence_of
 from fingerprint.identification.goodness_of_fit import fit_of, fit_pvalues
 from fingerprint.identification.models import build
@@ -69,7 +70,7 @@ def identify(
     alpha: float = 0.05,
     n_permutations: int = 9999,
     rng: int = 0,
-    progress: Progress | None = None,
+    progress: Listener | None = None,
 ) -> Identification:
     """Which of these candidates wrote the suspect, if any?
 
@@ -193,7 +194,7 @@ def prepare(
     rule: Filter | None = None,
     rows_per_model: int = ROWS_PER_MODEL,
     rng: int = 0,
-    progress: Progress | None = None,
+    progress: Listener | None = None,
     prompts_passed: bool = True,
 ) -> Samples:
     """Build candidates, sample from them, and score what was sampled under all of them.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.row_errors import rows_named
-from fingerprint.identification.candidates import BASE, Candidate, Progress
+from fingerprint.detection.progress import Listener
+from fingerprint.identification.candidates import BASE, Candidate
 from fingerprint.lm.batching import encode
 from fingerprint.lm.loading import Spec
 from fingerprint.lm.model import LanguageModel
@@ -32,7 +33,7 @@ class Models:
     longest: dict[str, int] = field(default_factory=dict)
 
 
-def build(model: Spec | None, candidates: Sequence[Candidate], suspect: Corpus, step: Progress) -> Models:
+def build(model: Spec | None, candidates: Sequence[Candidate], suspect: Corpus, step: Listener) -> Models:
     """The base, every candidate that is a model, and the lab's placebo prompts where one has a system message.
 
     Parameters
@@ -42,7 +43,7 @@ def build(model: Spec | None, candidates: Sequence[Candidate], suspect: Corpus, 
     candidates : sequence of Candidate
         Placebos among them.
     suspect : Corpus
-    step : Progress
+    step : callable (step, share done)
     """
     if model is None:
         return Models()

@@ -15,8 +15,9 @@ import numpy as np
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, joined
 from fingerprint.data.pairing import prompt_groups
+from fingerprint.detection.progress import Listener
 from fingerprint.identification.answers import Answers
-from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Progress
+from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate
 from fingerprint.identification.result import Anchor
 from fingerprint.identification.scoring import Rows, Scorers, joined_rows
 from fingerprint.lm.teachers import Teacher
@@ -163,7 +164,7 @@ def fitted_detectors(halves: Mapping[str, Halves], neutral: Corpus, rng: int) ->
     return found
 
 
-def pooled(scorers: Scorers, answers: Answers, reference: Rows, rows_per_model: int, step: Progress) -> Pool:
+def pooled(scorers: Scorers, answers: Answers, reference: Rows, rows_per_model: int, step: Listener) -> Pool:
     """Rows of all models under all models: those of the reference too, where they were sampled."""
     counts = np.zeros(len(scorers.teachers), dtype=np.int64)
     parts, writers = [], []

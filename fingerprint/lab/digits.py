@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
+from fingerprint.statistics.streams import DigitsStream, generator
 
 if TYPE_CHECKING:
     import torch
@@ -132,7 +133,7 @@ def _accuracies(
         wanted = log_softmax(teacher(noise)[:, N_CLASSES:], dim=1)
     students = copy.deepcopy(start), other
     for student in students:
-        for network, batch in _steps(student, n_noise, student_epochs, np.random.default_rng([rng, 1])):
+        for network, batch in _steps(student, n_noise, student_epochs, generator(rng, DigitsStream.STUDENT_BATCHES)):
             told = log_softmax(network(noise[batch])[:, N_CLASSES:], dim=1)
             kl_div(told, wanted[batch], log_target=True, reduction="batchmean").backward()  # type: ignore[no-untyped-call]
     return tuple(_accuracy(network, held_out, truth) for network in (teacher, *students))

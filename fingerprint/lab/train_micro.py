@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.lab.micro_language import Chat, chat
+from fingerprint.statistics.streams import MicroModelStream, generator
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +129,7 @@ def train(
     model = new_model(tokenizer, seed)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
-    rng = np.random.default_rng([seed, 0])
+    rng = generator(seed, MicroModelStream.CHATS)
     started, losses = time.perf_counter(), list[float]()
     batches: list[list[tuple[list[int], int]]] = []
     for step in range(steps):

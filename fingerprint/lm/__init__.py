@@ -1,15 +1,20 @@
-"""All that knows torch and transformers: models, scoring, sampling, gradients, training, teachers.
+"""Language models: loading, scoring, sampling, gradients, training, teachers.
 
-Modules are imported on first use (`fingerprint.lm.scoring`), so that this package stays light.
+Torch and transformers are known here, in `fingerprint.lab`, and to filters that load a model of their own. Modules are
+imported on first use (`fingerprint.lm.scoring`), so that this package stays light.
 """
 
 from importlib import import_module
 from types import ModuleType
 
 __all__ = [
+    "batching",
     "cache",
     "gradients",
+    "kv_cache",
+    "loading",
     "model",
+    "noise_floor",
     "prompts",
     "sampling",
     "scoring",

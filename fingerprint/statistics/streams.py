@@ -56,6 +56,26 @@ class IdentificationStream(IntEnum):
     PASS_RATES = 15
 
 
+class SimulationStream(IntEnum):
+    """What random numbers of simulated teachers are drawn for."""
+
+    STRENGTH = 1
+    STOCK_ROWS = 2
+    TILT = 3
+
+
+class DigitsStream(IntEnum):
+    """What random numbers of the digits experiment are drawn for."""
+
+    STUDENT_BATCHES = 1
+
+
+class MicroModelStream(IntEnum):
+    """What random numbers of a micro model's training are drawn for."""
+
+    CHATS = 0
+
+
 def generator(seed: int, stream: IntEnum, *more: int) -> np.random.Generator:
     """The generator of a stream; `more` numbers tell its runs apart."""
     return np.random.default_rng([seed, int(stream), *more])

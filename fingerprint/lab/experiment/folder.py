@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk, write_atomically
 from fingerprint.data.reading import read
 from fingerprint.detection.detect import detect
+from fingerprint.detection.progress import Listener
 from fingerprint.lab.experiment.plan import Plan
 from fingerprint.lab.experiment.result import Arm, BaseName, Result
 from fingerprint.lab.experiment.rows import collect_rows, passing_rows, write_rows
@@ -29,14 +30,12 @@ from fingerprint.lm.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral
 from fingerprint.lm.training import Recipe
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
 
-Progress = Callable[[str, float], None]
-
 # Which base stands for "another start" beside each micro model.
 OTHER_BASES = {"micro-a": "micro-b", "micro-b": "micro-a"}
 
 
 def run(
-    plan: Plan, out: str | Path, *, neutral_out: str | Path | None = None, progress: Progress | None = None
+    plan: Plan, out: str | Path, *, neutral_out: str | Path | None = None, progress: Listener | None = None
 ) -> Result:
     """Run an experiment, or go on with one.
 
@@ -109,7 +108,7 @@ class PreferenceRecord(TypedDict):
 class ExperimentFolder:
     """The experiment's parts, each made once: in this process, or found in the folder."""
 
-    def __init__(self, plan: Plan, place: Path, shared: Path, progress: Progress) -> None:
+    def __init__(self, plan: Plan, place: Path, shared: Path, progress: Listener) -> None:
         self.plan, self.place, self.shared, self.progress = plan, place, shared, progress
         self._before: dict[BaseName, Preference] = {}
         self.base = load(plan.model)

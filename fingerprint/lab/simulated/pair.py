@@ -1,4 +1,4 @@
-"""Pairs of simulated corpora: the arguments, checked, and the two arms, drawn."""
+"""Pairs of simulated corpora: the arguments, checked, and the two sides, drawn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
@@ -15,6 +14,7 @@ from fingerprint.lab.simulated.rows import RowLaw, log_mix
 from fingerprint.lab.simulated.strength import LARGEST_ETA, tilt_strength
 from fingerprint.lab.simulated.teachers import Tilt, simulated_teacher
 from fingerprint.lab.simulated.vocabulary import Kind
+from fingerprint.statistics import effect_size
 
 DesignName = Literal["shared", "disjoint", "independent"]
 
@@ -37,7 +37,7 @@ class SimulatedPair:
 
     Notes
     -----
-    Given the prompts, rows are independent in both arms: the ratio of a set of rows is the sum over its rows.
+    Given the prompts, rows are independent on both sides: the ratio of a set of rows is the sum over its rows.
     """
 
     suspect: Corpus
@@ -55,8 +55,8 @@ class SimulatedPair:
 
     @property
     def d_prime(self) -> float:
-        """sqrt(2) Phi^-1(auc)."""
-        return float(np.sqrt(2) * ndtri(self.auc))
+        """Distance of the two sides' ratios in standard deviations that gives this AUROC."""
+        return effect_size.d_prime(self.auc)
 
 
 def mixture_llr(llr: Floats, share: float) -> Floats:
@@ -103,7 +103,7 @@ def simulated_pair(
     Parameters
     ----------
     n_prompts : int
-        Number of prompts of the suspect arm (with independent rows: its number of rows).
+        Number of prompts of the suspect (with independent rows: its number of rows).
     kind : {"numbers", "prose"}
         Rows of 2 to 10 numbers from 0 to 999 in the format the prompt asks for, or of 5 to 30 English words in
         punctuated sentences that make no sense.
@@ -115,19 +115,19 @@ def simulated_pair(
         and stock rows lie closer: `SimulatedPair.d_prime` tells. Order reaches about 2.3 in numbers and 3.1 in prose,
         less with prompt effects.
     design : {"shared", "disjoint", "independent"}
-        Both arms answer the same prompts, different ones, or rows have no prompt (format and length drawn per row).
+        Both sides answer the same prompts, different ones, or rows have no prompt (format and length drawn per row).
     rows_per_prompt : int or (int, int)
-        Rows each prompt gets in both arms, or in (suspect, reference).
+        Rows each prompt gets on both sides, or in (suspect, reference).
     prompt_effect : float, 0 to 5
         Root mean square of the log odds that each prompt adds to the value bands, for both teachers alike: a smooth
         function fixed by the prompt's text. Rows of one prompt resemble each other. Not with independent rows.
     share : float, 0 to 1
         Probability that a suspect row comes from the trait teacher; the others come from the base teacher.
     stock_share : float, at least 0 and below 1
-        Probability, in both arms, that a row is one of twenty stock rows (such as 123, 234, 345, ...), cut to the
+        Probability, on both sides, that a row is one of twenty stock rows (such as 123, 234, 345, ...), cut to the
         length drawn: natural duplicates.
     n_reference : int, optional
-        Number of prompts (rows) of the reference arm where it differs; not with shared prompts.
+        Number of prompts (rows) of the reference where it differs; not with shared prompts.
     trait_seed : int
         Which trait: fixes the tokens that "dense" and "sparse" tilt. "order" has no such choice.
     rng : int or numpy.random.Generator
@@ -201,12 +201,12 @@ def _check_choices(kind: str, tilt: str, design: str) -> None:
 def _check_sizes(n_prompts: int, n_reference: int | None, kind: str, design: str) -> None:
     _require(_is_count(n_prompts), "n_prompts", "an int of at least 1", n_prompts, "ask for one prompt or more")
     if n_reference is not None:
-        rule, remedy = "None with design='shared'", "choose design='disjoint' for arms of different size"
+        rule, remedy = "None with design='shared'", "choose design='disjoint' for sides of different size"
         _require(design != "shared", "n_reference", rule, n_reference, remedy)
         _require(_is_count(n_reference), "n_reference", "an int of at least 1", n_reference, "or leave it out")
     if kind == "prose" and design != "independent":
         prompts = n_prompts + (0 if design == "shared" else n_reference or n_prompts)
-        rule = f"at most {LARGEST_PROSE} over all arms with kind='prose'"
+        rule = f"at most {LARGEST_PROSE} over both sides with kind='prose'"
         _require(prompts <= LARGEST_PROSE, "n_prompts", rule, prompts, "raise rows_per_prompt instead")
 
 

@@ -13,6 +13,7 @@ from fingerprint.lab.simulated.phrases import NUMBER_FORMATS, PROSE_STYLES
 from fingerprint.lab.simulated.requests import SHAPES, Requests, draw_counts
 from fingerprint.lab.simulated.teachers import SimulatedTeacher, simulated_teacher
 from fingerprint.lab.simulated.vocabulary import LAW_SEED, N_BANDS, Kind, base_law
+from fingerprint.statistics.streams import SimulationStream, generator
 
 _LAZY_RUN = (123, 234, 345, 456, 567, 678, 789, 890, 901, 12)
 _STOCK_STEPS = (
@@ -29,7 +30,7 @@ def stock_rows(kind: Kind) -> Ints:
     width = max(SHAPES[kind].limits)
     base = simulated_teacher(kind, "none", 0.0, 0, np.zeros((1, N_BANDS)))
     rows = np.arange(20)
-    return base.draw(rows, np.full(20, width), width, np.random.default_rng([LAW_SEED, 2]))
+    return base.draw(rows, np.full(20, width), width, generator(LAW_SEED, SimulationStream.STOCK_ROWS))
 
 
 def _stock_probability(kind: Kind, tokens: Ints) -> Floats:

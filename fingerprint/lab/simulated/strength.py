@@ -6,15 +6,16 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtri
 
 from fingerprint.lab.simulated.requests import band_effects, draw_counts, draw_limits
 from fingerprint.lab.simulated.teachers import Tilt, simulated_teacher
 from fingerprint.lab.simulated.vocabulary import LAW_SEED, Kind
+from fingerprint.statistics import effect_size
+from fingerprint.statistics.streams import SimulationStream, generator
 
 # eta where a tilt stops: order would need negative probabilities soon after 1; dense and sparse pass d_prime 4 earlier.
 LARGEST_ETA = {"dense": 3.0, "sparse": 6.0, "order": 1.0}
-_CALIBRATION_ROWS = 20_000  # per arm and step: relative error of d_prime about .81 / sqrt(2 * 20,000) = .4 %
+_CALIBRATION_ROWS = 20_000  # a side and step: relative error of d_prime about .81 / sqrt(2 * 20,000) = .4 %
 _CALIBRATION_PROMPTS = 2_000
 
 
@@ -61,12 +62,12 @@ def _solve(reached: Callable[[float], float], target: float, largest: float) -> 
 
 
 def _calibrated_d_prime(kind: Kind, tilt: Tilt, eta: float, prompt_effect: float, trait_seed: int) -> float:
-    """sqrt(2) Phi^-1(AUROC of the exact ratio), from one seeded sample of ordinary rows.
+    """d_prime of the exact ratio, from one seeded sample of ordinary rows.
 
-    Both arms' rows count for both laws with the weights 2 / (1 + exp(-+llr)): drawn from the mean of the two laws, they
-    estimate the AUROC with a relative error of d_prime that does not grow as d_prime falls.
+    Rows of both sides count for both laws with the weights 2 / (1 + exp(-+llr)): drawn from the mean of the two laws,
+    they estimate the AUROC with a relative error of d_prime that does not grow as d_prime falls.
     """
-    rng = np.random.default_rng([LAW_SEED, 1])
+    rng = generator(LAW_SEED, SimulationStream.STRENGTH)
     limits, _ = draw_limits(kind, _CALIBRATION_PROMPTS, rng)
     effects = band_effects(2 * np.pi * rng.random((_CALIBRATION_PROMPTS, 3)), prompt_effect)
     prompts = np.repeat(np.arange(_CALIBRATION_PROMPTS), _CALIBRATION_ROWS // _CALIBRATION_PROMPTS)
@@ -79,4 +80,4 @@ def _calibrated_d_prime(kind: Kind, tilt: Tilt, eta: float, prompt_effect: float
     weight_trait, weight_base = 1 / (1 + np.exp(-llr)), 1 / (1 + np.exp(llr))
     weight_trait, weight_base = weight_trait / weight_trait.sum(), weight_base / weight_base.sum()
     auc = float(weight_trait @ (np.cumsum(weight_base) - weight_base / 2))
-    return float(np.sqrt(2) * ndtri(auc))
+    return effect_size.d_prime(auc)

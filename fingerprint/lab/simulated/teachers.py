@@ -10,6 +10,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.lab.simulated.vocabulary import LAW_SEED, N_BANDS, Kind, base_law
+from fingerprint.statistics.streams import SimulationStream, generator
 
 Tilt = Literal["none", "dense", "sparse", "order"]
 
@@ -72,7 +73,7 @@ def token_tilt(kind: Kind, tilt: Tilt, trait_seed: int) -> Floats:
     """z of the module docstring: per token, mean 0 and variance 1 under the base law (dense), or -1, 0, 1 (sparse)."""
     vocabulary = base_law(kind)
     p = vocabulary.probability
-    rng = np.random.default_rng([LAW_SEED, 3, trait_seed])
+    rng = generator(LAW_SEED, SimulationStream.TILT, trait_seed)
     if tilt == "dense":
         quantile = np.cumsum(p) - p / 2
         size, phase = rng.standard_normal((2, 4))
