@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 import transformers
 from hypothesis import given, settings
@@ -264,6 +265,16 @@ def test_an_adapter_alone_is_an_error(own: Path) -> None:
 def test_a_folder_without_a_tokenizer_is_an_error(own: Path) -> None:
     for path in own.glob("tokenizer*"):
         path.unlink()
+    with pytest.raises(ValueError, match="must come with its tokenizer, got none that can be read"):
+        load(own)
+
+
+def test_a_tokenizer_of_nothing_but_special_tokens_is_an_error(own: Path) -> None:
+    """What transformers 5.0 makes of a folder without a tokenizer."""
+    blank = tokenizers.Tokenizer(tokenizers.models.WordLevel({"<unk>": 0, "</s>": 1}, unk_token="<unk>"))
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=blank, unk_token="<unk>", eos_token="</s>", chat_template="{{ messages[0]['content'] }}"
+    ).save_pretrained(own)
     with pytest.raises(ValueError, match="must come with its tokenizer, got none that can be read"):
         load(own)
 

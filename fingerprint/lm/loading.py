@@ -140,13 +140,18 @@ def _read_weights(place: str, name: str, dtype: str | None) -> transformers.PreT
 def _read_tokenizer(place: str, name: str) -> transformers.PreTrainedTokenizerBase:
     import transformers
 
+    unreadable = (
+        f"model must come with its tokenizer, got none that can be read in {name!r}; save it there with "
+        "tokenizer.save_pretrained, or pass (model, tokenizer)"
+    )
     try:
-        return transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (ValueError, OSError) as error:
-        raise ValueError(
-            f"model must come with its tokenizer, got none that can be read in {name!r}; save it there with "
-            "tokenizer.save_pretrained, or pass (model, tokenizer)"
-        ) from error
+        raise ValueError(unreadable) from error
+    # Early releases of transformers 5 make one of nothing but special tokens where a folder has none.
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise ValueError(unreadable)
+    return tokenizer
 
 
 def _check_device(device: str | None, dtype: str | None) -> None:
