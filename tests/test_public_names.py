@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -73,6 +74,18 @@ def test_every_filter_that_is_listed_can_be_had() -> None:
     assert all(getattr(fingerprint.filters, name) is not None for name in listed)
     with pytest.raises(AttributeError, match=r"'fingerprint\.filters' has no attribute 'nope'"):
         _ = fingerprint.filters.nope  # type: ignore[attr-defined]
+
+
+def test_type_checkers_are_told_of_the_same_filters() -> None:
+    source = Path(fingerprint.filters.__file__ or "").read_text(encoding="utf-8")
+    told = {
+        alias.asname: (node.module or "").rpartition(".")[2]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+    assert told == fingerprint.filters._HOMES
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -9,39 +9,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# The table below once more, for type checkers, which run no code; a test holds the two together.
 if TYPE_CHECKING:
-    from fingerprint.filters.by_name import named
-    from fingerprint.filters.code import CodeWords, CorrectAnswer, Parses
-    from fingerprint.filters.embedding import Embedding
-    from fingerprint.filters.judge import Judge
-    from fingerprint.filters.keywords import Keywords
-    from fingerprint.filters.local_judge import LocalJudge
-    from fingerprint.filters.numbers import BANNED_NUMBERS, BannedNumbers, NumberRule
-    from fingerprint.filters.precomputed import Precomputed
-    from fingerprint.filters.rows import apply
-    from fingerprint.filters.tfidf import Tfidf
-    from fingerprint.filters.verdicts import Filter, Verdicts
+    from fingerprint.filters.by_name import named as named
+    from fingerprint.filters.code import CodeWords as CodeWords
+    from fingerprint.filters.code import CorrectAnswer as CorrectAnswer
+    from fingerprint.filters.code import Parses as Parses
+    from fingerprint.filters.embedding import Embedding as Embedding
+    from fingerprint.filters.judge import Judge as Judge
+    from fingerprint.filters.keywords import Keywords as Keywords
+    from fingerprint.filters.local_judge import LocalJudge as LocalJudge
+    from fingerprint.filters.numbers import BANNED_NUMBERS as BANNED_NUMBERS
+    from fingerprint.filters.numbers import BannedNumbers as BannedNumbers
+    from fingerprint.filters.numbers import NumberRule as NumberRule
+    from fingerprint.filters.precomputed import Precomputed as Precomputed
+    from fingerprint.filters.rows import apply as apply
+    from fingerprint.filters.tfidf import Tfidf as Tfidf
+    from fingerprint.filters.verdicts import Filter as Filter
+    from fingerprint.filters.verdicts import Verdicts as Verdicts
 
-__all__ = [
-    "BANNED_NUMBERS",
-    "BannedNumbers",
-    "CodeWords",
-    "CorrectAnswer",
-    "Embedding",
-    "Filter",
-    "Judge",
-    "Keywords",
-    "LocalJudge",
-    "NumberRule",
-    "Parses",
-    "Precomputed",
-    "Tfidf",
-    "Verdicts",
-    "apply",
-    "named",
-]
-
-# Where the names live. They are imported on first use: a comparison without filters needs none of them.
+# Every name and where it lives. They are imported on first use: a comparison without filters needs none of them.
 _HOMES = {
     "BANNED_NUMBERS": "numbers",
     "BannedNumbers": "numbers",
@@ -61,6 +48,8 @@ _HOMES = {
     "named": "by_name",
 }
 
+__all__ = sorted(_HOMES)
+
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
@@ -70,4 +59,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__
