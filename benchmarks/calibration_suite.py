@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from calibration_cells import JOINT_LEVEL, Table, band, parallel
+from calibration_cells import JOINT_LEVEL, Table, band, error_rates, parallel, print_error_rates
 from calibration_type_i import pvalue_of
 from scipy.special import ndtri
 
@@ -233,35 +233,30 @@ def within_sd(score: np.ndarray) -> float:
     return float(np.sqrt(score.var(axis=1, ddof=1).mean()))
 
 
-def suite(runs: int, *, nulls_only: bool = False) -> Table:
-    """One table of everything that can leave a band."""
-    power_draws = 0 if nulls_only else runs // 10
+def suite(runs: int | None = None, *, nulls_only: bool = False) -> Table:
+    """One table of everything that can leave a band; with so many nulls a setting, or two looks as they are needed."""
+    power_draws = 0 if nulls_only else (runs or SUITE_RUNS) // 10
     cells = 2 * len(SETTINGS) + (0 if nulls_only else 2)
     cells += len(POWER_DESIGNS) * len(PLANTED_AUCS) if power_draws else 0
     print(f"One factor at a time; joint level {JOINT_LEVEL:g} over {cells} cells; 199 permutations but where stated")
     figures = [_null_figure(setting, runs, cells) for setting in SETTINGS]
     if not nulls_only:
-        figures += [_figure_at_one_in_a_thousand(10 * runs, cells), _probability_figure(cells)]
+        figures += [_figure_at_one_in_a_thousand(10 * (runs or SUITE_RUNS), cells), _probability_figure(cells)]
     for design in POWER_DESIGNS if power_draws else ():
         figures += _power_figures(design, power_draws, cells)
     return Table.of(figures)
 
 
-def _null_figure(setting: Setting, runs: int, cells: int) -> Figure:
+def _null_figure(setting: Setting, runs: int | None, cells: int) -> Figure:
     """False-positive rates of one setting at .05 and .01."""
-    pvalues = np.array(parallel(suite_pvalue, [(setting, seed) for seed in range(runs)]))
-    line = f"  {setting.name:44s} {runs:6d}"
-    figure: Figure = {"setting": setting.name, "runs": runs, "inside": True}
-    for alpha in (0.05, 0.01):
-        # A family that cannot vary on some draws is conservative there; so is a rung whose rows repeat.
-        exact = setting.alone != "layout" and setting.rung is None
-        low, high = band(runs, alpha, cells)
-        low = low if exact else 0.0
-        rate = float((pvalues <= alpha).mean())
-        inside = low <= rate <= high
-        figure |= {f"at {alpha:g}": {"rate": rate, "low": low, "high": high}, "inside": figure["inside"] and inside}
-        line += f"  {rate:.4f} [{low:.4f}, {high:.4f}]{'' if inside else ' OUTSIDE'}"
-    print(line, flush=True)
+    # A family that cannot vary on some draws is conservative there; so is a rung whose rows repeat.
+    is_exact = setting.alone != "layout" and setting.rung is None
+
+    def pvalues_of(seeds: range) -> np.ndarray:
+        return np.array(parallel(suite_pvalue, [(setting, seed) for seed in seeds]))
+
+    figure = {"setting": setting.name, **error_rates(pvalues_of, cells, runs=runs, is_exact=is_exact)}
+    print_error_rates(setting.name, figure)
     return figure
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from calibration_cells import JOINT_LEVEL, Table, band, parallel
+from calibration_cells import JOINT_LEVEL, Table, error_rates, parallel, print_error_rates
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.features import choose
@@ -62,6 +63,7 @@ WITHHELD = Cell(
     {"design": "disjoint", "rows_per_prompt": 4, "prompt_effect": 1.0},
     withhold=True,
 )
+WITHHELD_RUNS = 200
 
 
 def pvalue_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int = 199) -> float:
@@ -99,26 +101,21 @@ def _fewer(corpus: Corpus, share: float, seed: int) -> Corpus:
     return Corpus(tuple(corpus.texts[i] for i in keep), tuple(corpus.prompts[i] for i in keep), name=corpus.name)
 
 
-def type_i(runs: int) -> Table:
+def type_i(runs: int | None = None) -> Table:
     """False-positive rates at .05 and .01; the withheld prompts' have to leave theirs."""
     cells = 2 * len(NULLS)
-    print(f"False-positive rates over {runs:,} nulls a cell, 199 permutations; joint level {JOINT_LEVEL:g}, two-sided")
-    bands = {alpha: band(runs, alpha, cells) for alpha in (0.05, 0.01)}
-    for alpha, (low, high) in bands.items():
-        print(f"  band at {alpha:g}: {low:.4f} to {high:.4f}")
-    figures = []
-    for cell in (*NULLS, WITHHELD):
-        pvalues = np.array(parallel(null_pvalue, [(cell, seed) for seed in range(runs)]))
-        rates = {alpha: float((pvalues <= alpha).mean()) for alpha in bands}
-        inside = all(bands[alpha][0] <= rate <= bands[alpha][1] for alpha, rate in rates.items())
-        if cell is WITHHELD:
-            inside = rates[0.05] > bands[0.05][1]  # this one has to leave the band: it shows what is at stake
-            note = "inflated, as it must be" if inside else "NOT INFLATED: the simulation shows nothing"
-        else:
-            note = "" if inside else "OUTSIDE"
-        figures.append({
-            "null": cell.name, "runs": runs, "at .05": rates[0.05], "at .01": rates[0.01], "bands": bands,
-            "inside": inside,
-        })  # fmt: skip
-        print(f"  {cell.name:44s} {rates[0.05]:.4f}  {rates[0.01]:.4f}  {note}", flush=True)
-    return Table.of(figures)
+    print(f"False-positive rates, 199 permutations; two-sided bands, joint level {JOINT_LEVEL:g} over {cells} cells")
+    figures: list[dict[str, Any]] = []
+    for cell in NULLS:
+        figures.append({"null": cell.name, **error_rates(partial(_pvalues, cell), cells, runs=runs)})
+        print_error_rates(cell.name, figures[-1])
+    # This one has to leave the band: it shows what is at stake.
+    withheld = error_rates(partial(_pvalues, WITHHELD), cells, runs=WITHHELD_RUNS)
+    inflated = withheld["at 0.05"]["rate"] > withheld["at 0.05"]["high"]
+    print_error_rates(WITHHELD.name, withheld | {"inside": True})
+    print("  inflated, as it must be" if inflated else "  NOT INFLATED: the simulation shows nothing")
+    return Table.of([*figures, {"null": WITHHELD.name, **withheld, "inside": inflated}])
+
+
+def _pvalues(cell: Cell, seeds: range) -> np.ndarray:
+    return np.array(parallel(null_pvalue, [(cell, seed) for seed in seeds]))
