@@ -63,9 +63,11 @@ def test_every_module_that_a_package_lists_can_be_had(package: str) -> None:
         assert getattr(getattr(fingerprint, package), name).__name__ == f"fingerprint.{package}.{name}"
 
 
-def test_every_module_of_the_language_models_is_listed() -> None:
-    folder = Path(fingerprint.lm.__file__ or "").parent
-    assert fingerprint.lm.__all__ == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+@pytest.mark.parametrize("package", ["identification", "lab", "lm"])
+def test_a_package_lists_all_its_modules(package: str) -> None:
+    folder = Path(getattr(fingerprint, package).__file__).parent
+    there = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert getattr(fingerprint, package).__all__ == sorted(there - {"__init__"})
 
 
 def test_every_filter_that_is_listed_can_be_had() -> None:

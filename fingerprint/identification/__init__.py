@@ -7,13 +7,19 @@ from importlib import import_module
 from types import ModuleType
 
 __all__ = [
+    "answers",
+    "calibration",
     "candidates",
+    "decision",
     "goodness_of_fit",
     "identify",
     "mixture",
+    "models",
     "pass_rates",
     "posterior",
     "result",
+    "samples",
+    "scoring",
 ]
 
 
