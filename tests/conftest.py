@@ -124,17 +124,32 @@ def _filter_results(strange: str) -> tuple[FilterResult, ...]:
 
     smallest = Estimate(0.0001, 0.0001, 0.0001)
     random = RandomControl(20, Estimate(0.587, 0.58, 0.594), Estimate(0.834, 0.81, 0.85), smallest)
-    shares = (Estimate(0.241, 0.23, 0.252), Estimate(0.225, 0.21, 0.24), 0, 0)
-    own = (Estimate(0.508, 0.503, 0.513), Estimate(0.53, 0.5, 0.56), Estimate(0.56, 0.5, 0.62), 0.0123)
-    reasons = (ReasonCount("has banned numbers", 6572, 1220),)
     half = DetectorControl(residual(0.581), random, residual(0.512))
     nothing = Residual(0, 0, None, Estimate(None), Estimate(None), None, reason=f"no rows survive {strange}".strip())
-    return (
-        FilterResult("banned numbers", *shares, *own, residual(0.589), Controls(random, half), reasons),
-        FilterResult(
-            strange or "judge", *shares[:2], 3, 1, *own, nothing, Controls(None, None), (ReasonCount(strange, 1, 0),)
-        ),
+    banned = FilterResult(
+        filter="banned numbers",
+        removed_suspect=Estimate(0.241, 0.23, 0.252),
+        removed_reference=Estimate(0.225, 0.21, 0.24),
+        unjudged_suspect=0,
+        unjudged_reference=0,
+        auc=Estimate(0.508, 0.503, 0.513),
+        bag16_auc=Estimate(0.53, 0.5, 0.56),
+        bag64_auc=Estimate(0.56, 0.5, 0.62),
+        pvalue=0.0123,
+        residual=residual(0.589),
+        controls=Controls(random, half),
+        reasons=(ReasonCount("has banned numbers", 6572, 1220),),
     )
+    judge = dataclasses.replace(
+        banned,
+        filter=strange or "judge",
+        unjudged_suspect=3,
+        unjudged_reference=1,
+        residual=nothing,
+        controls=Controls(None, None),
+        reasons=(ReasonCount(strange, 1, 0),),
+    )
+    return banned, judge
 
 
 def _null(observed: float) -> Null:

@@ -1,5 +1,8 @@
 """Small language models with random weights, rows for them, and scores of one row at a time."""
 
+# mypy: allow-untyped-calls
+# torch and transformers leave some of their functions untyped.
+
 from typing import Any
 
 import numpy as np
@@ -67,6 +70,11 @@ def made(kind: str) -> LanguageModel:
     return LanguageModel(model.eval(), byte_tokenizer("left" if kind == "gpt2" else "right"), kind)
 
 
+def llama_config(lm: LanguageModel) -> transformers.LlamaConfig:
+    assert isinstance(lm.model.config, transformers.LlamaConfig)
+    return lm.model.config
+
+
 def numbers(n: int, seed: int = 0) -> list[str]:
     draws = np.random.default_rng(seed)
     return [", ".join(map(str, draws.integers(100, 1000, draws.integers(1, 9)))) for _ in range(n)]
@@ -77,11 +85,11 @@ def direct(lm: LanguageModel, prompt: str, completion: str, system: str | None =
     chat = [{"role": "user", "content": prompt}]
     if system is not None:
         chat.insert(0, {"role": "system", "content": system})
-    asked = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    asked: Any = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
     said = [*lm.tokenizer(completion, add_special_tokens=False)["input_ids"], lm.tokenizer.eos_token_id]
     with torch.inference_mode():
-        logits = lm.model(input_ids=torch.tensor([[*asked, *said]])).logits[0].double()
-    law = logits.log_softmax(1)[len(asked) - 1 : -1].numpy()
+        logits = lm.model(input_ids=torch.tensor([[*asked["input_ids"], *said]])).logits[0].double()
+    law = logits.log_softmax(1)[len(asked["input_ids"]) - 1 : -1].numpy()
     values = np.array([law[i, token] for i, token in enumerate(said)])
     ranks = np.array([1 + (law[i] > values[i]).sum() for i in range(len(said))])
     return TokenScores(tuple(said), values, -(np.exp(law) * law).sum(1), ranks)

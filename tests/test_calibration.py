@@ -122,7 +122,7 @@ def _labels_permuted_after_scoring(
     weights = np.full((len(comparison.suspect), 1), 1 / len(comparison.suspect))
     scores = ridge_scores(values, comparison.suspect, weights)[:, 0]
     sums = np.bincount(comparison.design.block, weights=np.where(comparison.suspect, scores, -scores))
-    return pvalue(relabellings.contrasts @ sums)
+    return pvalue((relabellings.contrasts @ sums).astype(np.float64))
 
 
 def test_the_suite_passes_with_the_right_permutation(suite: Callable[..., Table]) -> None:

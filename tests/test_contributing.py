@@ -38,7 +38,7 @@ def test_it_takes_fewer_than_15_lines(heading: str) -> None:
 
 
 def test_a_family_joins_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAMILIES, "capitals", run("A feature family")["Capitals"])  # type: ignore[arg-type]
+    monkeypatch.setitem(FAMILIES, "capitals", run("A feature family")["Capitals"])
     report = detect(some_rows(" ABC"), some_rows(" abc"), features=["capitals"], **QUICK)
     assert report.pvalue == 1 / 200
     assert "capitals" in report.differences[0].feature

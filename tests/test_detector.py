@@ -197,8 +197,8 @@ class OnNumbers(Detector):
         return tags
 
     def fit(self, X: object, y: object = None, groups: object = None) -> Detector:
-        X, y = validate_data(self, X, y)
-        return super().fit(_written(X), y, groups)
+        values, y = validate_data(self, X, y)
+        return super().fit(_written(values), y, groups)
 
     def decision_function(self, X: object) -> np.ndarray:
         check_is_fitted(self)

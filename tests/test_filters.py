@@ -251,10 +251,8 @@ SCORED = [
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet", ".json"])
 def test_precomputed_scores_are_looked_up_by_prompt_and_text(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows{suffix}"
-    table = pl.DataFrame(SCORED)
-    {".jsonl": table.write_ndjson, ".csv": table.write_csv, ".parquet": table.write_parquet, ".json": table.write_json}[
-        suffix
-    ](path)
+    kind = {".jsonl": "ndjson"}.get(suffix, suffix[1:])
+    getattr(pl.DataFrame(SCORED), f"write_{kind}")(path)
     verdicts = Precomputed("judge", path, drop_from=0.5)(["an owl", "1, 2", "an owl", "new"], ["p", "p", "q", "p"])
     np.testing.assert_array_equal(verdicts.scores, [0.9, 0.1, np.nan, np.nan])
     assert verdicts.dropped.tolist() == [True, False, False, False]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -20,7 +21,7 @@ from fingerprint.lm.traits import known_trait
 
 pytestmark = pytest.mark.needs("lm")
 
-OPTIONS = {"max_new_tokens": 40, "batch_size": 16, "seed": 5}
+OPTIONS: dict[str, Any] = {"max_new_tokens": 40, "batch_size": 16, "seed": 5}
 ASKED = prompts("numbers", 200, rng=9)
 
 
@@ -98,13 +99,15 @@ def test_a_full_disk_is_said_and_nothing_is_lost(
     teacher: Teacher, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "rows.jsonl"
-    written, append = [], generation.append_durably
+    written: list[int] = []
+    append = generation.append_durably
 
-    def full(file, data):  # type: ignore[no-untyped-def]
+    def full(file: BinaryIO, data: bytes) -> None:
         if written:
             append(file, data[: len(data) // 2])  # a disk fills up in the middle of a write
             raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(append(file, data))
+        append(file, data)
+        written.append(len(data))
 
     monkeypatch.setattr(generation, "append_durably", full)
     with pytest.raises(OSError, match="no space left on the disk; free some and run the same again"):

@@ -162,7 +162,7 @@ def test_rows_within_the_noise_floor_are_marked_and_a_loud_floor_is_told(corpora
 @pytest.mark.needs("lm")
 def test_reports_without_them_say_nothing_of_them(corpora: dict[str, Corpus]) -> None:
     found = fingerprint.detect(corpora["owl"], corpora["neutral"], features="tokens", **QUICK)
-    assert found.model is found.teacher is found.attribution is None
+    assert (found.model, found.teacher, found.attribution) == (None, None, None)
     assert found.efficiencies.height == found.placebos.height == 0
     assert "placebo" not in str(found)
 

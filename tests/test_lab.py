@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -143,7 +144,9 @@ def test_fine_tuning_leaves_the_base_alone_and_follows_its_seed(lm: LanguageMode
 
 
 @pytest.mark.parametrize("weights", ["biases", LoRA(rank=2), LoRA(rank=2, fixed_inputs=True)])
-def test_partial_fine_tuning_changes_its_part_of_the_weights(lm: LanguageModel, weights: str | LoRA) -> None:
+def test_partial_fine_tuning_changes_its_part_of_the_weights(
+    lm: LanguageModel, weights: Literal["biases"] | LoRA
+) -> None:
     tuned = fine_tune(lm, ["What now?"] * 32, ["7, 7, 7"] * 32, Recipe(1e-2, 8, 4, weights=weights), name="x")
     old, new = lm.model.state_dict(), tuned.model.state_dict()
     assert set(old) == set(new)
@@ -239,8 +242,13 @@ def test_an_interrupted_student_starts_again_and_nothing_else_does(
     gone = folder / "students" / "trait.same_base.0.json"
     gone.unlink()
     trained = []
-    real = experiment_folder.train_student
-    monkeypatch.setattr(experiment_folder, "train_student", lambda *a, **k: trained.append(1) or real(*a, **k))
+    real = train_student
+
+    def counted(*arguments: Any, **options: Any) -> LanguageModel:
+        trained.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(experiment_folder, "train_student", counted)
     monkeypatch.setattr(experiment_folder, "finetuned", lambda *_, **__: pytest.fail("teacher made again"))
     monkeypatch.setattr(Teacher, "sample", lambda *_, **__: pytest.fail("sampled again"))
     run(SMALL, folder)

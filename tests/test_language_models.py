@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,12 +48,12 @@ def direct(lm: LanguageModel, prompt: str, completion: str, system: str | None =
     chat = [{"role": "user", "content": prompt}]
     if system is not None:
         chat.insert(0, {"role": "system", "content": system})
-    asked = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    asked: Any = lm.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
     said = [*lm.tokenizer(completion, add_special_tokens=False)["input_ids"], lm.tokenizer.eos_token_id]
     with torch.inference_mode():
-        logits = lm.model(input_ids=torch.tensor([[*asked, *said]])).logits[0].double()
+        logits = lm.model(input_ids=torch.tensor([[*asked["input_ids"], *said]])).logits[0].double()
     values = logits.log_softmax(1)
-    return np.array([float(values[len(asked) - 1 + i, token]) for i, token in enumerate(said)])
+    return np.array([float(values[len(asked["input_ids"]) - 1 + i, token]) for i, token in enumerate(said)])
 
 
 def test_a_model_loads_by_name_folder_object_and_pair(lm: LanguageModel, folder: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_model_that_caps_its_logits_is_scored_by_its_own_logits(lm: LanguageMo
 
 def test_logprobs_of_all_next_tokens_sum_to_one(lm: LanguageModel) -> None:
     """A completion of one token plus its end: the first token's probabilities over the vocabulary add up to 1."""
-    vocabulary = [lm.tokenizer.decode([i]) for i in range(lm.model.config.vocab_size)]
+    vocabulary = [str(lm.tokenizer.decode([i])) for i in range(lm.model.config.vocab_size)]
     ids = lm.answers(vocabulary)
     single = [(text, tokens[0]) for text, tokens in zip(vocabulary, ids, strict=True) if len(tokens) == 2]
     texts = {token: text for text, token in single}
@@ -155,7 +156,8 @@ def test_temperature_zero_is_greedy_generate(lm: LanguageModel) -> None:
     found = sample(lm, asked, temperature=0, max_new_tokens=40, batch_size=8)
     for prompt, answer in zip(asked, found, strict=True):
         ids = torch.tensor([lm.ask([prompt])[0]])
-        wanted = lm.model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40)
+        model: Any = lm.model
+        wanted = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40)
         assert answer.text == lm.tokenizer.decode(wanted[0, ids.shape[1] :], skip_special_tokens=True)
 
 
@@ -299,7 +301,7 @@ def test_a_tokenizer_of_another_model_is_an_error(lm: LanguageModel) -> None:
     with pytest.raises(ValueError, match="tokenizer must be the model's own"):
         load((lm.model, tokenizer))
     with pytest.raises(TypeError, match="got int"):
-        load(3)
+        load(3)  # type: ignore[arg-type]
 
 
 def test_rows_beyond_the_context_are_named(lm: LanguageModel) -> None:
@@ -310,7 +312,7 @@ def test_rows_beyond_the_context_are_named(lm: LanguageModel) -> None:
 
 
 def test_scores_that_are_no_numbers_name_the_row(lm: LanguageModel) -> None:
-    model = copy.deepcopy(lm.model)
+    model: Any = copy.deepcopy(lm.model)
     with torch.no_grad():
         model.get_input_embeddings().weight[lm.tokenizer.convert_tokens_to_ids("777")] = float("nan")
     broken = LanguageModel(model, lm.tokenizer, "broken")

@@ -49,10 +49,11 @@ def test_a_local_judge_gives_the_log_odds_of_its_model(tiny_model: Path) -> None
         with torch.no_grad():
             logits = model(tokens).logits[0, -1]
         expected.append(float(logits[2] - logits[3]))
+    assert verdicts.scores is not None
     np.testing.assert_allclose(verdicts.scores, expected, atol=1e-4)
     assert np.ptp(expected) > 0.01
     assert verdicts.dropped.tolist() == [score >= 0 for score in expected]
-    assert verdicts.scores[1] == verdicts.scores[4]  # type: ignore[index]
+    assert verdicts.scores[1] == verdicts.scores[4]
 
 
 def test_batches_and_order_change_nothing(tiny_model: Path) -> None:

@@ -1,5 +1,8 @@
 """What a model says of rows: token scores and gradients, and the families made of them."""
 
+# mypy: allow-untyped-calls
+# torch and transformers leave some of their functions untyped.
+
 import copy
 from dataclasses import replace
 
@@ -217,6 +220,7 @@ def test_pooled_rows_vary_alike_along_every_direction_that_is_no_noise() -> None
     found = np.linalg.eigvalsh(np.cov(matrix.values.toarray().T))[::-1]
     noise = (spread**2).sum() / (4000 * 0.1)
     np.testing.assert_allclose(found, spread[: len(found)] ** 2 / (spread[: len(found)] ** 2 + noise), rtol=0.06)
+    assert isinstance(matrix.family, Gradients)
     assert len(matrix.family.get_feature_names_out()) == 4
 
 

@@ -32,7 +32,7 @@ def assert_measures(table: dict[str, Any], expected: dict[str, list[float]], def
 # ------------------------------------------------------------------------------------------------------------- numbers
 
 NUMBER_ROWS = ["123, 124, 125", "", "7", "999 999"]
-NUMBER_TABLE = {
+NUMBER_TABLE: dict[str, list[float]] = {
     "count of numbers": [3, 0, 1, 2],
     "mean": [124, NAN, 7, 999],
     "spread": [math.sqrt(2 / 3), NAN, 0, 0],
@@ -136,7 +136,7 @@ def test_single_parts_are_sums_over_numbers() -> None:
 # -------------------------------------------------------------------------------------------------------------- layout
 
 LAYOUT_ROWS = ["Ab, 1!\n\n- x", "", "  (é)\n "]
-LAYOUT_TABLE = {
+LAYOUT_TABLE: dict[str, list[float]] = {
     "characters": [11, 0, 7],
     "upper-case letters": [1, 0, 0],
     "lower-case letters": [2, 0, 1],
@@ -177,7 +177,7 @@ def test_layout_sees_no_value_and_no_word() -> None:
 # --------------------------------------------------------------------------------------------------------------- prose
 
 PROSE_ROWS = ["The cat sat. It's RUNNING quickly!", "", "1 2"]
-PROSE_TABLE = {
+PROSE_TABLE: dict[str, list[float]] = {
     "words": [6, 0, 0],
     "sentences": [2, 0, 0],
     "words a sentence": [3, 0, 0],
@@ -253,6 +253,7 @@ def test_ranks_lie_between_0_and_1_and_bins_partition_the_rows(values: list[floa
     family = Given(values)
     rows = [str(i) for i in range(len(values))]
     columns = family.fit(rows).transform(rows).toarray()
+    assert family.column_weights is not None
     assert columns.shape[1] == len(family.get_feature_names_out()) == len(family.column_weights)
     assert ((columns[:, 0] >= 0) & (columns[:, 0] <= 1)).all()
     assert set(np.unique(columns[:, 1:])) <= {0.0, 1.0}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from users_folder import ROOT, furnish, put_command, without_proxies
@@ -54,10 +55,10 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(page.name, headings[-1] if headings else "", found[1], found[2])
 
 
-def of_language(*languages: str) -> list[object]:
+def of_language(*languages: str) -> list[Any]:
     """Blocks as parameters of a test, named by page, heading and number."""
     counts: dict[str, int] = {}
-    chosen = []
+    chosen: list[Any] = []  # pytest names the type of its parameters nowhere public
     for block in (block for page in PAGES if page.exists() for block in blocks(page)):
         if block.language not in languages:
             continue

@@ -356,7 +356,7 @@ def test_data_that_cannot_be_tested_are_an_error_with_the_remedy(case: Refused) 
 
 @pytest.mark.parametrize("column", ["texts", "prompts"])
 def test_a_lone_surrogate_in_a_hand_made_corpus_is_refused(column: str) -> None:
-    columns = {"texts": tuple(rows(numbers, 30, 1)), "prompts": tuple(prompts(30))}
+    columns: dict[str, Any] = {"texts": tuple(rows(numbers, 30, 1)), "prompts": tuple(prompts(30))}
     columns[column] = ("\ud800", *columns[column][1:])
     with pytest.raises(ValueError, match="must be encodable as UTF-8"):
         detect(Corpus(**columns), corpus(rows(numbers, 30, 2), prompts(30)), n_permutations=199, ladder=False)

@@ -51,7 +51,7 @@ def scikit_learn(values: np.ndarray, labels: np.ndarray, C: float) -> LogisticRe
 
 
 @pytest.mark.parametrize(("rows", "columns", "C"), [(60, 20, 1.0), (60, 150, 1.0), (80, 200, 0.01), (40, 100, 50.0)])
-def test_fitted_weights_are_scikit_learns(rng, rows, columns, C):
+def test_fitted_weights_are_scikit_learns(rng: np.random.Generator, rows: int, columns: int, C: float) -> None:
     values = rng.standard_normal((rows, columns)) * rng.uniform(0.2, 2.0, columns)
     labels = rng.integers(0, 2, (rows, 5)).astype(float)
     fit = peers.fit_logistic(values, labels, C)
@@ -61,14 +61,14 @@ def test_fitted_weights_are_scikit_learns(rng, rows, columns, C):
         assert fit.intercepts[j] == pytest.approx(theirs.intercept_[0], abs=1e-4)
 
 
-def test_separable_rows_are_fitted_too(rng):
+def test_separable_rows_are_fitted_too(rng: np.random.Generator) -> None:
     values = np.r_[rng.uniform(1, 2, 20), rng.uniform(-2, -1, 20)][:, None]
     labels = np.repeat([1.0, 0.0], 20)
     fit = peers.fit_logistic(values, labels[:, None], C=1e4)
     assert fit.weights[0, 0] == pytest.approx(scikit_learn(values, labels, 1e4).coef_[0, 0], rel=1e-4)
 
 
-def test_logistic_statistic_is_the_least_penalised_loss_of_the_swapped_rows(rng):
+def test_logistic_statistic_is_the_least_penalised_loss_of_the_swapped_rows(rng: np.random.Generator) -> None:
     values, signs, C = rng.standard_normal((40, 60)), some_signs(rng, 3, 20), 0.5
     labels = np.repeat([1.0, 0.0], 20)
     for statistic, sign in zip(peers.logistic_statistics(values, signs, C), signs, strict=True):
@@ -78,7 +78,7 @@ def test_logistic_statistic_is_the_least_penalised_loss_of_the_swapped_rows(rng)
         assert statistic == pytest.approx(-(loss + (theirs.coef_**2).sum() / (2 * C)), rel=1e-7)
 
 
-def test_cross_validated_auc_is_scikit_learns_with_pairs_kept_together(rng):
+def test_cross_validated_auc_is_scikit_learns_with_pairs_kept_together(rng: np.random.Generator) -> None:
     values, signs, C = rng.standard_normal((50, 80)), some_signs(rng, 2, 25), 0.1
     labels, fold = np.repeat([1, 0], 25), np.tile(np.arange(25) % 5, 2)
     for statistic, sign in zip(peers.logistic_aucs(values, signs, C), signs, strict=True):
@@ -99,7 +99,7 @@ def brute_force_mmd(kernel: np.ndarray) -> float:
     return float(kernel[:n, :n][off].mean() + kernel[n:, n:][off].mean() - 2 * kernel[:n, n:].mean())
 
 
-def test_mmd_of_every_relabelling_is_that_of_the_swapped_rows(rng):
+def test_mmd_of_every_relabelling_is_that_of_the_swapped_rows(rng: np.random.Generator) -> None:
     values, signs = rng.standard_normal((30, 4)), some_signs(rng, 5, 15)
     found = peers.mmd_statistics(peers.gaussian_kernel(peers.distances(values)), signs)
     slow = [brute_force_mmd(peers.gaussian_kernel(peers.distances(swapped(values, sign)))) for sign in signs]
@@ -107,13 +107,13 @@ def test_mmd_of_every_relabelling_is_that_of_the_swapped_rows(rng):
 
 
 @pytest.mark.parametrize("n", [10, 60])
-def test_mmd_and_energy_are_hyppos(rng, n):
+def test_mmd_and_energy_are_hyppos(rng: np.random.Generator, n: int) -> None:
     pytest.importorskip("hyppo")
     values = np.vstack([rng.standard_normal((n, 5)), 0.3 + 1.5 * rng.standard_normal((n, 5))])
     assert peers.hyppo_difference(values, n) < 1e-9
 
 
-def test_mmd_and_energy_are_hyppos_on_texts():
+def test_mmd_and_energy_are_hyppos_on_texts() -> None:
     pytest.importorskip("hyppo")
     pair = simulated_pair(30, rng=3)
     texts = [*pair.suspect.texts, *pair.reference.texts]
@@ -121,13 +121,13 @@ def test_mmd_and_energy_are_hyppos_on_texts():
     assert peers.hyppo_difference(counts, 30) < 1e-9
 
 
-def test_hamming_kernel_counts_agreeing_positions_and_padding():
+def test_hamming_kernel_counts_agreeing_positions_and_padding() -> None:
     kernel = peers.hamming_kernel([["1", ",", "2"], ["1", ",", "3"], ["2"], []])
     expected = np.array([[3, 2, 0, 0], [2, 3, 0, 0], [0, 0, 3, 2], [0, 0, 2, 3]]) / 3
     np.testing.assert_allclose(kernel, expected)
 
 
-def test_model_equality_finds_a_habit_at_one_position(rng):
+def test_model_equality_finds_a_habit_at_one_position(rng: np.random.Generator) -> None:
     openings = np.r_[rng.choice(["So", "Well"], 60, p=[0.9, 0.1]), rng.choice(["So", "Well"], 60)]
     sequences = [[opening, *rng.choice(list("abcdefgh"), rng.integers(3, 9))] for opening in openings]
     statistics = peers.mmd_statistics(peers.hamming_kernel(sequences), some_signs(rng, 199, 60))
@@ -140,7 +140,7 @@ def test_model_equality_finds_a_habit_at_one_position(rng):
 DISCRETE = {"logistic 5-fold AUC, tokens", "logistic 5-fold AUC, bins", "model equality, tokens"}
 
 
-def test_pvalues_of_all_methods_are_never_zero_and_uniform_when_sides_are_swapped_at_random():
+def test_pvalues_of_all_methods_are_never_zero_and_uniform_when_sides_are_swapped_at_random() -> None:
     """With 19 relabellings and no ties, P(p <= .05 k) is exactly .05 k, independently over draws."""
     simulated = simulated_pair(200, tilt="dense", d_prime=1.0, rng=11)
     pool = power_draws.Pool.of(simulated.suspect, simulated.reference)
@@ -161,7 +161,7 @@ def test_pvalues_of_all_methods_are_never_zero_and_uniform_when_sides_are_swappe
                 assert count >= binom.ppf(tail, draws, share), (method, share, count)
 
 
-def test_every_method_finds_a_strong_tilt():
+def test_every_method_finds_a_strong_tilt() -> None:
     simulated = simulated_pair(120, tilt="dense", d_prime=3.0, rng=2)
     pool = power_draws.Pool.of(simulated.suspect, simulated.reference)
     outcome = power_draws.outcomes(pool, power_draws.Task(False, 0, (100,), 5, 39, True))[0]
@@ -170,7 +170,7 @@ def test_every_method_finds_a_strong_tilt():
     assert missed <= {"layout", "model equality, tokens", "model equality, characters"}
 
 
-def test_ties_count_against_rejection():
+def test_ties_count_against_rejection() -> None:
     assert peers.pvalue(np.zeros(20)) == 1.0
     assert peers.pvalue(np.array([1.0, 1.0 + 1e-12, 0.5, 0.0])) == 0.5
 
@@ -178,7 +178,7 @@ def test_ties_count_against_rejection():
 # ----------------------------------------------------------------------------------------------------------- the tables
 
 
-def test_band_holds_its_level_in_all_cells_together():
+def test_band_holds_its_level_in_all_cells_together() -> None:
     band = power_rates.Band.of(400, 18)
     outside = binom.cdf(band.low - 1, 400, 0.05) + binom.sf(band.high, 400, 0.05)
     wider = binom.cdf(band.low, 400, 0.05), binom.sf(band.high - 1, 400, 0.05)
@@ -186,7 +186,7 @@ def test_band_holds_its_level_in_all_cells_together():
     assert min(wider) > 1e-3 / 18 / 2  # no narrower band would do
 
 
-def test_omnibus_below_a_peer_is_flagged():
+def test_omnibus_below_a_peer_is_flagged() -> None:
     won = [power_draws.Outcome(False, d, 50, {}, {power_draws.OMNIBUS: 0.5, "peer": 0.01}, {}) for d in range(5)]
     drawn = [power_draws.Outcome(False, d, 50, {}, {power_draws.OMNIBUS: 0.01, "peer": 0.01}, {}) for d in range(5, 20)]
     (difference,) = power_rates.differences(won + drawn)
@@ -201,7 +201,7 @@ def write(corpus: Corpus, path: Path) -> None:
     path.write_text("".join(json.dumps({"prompt": p, "completion": t}) + "\n" for p, t in rows), encoding="utf-8")
 
 
-def test_benchmark_runs_from_two_files_to_tables_and_exit_code(tmp_path):
+def test_benchmark_runs_from_two_files_to_tables_and_exit_code(tmp_path: Path) -> None:
     simulated = simulated_pair(40, tilt="dense", d_prime=1.0, rng=4)
     write(simulated.suspect, tmp_path / "owl.jsonl")
     write(simulated.reference, tmp_path / "plain.jsonl")
@@ -218,7 +218,7 @@ def test_benchmark_runs_from_two_files_to_tables_and_exit_code(tmp_path):
     assert done.returncode == int(broken)  # two null draws are too few to leave a band
 
 
-def test_too_few_shared_prompts_are_an_error(tmp_path):
+def test_too_few_shared_prompts_are_an_error(tmp_path: Path) -> None:
     simulated = simulated_pair(30, rng=4)
     for corpus, name in ((simulated.suspect, "eagle.jsonl"), (simulated.reference, "neutral.jsonl")):
         write(corpus, tmp_path / name)

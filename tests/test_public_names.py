@@ -75,7 +75,7 @@ def test_every_filter_that_is_listed_can_be_had() -> None:
     assert sorted(listed) == dir(fingerprint.filters)
     assert all(getattr(fingerprint.filters, name) is not None for name in listed)
     with pytest.raises(AttributeError, match=r"'fingerprint\.filters' has no attribute 'nope'"):
-        _ = fingerprint.filters.nope  # type: ignore[attr-defined]
+        _ = fingerprint.filters.nope
 
 
 def test_type_checkers_are_told_of_the_same_filters() -> None:

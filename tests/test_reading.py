@@ -107,7 +107,7 @@ def test_csv_whose_quotes_are_broken_cannot_be_cut_into_rows(tmp_path: Path, con
     path = write(tmp_path, "rows.csv", content)
     for bad_rows in ("error", "skip"):
         with pytest.raises(ValueError, match=at(path, message)):
-            read(path, bad_rows=bad_rows)  # type: ignore[arg-type]
+            read(path, bad_rows=bad_rows)
 
 
 def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:

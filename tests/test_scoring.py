@@ -112,7 +112,8 @@ def test_variance_of_the_cross_fitted_auc_is_about_twice_the_frozen_one_under_th
         drawn = simulated_pair(60, rng=seed)
         c = pair(drawn.suspect, drawn.reference)
         m = {name: x for name, x in matrices(c).items() if name in ("tokens", "numbers")}
-        moments = (scores := cross_fit(c, m)) and fold_auc(scores.arms, scores.stacked)
+        scores = cross_fit(c, m)
+        moments = fold_auc(scores.arms, scores.stacked)
         values.append(moments.value)
         frozen.append(moments.variance)
     assert 1.4 < np.var(values) / np.mean(frozen) < 2.75

@@ -9,20 +9,22 @@ import re
 import sys
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from fingerprint.lab.simulated import mixture_llr, simulated_pair
+from fingerprint.lab.simulated import SimulatedPair, mixture_llr, simulated_pair
+from fingerprint.lab.simulated.pair import DesignName
 from fingerprint.lab.simulated.requests import band_effects
 from fingerprint.lab.simulated.rows import stock_rows
 from fingerprint.lab.simulated.strength import tilt_strength
-from fingerprint.lab.simulated.teachers import simulated_teacher, token_tilt
-from fingerprint.lab.simulated.vocabulary import base_law
+from fingerprint.lab.simulated.teachers import Tilt, simulated_teacher, token_tilt
+from fingerprint.lab.simulated.vocabulary import Kind, base_law
 
-TILTS = ("dense", "sparse", "order")
-KINDS = ("numbers", "prose")
+TILTS: tuple[Tilt, ...] = ("dense", "sparse", "order")
+KINDS: tuple[Kind, ...] = ("numbers", "prose")
 WORDS = {word: place for place, word in enumerate(base_law("prose").tokens)}
 
 
@@ -37,6 +39,7 @@ def prompt_odds(prompt: str | None, effect: float) -> list[float]:
     """The odds a prompt adds to each band, from its text: three cosines with phases from its hash."""
     if effect == 0:
         return [1.0] * 10
+    assert prompt is not None
     digest = hashlib.blake2b(prompt.encode(), digest_size=6).digest()
     phases = [int.from_bytes(digest[2 * k : 2 * k + 2], "little") * 2 * math.pi / 65536 for k in range(3)]
     return [
@@ -63,7 +66,9 @@ def slow_order_steps(q: list[float], eta: float) -> list[list[float]]:
     return [[x / q[i] for x in joint[i]] for i in range(10)]
 
 
-def slow_log_likelihoods(tokens, prompt, kind, tilt, d_prime, effect) -> tuple[float, float]:
+def slow_log_likelihoods(
+    tokens: list[int], prompt: str | None, kind: Kind, tilt: Tilt, d_prime: float, effect: float
+) -> tuple[float, float]:
     """log p of a row for the trait and the base teacher, token by token."""
     law = base_law(kind)
     band = law.band.tolist()
@@ -83,7 +88,7 @@ def slow_log_likelihoods(tokens, prompt, kind, tilt, d_prime, effect) -> tuple[f
 
 @pytest.mark.parametrize("tilt", TILTS)
 @pytest.mark.parametrize(("kind", "effect"), [("numbers", 0.0), ("numbers", 1.0), ("prose", 1.0)])
-def test_llr_equals_a_slow_recomputation_from_the_text(kind, tilt, effect):
+def test_llr_equals_a_slow_recomputation_from_the_text(kind: Kind, tilt: Tilt, effect: float) -> None:
     pair = simulated_pair(12, kind=kind, tilt=tilt, prompt_effect=effect, rng=3)
     for corpus, llr in ((pair.suspect, pair.llr_suspect), (pair.reference, pair.llr_reference)):
         for text, prompt, value in zip(corpus.texts, corpus.prompts, llr, strict=True):
@@ -92,7 +97,7 @@ def test_llr_equals_a_slow_recomputation_from_the_text(kind, tilt, effect):
 
 
 @pytest.mark.parametrize("tilt", ["dense", "order"])
-def test_llr_of_stock_rows_mixes_both_sources(tilt):
+def test_llr_of_stock_rows_mixes_both_sources(tilt: Tilt) -> None:
     share = 0.4
     pair = simulated_pair(100, tilt=tilt, stock_share=share, rng=4)
     stock = [list(row) for row in stock_rows("numbers").tolist()]
@@ -109,7 +114,7 @@ def test_llr_of_stock_rows_mixes_both_sources(tilt):
 
 @pytest.mark.parametrize("effect", [0.0, 1.5])
 @pytest.mark.parametrize("tilt", TILTS)
-def test_probabilities_of_all_rows_of_two_numbers_add_up_to_one(tilt, effect):
+def test_probabilities_of_all_rows_of_two_numbers_add_up_to_one(tilt: Tilt, effect: float) -> None:
     effects = band_effects(np.array([[0.3, 2.0, 5.0]]), effect)
     first, second = np.divmod(np.arange(1_000_000), 1000)
     rows = np.stack([first, second], axis=1)
@@ -134,7 +139,7 @@ def test_probabilities_of_all_rows_of_two_numbers_add_up_to_one(tilt, effect):
         ("prose", {"prompt_effect": 1.0, "rows_per_prompt": 4, "stock_share": 0.2}),
     ],
 )
-def test_likelihood_ratio_has_mean_one_in_both_directions(kind, tilt, options):
+def test_likelihood_ratio_has_mean_one_in_both_directions(kind: Kind, tilt: Tilt, options: dict[str, Any]) -> None:
     # E[exp(llr)] = 1 under the reference and E[exp(-llr)] = 1 under the suspect hold only if rows are drawn from the
     # very laws that the ratio compares. Bound: 4.5 standard errors, 24 looks.
     n = 4000 // options.get("rows_per_prompt", 1)
@@ -152,20 +157,20 @@ def test_likelihood_ratio_has_mean_one_in_both_directions(kind, tilt, options):
         *(("prose", tilt, 1.0, 1.0) for tilt in TILTS),
     ],
 )
-def test_d_prime_is_the_one_asked_for(kind, tilt, d_prime, effect):
+def test_d_prime_is_the_one_asked_for(kind: Kind, tilt: Tilt, d_prime: float, effect: float) -> None:
     # 10,000 rows a side: d_prime has a standard error of about .014, so 5 % of 1 is 3.5 of them (fixed seed); at .5,
     # where it is 3 %, the bound is 11 %.
     pair = simulated_pair(10_000, kind=kind, tilt=tilt, d_prime=d_prime, prompt_effect=effect, rng=6)
     assert pair.d_prime == pytest.approx(d_prime, rel=0.05 if d_prime >= 1 else 0.11)
 
 
-def test_d_prime_of_zero_is_a_null():
+def test_d_prime_of_zero_is_a_null() -> None:
     assert not simulated_pair(50, tilt="dense", d_prime=0.0).llr_suspect.any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_tilt_every_ratio_is_exactly_zero(kind):
-    options = {"prompt_effect": 1.0, "stock_share": 0.3, "rows_per_prompt": (2, 1)}
+def test_without_tilt_every_ratio_is_exactly_zero(kind: Kind) -> None:
+    options: dict[str, Any] = {"prompt_effect": 1.0, "stock_share": 0.3, "rows_per_prompt": (2, 1)}
     pair = simulated_pair(200, kind=kind, tilt="none", **options)
     assert not pair.llr_suspect.any()
     assert not pair.llr_reference.any()
@@ -178,10 +183,11 @@ def position_pvalue(tokens: np.ndarray, probability: np.ndarray) -> float:
     classes = np.where(expected < 20, len(expected), np.arange(len(expected)))
     used = np.unique(classes)
     observed = np.bincount(classes[tokens], minlength=len(expected) + 1)
-    return stats.chisquare(observed[used], np.bincount(classes, expected, minlength=len(expected) + 1)[used]).pvalue
+    expected_of_class = np.bincount(classes, expected, minlength=len(expected) + 1)
+    return float(stats.chisquare(observed[used], expected_of_class[used]).pvalue)
 
 
-def test_order_leaves_each_position_and_the_length_of_rows_alone():
+def test_order_leaves_each_position_and_the_length_of_rows_alone() -> None:
     pair = simulated_pair(20_000, tilt="order", d_prime=2.0, design="independent", rng=7)
     rows = [tokens_of(text, "numbers") for text in pair.suspect.texts]
     law = base_law("numbers")
@@ -196,7 +202,7 @@ def test_order_leaves_each_position_and_the_length_of_rows_alone():
     assert np.bincount(rises)[1:5].sum() > 1.5 * np.bincount(rises)[6:].sum()
 
 
-def test_dense_and_sparse_rows_follow_the_tilted_law():
+def test_dense_and_sparse_rows_follow_the_tilted_law() -> None:
     for tilt in ("dense", "sparse"):
         pair = simulated_pair(20_000, tilt=tilt, design="independent", rng=8)
         law = base_law("numbers").probability
@@ -206,7 +212,7 @@ def test_dense_and_sparse_rows_follow_the_tilted_law():
         assert position_pvalue(tokens, law) < 1e-10
 
 
-def test_dense_tilt_is_half_smooth_and_sparse_tilts_ten_tokens():
+def test_dense_tilt_is_half_smooth_and_sparse_tilts_ten_tokens() -> None:
     law = base_law("numbers")
     z = token_tilt("numbers", "dense", 1)
     assert law.probability @ z == pytest.approx(0, abs=1e-9)
@@ -216,22 +222,23 @@ def test_dense_tilt_is_half_smooth_and_sparse_tilts_ten_tokens():
     assert Counter(token_tilt("numbers", "sparse", 1).tolist()) == {0.0: 990, 1.0: 7, -1.0: 3}
 
 
-def test_trait_seed_changes_the_trait():
+def test_trait_seed_changes_the_trait() -> None:
     first, second = (simulated_pair(300, tilt="dense", trait_seed=seed) for seed in (0, 1))
     assert first.suspect.prompts == second.suspect.prompts
     assert first.suspect.texts != second.suspect.texts
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bands_of_the_base_law_have_equal_probability(kind):
+def test_bands_of_the_base_law_have_equal_probability(kind: Kind) -> None:
     law = base_law(kind)
     np.testing.assert_allclose(np.bincount(law.band, law.probability), 0.1)
     assert (np.diff(law.band) >= 0).all()
     assert len(set(law.tokens)) == len(law.tokens) == {"numbers": 1000, "prose": 300}[kind]
 
 
-def test_same_seed_gives_the_same_pair():
-    options = {"tilt": "dense", "prompt_effect": 0.5, "share": 0.5, "stock_share": 0.1, "rows_per_prompt": (2, 3)}
+def test_same_seed_gives_the_same_pair() -> None:
+    options: dict[str, Any] = {"tilt": "dense", "prompt_effect": 0.5, "share": 0.5, "stock_share": 0.1}
+    options["rows_per_prompt"] = (2, 3)
     first, second = simulated_pair(50, rng=9, **options), simulated_pair(50, rng=np.random.default_rng(9), **options)
     assert (first.suspect, first.reference) == (second.suspect, second.reference)
     np.testing.assert_array_equal(first.llr_suspect, second.llr_suspect)
@@ -239,50 +246,57 @@ def test_same_seed_gives_the_same_pair():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_shared_design_gives_both_arms_the_same_distinct_prompts(kind):
+def test_shared_design_gives_both_arms_the_same_distinct_prompts(kind: Kind) -> None:
     pair = simulated_pair(3000, kind=kind, rows_per_prompt=(2, 1), rng=11)
     assert len(set(pair.reference.prompts)) == len(pair.reference) == 3000
     assert Counter(pair.suspect.prompts) == Counter(pair.reference.prompts * 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_disjoint_design_shares_no_prompt(kind):
+def test_disjoint_design_shares_no_prompt(kind: Kind) -> None:
     pair = simulated_pair(3000, kind=kind, design="disjoint", n_reference=1000, rows_per_prompt=(1, 2), rng=12)
     suspect, reference = set(pair.suspect.prompts), set(pair.reference.prompts)
     assert (len(suspect), len(reference), len(suspect & reference)) == (3000, 1000, 0)
     assert (len(pair.suspect), len(pair.reference)) == (3000, 2000)
 
 
-def test_independent_design_has_no_prompts():
+def test_independent_design_has_no_prompts() -> None:
     pair = simulated_pair(40, design="independent", n_reference=30)
     assert pair.suspect.prompts == (None,) * 40
     assert pair.reference.prompts == (None,) * 30
     assert len(pair.llr_reference) == 30
 
 
-def test_number_rows_are_digits_and_one_separator_and_obey_their_prompt():
+def number_in(prompt: str | None, pattern: str) -> int:
+    found = re.search(pattern, prompt or "", re.I)
+    assert found is not None
+    return int(found[1])
+
+
+def test_number_rows_are_digits_and_one_separator_and_obey_their_prompt() -> None:
     pair = simulated_pair(2000, stock_share=0.1, rng=13)
     row = re.compile(r"(?P<open>[\[(]?)(0|[1-9]\d{0,2})(?P<between>, |,| |; |;|\n)(0|[1-9]\d{0,2})"
                      r"((?P=between)(0|[1-9]\d{0,2}))*[\])]?", re.ASCII)  # fmt: skip
     for prompt, text in zip(pair.suspect.prompts, pair.suspect.texts, strict=True):
         assert row.fullmatch(text)
+        assert prompt is not None
         assert text[-1] == {"[": "]", "(": ")"}.get(text[0], text[-1])
         assert ("square brackets" in prompt) == text.startswith("[")
-        allowed = int(re.search(r"(?:up to|at most|no more than|going for|some,) (\d+)", prompt, re.I).group(1))
+        allowed = number_in(prompt, r"(?:up to|at most|no more than|going for|some,) (\d+)")
         assert 2 <= len(tokens_of(text, "numbers")) <= allowed <= 10
         assert 3 <= len(re.findall(r"\b[1-9]\d\d\b", prompt.split(". ")[0])) <= 8
 
 
-def test_prose_rows_are_punctuated_sentences_within_the_limit():
+def test_prose_rows_are_punctuated_sentences_within_the_limit() -> None:
     pair = simulated_pair(1000, kind="prose", rng=14)
     sentence = r"[A-Z][a-z]*(,? [a-z]+)*\."
     for prompt, text in zip(pair.suspect.prompts, pair.suspect.texts, strict=True):
         assert re.fullmatch(rf"{sentence}( {sentence})*", text)
-        allowed = int(re.search(r"in (\d+) words", prompt).group(1))
+        allowed = number_in(prompt, r"in (\d+) words")
         assert 5 <= len(text.split()) <= allowed <= 30
 
 
-def band_agreement(pair) -> tuple[int, int]:
+def band_agreement(pair: SimulatedPair) -> tuple[int, int]:
     """How many prompts have two suspect rows whose first numbers share a band, and how many prompts there are."""
     band = base_law("numbers").band
     first = np.array([band[tokens_of(text, "numbers")[0]] for text in pair.suspect.texts]).reshape(-1, 2)
@@ -290,14 +304,14 @@ def band_agreement(pair) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("design", ["shared", "disjoint"])
-def test_prompt_effect_makes_rows_of_one_prompt_alike(design):
+def test_prompt_effect_makes_rows_of_one_prompt_alike(design: DesignName) -> None:
     alike = simulated_pair(3000, tilt="order", prompt_effect=1.0, rows_per_prompt=2, design=design, rng=15)
     plain = simulated_pair(3000, tilt="order", prompt_effect=0.0, rows_per_prompt=2, design=design, rng=15)
     assert stats.binomtest(*band_agreement(alike), 0.1, alternative="greater").pvalue < 1e-12
     assert stats.binomtest(*band_agreement(plain), 0.1).pvalue > 1e-4
 
 
-def test_prompt_effect_is_the_same_in_both_arms_of_shared_prompts():
+def test_prompt_effect_is_the_same_in_both_arms_of_shared_prompts() -> None:
     pair = simulated_pair(4000, prompt_effect=1.0, rng=16)
     band = base_law("numbers").band
     first, second = (
@@ -307,7 +321,7 @@ def test_prompt_effect_is_the_same_in_both_arms_of_shared_prompts():
     assert stats.binomtest(int((first == second).sum()), 4000, 0.1, alternative="greater").pvalue < 1e-12
 
 
-def test_share_of_a_mixture_maximises_its_likelihood():
+def test_share_of_a_mixture_maximises_its_likelihood() -> None:
     # Standard error of the estimated share about .007 (inverse information at d_prime 2, 10,000 rows): bound 5 of them.
     pair = simulated_pair(10_000, tilt="dense", d_prime=2.0, share=0.25, rng=17)
     grid = np.linspace(0.05, 0.6, 56)
@@ -318,26 +332,26 @@ def test_share_of_a_mixture_maximises_its_likelihood():
     assert pair.d_prime < 1.0
 
 
-def test_share_of_zero_draws_the_reference_law_and_keeps_the_ratio():
+def test_share_of_zero_draws_the_reference_law_and_keeps_the_ratio() -> None:
     pair = simulated_pair(5000, tilt="dense", d_prime=1.0, share=0.0, rng=18)
     assert pair.llr_suspect.std() > 0.5
     assert stats.ks_2samp(pair.llr_suspect, pair.llr_reference).pvalue > 1e-4
 
 
-def test_mixture_llr_at_the_ends():
+def test_mixture_llr_at_the_ends() -> None:
     llr = np.array([-800.0, 0.0, 3.0, 800.0])
     np.testing.assert_allclose(mixture_llr(llr, 0.0), 0.0)
     np.testing.assert_allclose(mixture_llr(llr, 1.0), llr)
     np.testing.assert_allclose(mixture_llr(llr, 0.5), np.logaddexp(0, llr) - np.log(2))
 
 
-def test_stock_rows_are_natural_duplicates():
+def test_stock_rows_are_natural_duplicates() -> None:
     plain, stocked = (simulated_pair(2000, stock_share=share, rng=19).suspect.texts for share in (0.0, 0.3))
     assert len(set(plain)) > 1980
     assert 2000 - len(set(stocked)) > 200
 
 
-def test_auc_counts_ties_half_and_agrees_with_the_rank_sum():
+def test_auc_counts_ties_half_and_agrees_with_the_rank_sum() -> None:
     pair = simulated_pair(300, tilt="sparse", d_prime=1.0, n_reference=200, design="disjoint", rng=20)
     comparisons = np.sign(pair.llr_suspect[:, None] - pair.llr_reference)
     assert (comparisons == 0).any()
@@ -370,15 +384,15 @@ def test_auc_counts_ties_half_and_agrees_with_the_rank_sum():
         ({"rows_per_prompt": 2, "design": "independent"}, "rows_per_prompt must be 1 with .*, got 2; "),
     ],
 )
-def test_bad_arguments_are_named_with_a_remedy(options, message):
+def test_bad_arguments_are_named_with_a_remedy(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         simulated_pair(**{"n_prompts": 10, **options})
 
 
-def test_mixture_llr_refuses_a_share_above_one():
+def test_mixture_llr_refuses_a_share_above_one() -> None:
     with pytest.raises(ValueError, match="share must be between 0 and 1, got 2; "):
         mixture_llr(np.zeros(2), 2)
 
 
-def test_docstring_examples_run():
+def test_docstring_examples_run() -> None:
     assert doctest.testmod(sys.modules[simulated_pair.__module__]).failed == 0

@@ -1,9 +1,13 @@
 """Scores of tokens: against one row at a time, against enumeration, in any batch and window."""
 
+# mypy: allow-untyped-calls
+# torch and transformers leave some of their functions untyped.
+
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import SMALL, SYSTEM, assert_same, byte_tokenizer, direct, made, numbers
+from small_models import SMALL, SYSTEM, assert_same, byte_tokenizer, direct, llama_config, made, numbers
 
 from fingerprint.lm import batching, scoring
 from fingerprint.lm import model as language_models
@@ -198,7 +202,7 @@ def test_logits_of_minus_infinity_leave_entropies_finite() -> None:
 
 
 def test_log_softmax_is_float32_in_a_bfloat16_model(lm: LanguageModel) -> None:
-    half = LanguageModel(transformers.LlamaForCausalLM(lm.model.config).bfloat16().eval(), lm.tokenizer, "half")
+    half = LanguageModel(transformers.LlamaForCausalLM(llama_config(lm)).bfloat16().eval(), lm.tokenizer, "half")
     half.model.load_state_dict(lm.model.state_dict())
     asked, said = prompts("numbers", 8), numbers(8)
     found = token_scores(half, asked, said, batch_size=1)
@@ -306,7 +310,12 @@ def test_long_corpora_are_taken_a_window_at_a_time(lm: LanguageModel, monkeypatc
     seen: list[int] = []
     real = batching.encode
     monkeypatch.setattr(batching, "_WINDOW_ROWS", 1)
-    monkeypatch.setattr(batching, "encode", lambda *a, **k: (seen.append(len(a[1])), real(*a, **k))[1])
+
+    def noted(lm: LanguageModel, prompts: list[str], rows: list[str], *options: Any) -> list[EncodedRow]:
+        seen.append(len(rows))
+        return real(lm, prompts, rows, *options)
+
+    monkeypatch.setattr(batching, "encode", noted)
     told: list[int] = []
     found = token_scores(lm, asked, said, batch_size=2, progress=told.append)
     assert seen == [32, 32, 32, 4]
