@@ -1,5 +1,8 @@
 """Loading, scoring and sampling, on the micro models and on models made here."""
 
+# mypy: allow-untyped-calls
+# torch and transformers leave some of their functions untyped.
+
 import copy
 import shutil
 import subprocess

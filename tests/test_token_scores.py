@@ -311,9 +311,9 @@ def test_long_corpora_are_taken_a_window_at_a_time(lm: LanguageModel, monkeypatc
     real = batching.encode
     monkeypatch.setattr(batching, "_WINDOW_ROWS", 1)
 
-    def noted(lm: LanguageModel, prompts: list[str], rows: list[str], *options: Any) -> list[EncodedRow]:
+    def noted(lm: LanguageModel, prompts: list[str], rows: list[str], **options: Any) -> list[EncodedRow]:
         seen.append(len(rows))
-        return real(lm, prompts, rows, *options)
+        return real(lm, prompts, rows, **options)
 
     monkeypatch.setattr(batching, "encode", noted)
     told: list[int] = []
