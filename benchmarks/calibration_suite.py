@@ -16,7 +16,7 @@ from scipy.special import ndtri
 import fingerprint
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection import rungs
-from fingerprint.detection.analysis import permute
+from fingerprint.detection.analysis import family_matrices, omnibus_weights, permute
 from fingerprint.detection.power import PLANTED_AUCS
 from fingerprint.detection.prior import PRIOR
 from fingerprint.detector.detector import Detector
@@ -105,7 +105,8 @@ def null_pvalue_of(comparison: Comparison, families: dict[str, Any], setting: Se
     if setting.prior is not None:
         score = prior_detector(setting.prior).decision_function(comparison.texts)
         units[PRIOR] = comparison.units(sp.csr_matrix(score[:, None].astype(np.float32)))
-    test = permute(units, Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1])))
+    relabellings = Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1]))
+    test = permute(units, relabellings, omnibus_weights(comparison, matrices))
     if setting.alone is None:
         return test.pvalue
     # A family that does not vary between these rows is left out by the test, and rejects nothing.
@@ -134,7 +135,7 @@ def half_pvalue(suspect: Corpus, reference: Corpus, seed: int) -> float:
     comparison = pair(testing[0], testing[1], seed=seed)
     score = fitted.decision_function(comparison.texts)
     units = {PRIOR: comparison.units(sp.csr_matrix(score[:, None].astype(np.float32)))}
-    return permute(units, Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1]))).pvalue
+    return permute(units, Relabellings.draw(comparison.design, 199, np.random.default_rng([seed, 1])), {}).pvalue
 
 
 def _of_prompts(corpus: Corpus, prompts: set[str], inside: bool) -> Corpus:
@@ -150,17 +151,16 @@ def statistic_rejections(job: tuple[int, int]) -> int:
     base, runs = job
     drawn = simulated_pair(SUITE_PROMPTS, tilt="none", rng=4_000_000 + base)
     comparison = pair(drawn.suspect, drawn.reference)
-    units = {
-        name: comparison.units(family_matrix(family, comparison.texts, name).values)
-        for name, family in choose("auto", comparison.texts).items()
-    }
+    matrices = family_matrices(comparison, choose("auto", comparison.texts))
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
+    weights = omnibus_weights(comparison, matrices)
     rejected = 0
     for run in range(runs):
         drawn_labels = Relabellings.draw(
             comparison.design, STATISTIC_PERMUTATIONS + 1, np.random.default_rng([base, run])
         )
         anew = Relabellings(drawn_labels.design, drawn_labels.contrasts[1:])  # a random labelling comes first
-        rejected += permute(units, anew).pvalue <= 0.001
+        rejected += permute(units, anew, weights).pvalue <= 0.001
     return rejected
 
 

@@ -32,13 +32,11 @@ from scipy.stats import binom
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import permute
+from fingerprint.detection.analysis import family_matrices, tested_anew
 from fingerprint.detector import monitor
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
-from fingerprint.features.scaling import family_matrix
 from fingerprint.statistics.comparison import pair
-from fingerprint.statistics.permutation import Relabellings
 
 ALPHA = 0.05
 LEVEL = 1e-3
@@ -82,12 +80,8 @@ def fixed_power(pool: Pool, n: int, draws: int) -> float:
         drawn = list(islice(pool.pairs(np.random.default_rng([draw, 5])), n))
         prompts, suspect, reference = zip(*drawn, strict=True)
         comparison = pair(Corpus(suspect, prompts), Corpus(reference, prompts, name="reference"))
-        units = {
-            name: comparison.units(family_matrix(family, comparison.texts, name).values)
-            for name, family in choose("auto", comparison.texts).items()
-        }
-        relabellings = Relabellings.draw(comparison.design, 499, np.random.default_rng([draw, 6]))
-        rejected += permute(units, relabellings).pvalue <= ALPHA
+        matrices = family_matrices(comparison, choose("auto", comparison.texts))
+        rejected += tested_anew(comparison, matrices, 499, np.random.default_rng([draw, 6])).pvalue <= ALPHA
     return rejected / draws
 
 

@@ -28,11 +28,10 @@ from scipy.stats import binom
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import permute
+from fingerprint.detection.analysis import family_matrices, omnibus_weights, permute
 from fingerprint.detection.prior import PRIOR
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
-from fingerprint.features.scaling import family_matrix
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.intervals import exact_interval
 from fingerprint.statistics.permutation import PermutationTest, Relabellings, pvalue
@@ -87,18 +86,16 @@ def rejections(pool: Pool, priors: dict[str, Detector], sizes: list[int], seed: 
 def _rejected(drawn: list[tuple[str, str, str]], priors: dict[str, Detector], seed: int) -> dict[str, bool]:
     prompts, suspect, reference = zip(*drawn, strict=True)
     comparison = pair(Corpus(suspect, prompts, name="suspect"), Corpus(reference, prompts, name="reference"))
-    units = {
-        name: comparison.units(family_matrix(family, comparison.texts, name).values)
-        for name, family in choose("auto", comparison.texts).items()
-    }
+    matrices = family_matrices(comparison, choose("auto", comparison.texts))
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     relabellings = Relabellings.draw(comparison.design, PERMUTATIONS, np.random.default_rng([seed, 3]))
-    without = permute(units, relabellings)
+    without = permute(units, relabellings, omnibus_weights(comparison, matrices))
     out = {"no prior": without.pvalue <= ALPHA}
     for kind, prior in priors.items():
         score = prior.decision_function(comparison.texts)
         signed = np.zeros(comparison.design.n_blocks)
         np.add.at(signed, comparison.design.block, np.where(comparison.suspect, score, -score))
-        alone: PermutationTest = permute({PRIOR: signed[:, None].astype(np.float32)}, relabellings)
+        alone: PermutationTest = permute({PRIOR: signed[:, None].astype(np.float32)}, relabellings, {})
         out[kind] = pvalue(without.statistics + alone.statistics) <= ALPHA
     return out
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig, Pretrained
 from transformers.pytorch_utils import Conv1D
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import permute
+from fingerprint.detection.analysis import tested_anew
 from fingerprint.detection.model_families import GRADIENTS, read_corpora
 from fingerprint.features.gradients import Gradients
 from fingerprint.features.logprobs import LogProbs, measure, measure_candidate
@@ -26,7 +26,6 @@ from fingerprint.lm.prompts import prompts
 from fingerprint.lm.scoring import TokenScores, token_logprobs, token_scores
 from fingerprint.lm.teachers import neutral
 from fingerprint.statistics.comparison import pair
-from fingerprint.statistics.permutation import Relabellings
 
 ASKED = [*prompts("numbers", 5), *prompts("reasoning", 2)]
 SAID = ["1, 2, 3", "", "500 501", "[7]", "words of another kind", "<think>", "9" * 20]
@@ -265,9 +264,6 @@ def test_the_test_on_log_probabilities_keeps_its_level() -> None:
             name: family_matrix(family, comparison.texts, name)
             for name, family in replace(reading, measures=measures).families(comparison).items()
         }
-        test = permute(
-            {name: comparison.units(matrix.values) for name, matrix in matrices.items()},
-            Relabellings.draw(comparison.design, 199, np.random.default_rng([3, draw])),
-        )
+        test = tested_anew(comparison, matrices, 199, np.random.default_rng([3, draw]))
         rejected += test.pvalue <= 0.05
     assert binom.ppf(5e-4, draws, 9 / 200) <= rejected <= binom.ppf(1 - 5e-4, draws, 0.05)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.detection.case import Case
 from fingerprint.detection.prior import PRIOR, Prior, PriorScore
-from fingerprint.features import Family
+from fingerprint.features import Family, data_kind
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, mean_zero
 from fingerprint.report.results import Bag
 from fingerprint.statistics.auc import BAG_SIZES, bag_aucs
@@ -115,7 +115,7 @@ def tested(
     """The exact test of some features with the relabellings of the main result, and what it permutes."""
     units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     relabellings = Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
-    return permute(units, relabellings), units
+    return permute(units, relabellings, omnibus_weights(comparison, matrices)), units
 
 
 def tested_anew(
@@ -123,13 +123,23 @@ def tested_anew(
 ) -> PermutationTest:
     """The exact test with relabellings of its own."""
     units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
-    return permute(units, Relabellings.draw(comparison.design, n_permutations, rng))
+    relabellings = Relabellings.draw(comparison.design, n_permutations, rng)
+    return permute(units, relabellings, omnibus_weights(comparison, matrices))
 
 
-def permute(units: Mapping[str, Floats32], relabellings: Relabellings) -> PermutationTest:
+def omnibus_weights(comparison: Comparison, matrices: Mapping[str, FamilyMatrix]) -> dict[str, float]:
+    """What each family counts in the omnibus: fixed by the family and the kind of the pooled rows."""
+    kind = data_kind(comparison.texts)
+    return {name: matrix.family.weight_on(kind) for name, matrix in matrices.items()}
+
+
+def permute(
+    units: Mapping[str, Floats32], relabellings: Relabellings, weights: Mapping[str, float]
+) -> PermutationTest:
     """The exact test of block units: a prior with its sign, every other family by its inner products."""
     signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
-    return permutation_test({n: gram(u) for n, u in units.items() if n != PRIOR}, relabellings, signed)
+    kernels = {name: gram(u) for name, u in units.items() if name != PRIOR}
+    return permutation_test(kernels, relabellings, signed, weights)
 
 
 def scored(

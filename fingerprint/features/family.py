@@ -56,6 +56,10 @@ class Family(Protocol):
         """A matrix [rows, columns]: row i from text i alone."""
         ...
 
+    def weight_on(self, kind: str) -> float:
+        """What the family counts in the omnibus on rows of a kind ("numbers", "prose" or "both")."""
+        return 1.0
+
     def unfitted(self) -> Self:
         """Another one like this, that has seen no rows."""
         ...

@@ -19,6 +19,12 @@ from fingerprint.features.transformer import Transformer
 EXPLAINED = 0.1
 
 
+# The omnibus counts gradients this many times: as much as the text families on number rows together. Chosen on cat,
+# birch and dog teachers of micro-a (40 draws of 60 and 200 pairs): mean power at 60 pairs .14 at weight 1, .25 at 4, .27
+# at 8. Read by a wrong base, the weight costs up to .05 at 200 pairs.
+WEIGHT = 6.0
+
+
 class Gradients(Transformer):
     """Sketched gradients of rows, turned and scaled so that the pooled rows vary about as much along every direction.
 
@@ -51,6 +57,9 @@ class Gradients(Transformer):
 
     def __init__(self, gradients: Floats32) -> None:
         self.gradients = gradients
+
+    def weight_on(self, kind: str) -> float:
+        return WEIGHT
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         from scipy.linalg import solve_triangular

@@ -145,6 +145,10 @@ def _segments(scores: Sequence[Scores]) -> tuple[Segments, Ints]:
     return segments, segments.position * len(THIRDS) // np.repeat(segments.counts, segments.counts)
 
 
+# Chosen as that of `fingerprint.features.gradients` was: next to the gradients it matters little.
+WEIGHT = 2.0
+
+
 class LogProbs(QuantileFamily):
     """Ranks and quantile bins of the measurements.
 
@@ -159,6 +163,9 @@ class LogProbs(QuantileFamily):
 
     def __init__(self, table: Mapping[str, Floats]) -> None:
         self.table = table
+
+    def weight_on(self, kind: str) -> float:
+        return WEIGHT
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         n_rows = len(next(iter(self.table.values())))

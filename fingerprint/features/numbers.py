@@ -44,6 +44,11 @@ def _value(digits: str) -> int:
     return int(digits) if len(digits) <= 9 else VALUE_CAP
 
 
+# On rows of numbers the omnibus counts `numbers` this many times. Chosen on one half of the prompts of five sets of
+# Qwen2.5 7B and 14B (80 draws; mean power at 100 pairs .45 at weight 1, .51 at 2, .53 at 3, .54 at 4 and 6).
+WEIGHT_ON_NUMBERS = 3.0
+
+
 class Numbers(QuantileFamily):
     """Structured bins of the numbers in a row.
 
@@ -60,6 +65,9 @@ class Numbers(QuantileFamily):
 
     def __init__(self, parts: str = "all") -> None:
         self.parts = parts
+
+    def weight_on(self, kind: str) -> float:
+        return WEIGHT_ON_NUMBERS if kind == "numbers" else 1.0
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         segments, values, lengths = parse(texts)

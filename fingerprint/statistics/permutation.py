@@ -126,12 +126,28 @@ def signed_statistics(units: Floats, contrasts: Floats, design: Design) -> Float
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """The omnibus test; families without variance are left out and named."""
+    """The omnibus test; families without variance are left out and named.
+
+    Attributes
+    ----------
+    relabellings : Relabellings
+    families : dict of FamilyTest
+    constant : tuple of str
+        Names of what was left out.
+    signed : dict of SignedTest
+    weights : mapping of name to float
+        What the statistics of a family or signed score count in the omnibus, fixed beforehand; 1 where not named.
+    """
 
     relabellings: Relabellings
     families: dict[str, FamilyTest]
     constant: tuple[str, ...]
     signed: dict[str, SignedTest] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def weight(self, name: str) -> float:
+        """What a family or signed score counts in the omnibus."""
+        return self.weights.get(name, 1.0)
 
     @cached_property
     def parts(self) -> dict[str, Floats]:
@@ -140,9 +156,11 @@ class PermutationTest:
 
     @cached_property
     def statistics(self) -> Floats:
-        """Sum over families of their standardised statistics, observed first; zeros when no family is left."""
-        empty = np.zeros(len(self.relabellings.contrasts))
-        return np.sum(list(self.parts.values()), axis=0) if self.parts else empty
+        """Weighted sum over families of their standardised statistics, observed first; zeros when none is left."""
+        total = np.zeros(len(self.relabellings.contrasts))
+        for name, part in self.parts.items():
+            total += self.weight(name) * part
+        return total
 
     @property
     def pvalue(self) -> float:
@@ -157,7 +175,10 @@ class PermutationTest:
 
 
 def permutation_test(
-    kernels: Mapping[str, Floats], relabellings: Relabellings, signed: Mapping[str, Floats] | None = None
+    kernels: Mapping[str, Floats],
+    relabellings: Relabellings,
+    signed: Mapping[str, Floats] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> PermutationTest:
     """Test every family and their sum with the same relabellings.
 
@@ -167,6 +188,8 @@ def permutation_test(
         Inner products of the blocks, the diagonal included.
     signed : mapping of name to float array [blocks], optional
         Units of scores whose direction was fixed before the rows were seen.
+    weights : mapping of name to float, optional
+        What each counts in the sum, fixed without a look at the labels; 1 where not named.
     """
     families: dict[str, FamilyTest] = {}
     constant: list[str] = []
@@ -187,7 +210,7 @@ def permutation_test(
             constant.append(name)
         else:
             directed[name] = SignedTest(exact, statistics)
-    return PermutationTest(relabellings, families, tuple(constant), directed)
+    return PermutationTest(relabellings, families, tuple(constant), directed, dict(weights or {}))
 
 
 def pvalue(statistics: Floats) -> float:

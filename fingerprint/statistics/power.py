@@ -55,11 +55,11 @@ def planted_rejection(
         at_pattern, at_along = f @ pattern, f @ along
         form += 2 * at_pattern * at_along + square * at_pattern**2
         form -= (f * f) @ (2 * pattern * along + square * pattern**2)
-        total += (form - mean) / sd
+        total += test.weight(name) * (form - mean) / sd
     for name, score in test.signed.items():
         units = score.units + pattern * shift.signed[name] * strength
         statistics = signed_statistics(units, f, test.relabellings.design)
-        total += 0.0 if statistics is None else statistics
+        total += 0.0 if statistics is None else test.weight(name) * statistics
     return pvalue(total) <= alpha
 
 
@@ -85,7 +85,7 @@ def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
         square[name] = length * ratio
     moved = {name: float(average @ score.units) for name, score in test.signed.items()}
     rest = {name: score.units - pattern * moved[name] for name, score in test.signed.items()}
-    return permutation_test(kernels, test.relabellings, rest), Shift(along, square, moved)
+    return permutation_test(kernels, test.relabellings, rest, test.weights), Shift(along, square, moved)
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,13 @@ def scaling(test: PermutationTest, alpha: float) -> Scaling:
     total = test.statistics
     c = test.relabellings.observed
     kernel = np.zeros((len(c), len(c)))
-    for family in test.families.values():
-        kernel += family.off_diagonal / family.sd
+    for name, family in test.families.items():
+        kernel += test.weight(name) * family.off_diagonal / family.sd
     influence = 2 * c * (kernel @ c)
     strata = test.relabellings.design.strata(c)
     spread = sum(float(((influence[a] - influence[a].mean()) ** 2).sum()) for a in strata)
     null_sd = float(total[1:].std())
     linear = max(spread / null_sd**2 - 2.0, 0.0)
-    signed = float(sum(score.statistics[0] for score in test.signed.values()))
+    signed = float(sum(test.weight(name) * score.statistics[0] for name, score in test.signed.items()))
     critical = float(np.quantile(total[1:], 1 - alpha))
     return Scaling((float(total[0]) - signed) / null_sd, linear, critical / null_sd, signed / null_sd)
