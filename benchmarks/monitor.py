@@ -32,7 +32,7 @@ from scipy.stats import binom
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import family_matrices, tested_anew
+from fingerprint.detection.analysis import family_matrices, fresh_test
 from fingerprint.detector import monitor
 from fingerprint.detector.detector import Detector
 from fingerprint.features import choose
@@ -81,7 +81,7 @@ def fixed_power(pool: Pool, n: int, draws: int) -> float:
         prompts, suspect, reference = zip(*drawn, strict=True)
         comparison = pair(Corpus(suspect, prompts), Corpus(reference, prompts, name="reference"))
         matrices = family_matrices(comparison, choose("auto", comparison.texts))
-        rejected += tested_anew(comparison, matrices, 499, np.random.default_rng([draw, 6])).pvalue <= ALPHA
+        rejected += fresh_test(comparison, matrices, 499, np.random.default_rng([draw, 6])).pvalue <= ALPHA
     return rejected / draws
 
 

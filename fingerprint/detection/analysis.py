@@ -88,7 +88,7 @@ def analyse(
     tell(FEATURES)
     matrices = family_matrices(comparison, families, prior)
     tell(TEST)
-    test, units = tested(case, comparison, matrices)
+    test, units = exact_test(case, comparison, matrices)
     tell(SCORES)
     return Analysis(comparison, matrices, units, test, scored(comparison, matrices, classifier, fitted))
 
@@ -109,7 +109,7 @@ def family_matrices(
     return {name: family_matrix(family, comparison.texts, name) for name, family in given.items()}
 
 
-def tested(
+def exact_test(
     case: Case, comparison: Comparison, matrices: Mapping[str, FamilyMatrix]
 ) -> tuple[PermutationTest, dict[str, Floats32]]:
     """The exact test of some features with the relabellings of the main result, and what it permutes."""
@@ -118,7 +118,7 @@ def tested(
     return permute(units, relabellings, omnibus_weights(comparison, matrices)), units
 
 
-def tested_anew(
+def fresh_test(
     comparison: Comparison, matrices: Mapping[str, FamilyMatrix], n_permutations: int, rng: np.random.Generator
 ) -> PermutationTest:
     """The exact test with relabellings of its own."""

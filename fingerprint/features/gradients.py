@@ -20,8 +20,8 @@ EXPLAINED = 0.1
 
 
 # The omnibus counts gradients this many times: as much as the text families on number rows together. Chosen on cat,
-# birch and dog teachers of micro-a (40 draws of 60 and 200 pairs): mean power at 60 pairs .14 at weight 1, .25 at 4, .27
-# at 8. Read by a wrong base, the weight costs up to .05 at 200 pairs.
+# birch and dog teachers of micro-a (40 draws; mean power at 60 pairs .14 at weight 1, .25 at 4, .27 at 8). Read by a
+# wrong base it costs up to .05 at 200 pairs.
 WEIGHT = 6.0
 
 
