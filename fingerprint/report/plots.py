@@ -171,7 +171,9 @@ def _draw_null(axes: Axes, edges: tuple[float, ...], counts: tuple[int, ...], ob
     axes.stairs(counts, edges, fill=True, color=_FILL)
     axes.stairs(counts, edges, color=_MUTED, linewidth=0.9)
     axes.set(
-        xlabel="omnibus statistic (sum over standardised families)", ylabel="permutations", ylim=(0, 1.16 * max(counts))
+        xlabel="omnibus statistic (weighted sum over standardised families)",
+        ylabel="permutations",
+        ylim=(0, 1.16 * max(counts)),
     )
     if observed is not None and math.isfinite(observed):
         _observed(axes, observed, edges)

@@ -4,7 +4,8 @@ A relabelling is a contrast over blocks; the design says which are as likely as 
 (`fingerprint.statistics.designs`). A family's statistic is the quadratic form
 sum over a != b of c_a c_b K_ab, standardised by its exact mean and standard deviation over all relabellings, which no
 relabelling changes. A score whose direction was fixed beforehand (a trained detector's) enters as the contrast itself,
-sum of c_a u_a over its exact sd, high where suspect rows score higher. The omnibus is the sum over families and scores.
+sum of c_a u_a over its exact sd, high where suspect rows score higher. The omnibus is a
+weighted sum over families and scores, its weights fixed beforehand.
 Its p-value is (1 + #{null >= observed}) / (1 + B): it is never 0, and P(p <= alpha) <= alpha under the null at any
 sample size.
 
