@@ -13,8 +13,10 @@ import pytest
 from scipy.stats import norm
 
 from fingerprint import Corpus, detect
+from fingerprint.detection import prompt_warnings, row_warnings
 from fingerprint.detection import warnings as detection_warnings
-from fingerprint.detection.warnings import Findings, warnings_for
+from fingerprint.detection.findings import Findings
+from fingerprint.detection.warnings import warnings_for
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.report.results import PromptControl, Rung, Warning
 from fingerprint.statistics.comparison import pair
@@ -23,7 +25,9 @@ from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import PermutationTest, Relabellings
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199}
-CODES = set(re.findall(r'Warning\("(\w+)"', Path(detection_warnings.__file__).read_text(encoding="utf-8")))
+MODULES = (detection_warnings, prompt_warnings, row_warnings)
+SOURCE = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in MODULES)
+CODES = set(re.findall(r'Warning\("(\w+)"', SOURCE))
 
 
 def numbers(n: int, seed: int, count: int = 6) -> list[str]:
@@ -96,6 +100,13 @@ PLANTED = (
         "duplicates",
         lambda: shared(numbers(40, 1) + numbers(10, 1), numbers(50, 2)),
         lambda share: share == 0.2,
+    ),
+    Planted(
+        "frequent_text",
+        lambda: shared(
+            [numbers(1, 3)[0] if i % 14 == 0 else row for i, row in enumerate(numbers(196, 1))], numbers(196, 2)
+        ),
+        lambda share: share == pytest.approx(1 / 14),
     ),
     Planted("empty_rows", lambda: shared(["", " \n", *numbers(48, 1)], numbers(50, 2)), lambda n: n == 2),
     Planted(

@@ -16,10 +16,10 @@ from math import ceil
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection.analysis import Analysis, analyse
+from fingerprint.detection.findings import control_level
 from fingerprint.detection.progress import Step
 from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.section import Prepared, Section
-from fingerprint.detection.warnings import control_level
 from fingerprint.features import choose
 from fingerprint.report.report import Report
 from fingerprint.report.results import AttributionResult, PlaceboResult, Warning

@@ -12,6 +12,7 @@ from fingerprint.data.arrays import Floats
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
 from fingerprint.detection.case import Case
 from fingerprint.detection.feature_differences import feature_differences
+from fingerprint.detection.findings import Findings
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
 from fingerprint.detection.model_families import STUDENT, ReadCorpora, read_corpora
 from fingerprint.detection.options import Options, Settings, with_settings
@@ -24,7 +25,7 @@ from fingerprint.detection.section import Prepared
 from fingerprint.detection.sections import SECTIONS
 from fingerprint.detection.self_test import check_self_test
 from fingerprint.detection.verdict import verdict
-from fingerprint.detection.warnings import Findings, warnings_for
+from fingerprint.detection.warnings import warnings_for
 from fingerprint.features import choose
 from fingerprint.filters.verdicts import Filter
 from fingerprint.report.report import Report
@@ -233,6 +234,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         filter_results=(),
         differences=feature_differences(main),
         prompt_control=prepared.control,
+        copies=None,
         self_test=None,
         model=None,
         teacher=None,
@@ -254,6 +256,7 @@ def _closed(report: Report, prepared: Prepared, main: Analysis) -> Report:
         rungs=report.rungs,
         control=report.prompt_control,
         alpha=report.alpha,
+        copies=report.copies,
     )
     return replace(
         report,

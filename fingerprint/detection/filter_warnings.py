@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.detection.analysis import Analysis
-from fingerprint.detection.warnings import SURE, control_level
+from fingerprint.detection.findings import SURE, control_level
 from fingerprint.filters.verdicts import Verdicts
 from fingerprint.report.results import Warning
 from fingerprint.statistics.permutation import gram, permutation_test

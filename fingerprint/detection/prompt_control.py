@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection.analysis import family_matrices, fresh_test
 from fingerprint.detection.case import Case
-from fingerprint.detection.warnings import control_level
+from fingerprint.detection.findings import control_level
 from fingerprint.features import choose
 from fingerprint.report.results import PromptControl
 from fingerprint.statistics.comparison import Comparison, pair, thin

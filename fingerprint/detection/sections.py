@@ -5,6 +5,7 @@ from __future__ import annotations
 from fingerprint.detection import (
     attribution,
     ceiling,
+    copies,
     filter_comparison,
     ladder,
     model_gain,
@@ -16,6 +17,7 @@ from fingerprint.detection.section import Section
 # Later sections may read what earlier ones have added to the report; warnings stand in this order.
 SECTIONS: tuple[Section, ...] = (
     power.SECTION,
+    copies.SECTION,
     ladder.SECTION,
     filter_comparison.SECTION,
     self_test.SECTION,

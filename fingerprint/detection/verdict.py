@@ -24,7 +24,10 @@ def verdict(report: Report, main: Analysis, min_auc: float) -> str:
             "rows that answer the same prompts."
         )
     if report.detected:
-        return f"detected: the suspect rows are distinguishable from the reference ({figures}). {RIVALS}{assumption}"
+        return (
+            f"detected: the suspect rows are distinguishable from the reference ({figures}). "
+            f"{RIVALS}{_copies(report)}{assumption}"
+        )
     if report.pvalue <= report.alpha:
         return (
             f"not detected: the rows differ ({figures}), but the row AUROC is not above min_auc {min_auc:g}. "
@@ -37,3 +40,11 @@ def verdict(report: Report, main: Analysis, min_auc: float) -> str:
     told = f"{alone} the verdict is that of all together, fixed beforehand." if found else ""
     same = "nothing that was measured varies between the sides: are they the same rows?"
     return f"not detected; {words or same} ({figures}).{told}{assumption}"
+
+
+def _copies(report: Report) -> str:
+    """What to say of a detection that is gone when every text is counted once."""
+    once = None if report.copies is None else report.copies.pvalue_once
+    if once is None or once <= report.alpha:
+        return ""
+    return f" With every text counted once p = {once:.2g}: copies may be all that differs."

@@ -12,6 +12,7 @@ from fingerprint.report.encoding import JsonObject, frame
 from fingerprint.report.results import (
     AttributionResult,
     Bag,
+    CopiesResult,
     Design,
     Efficiency,
     FamilyResult,
@@ -81,6 +82,9 @@ class DetectionResult(Result):
         Features whose rates differ, the strongest first.
     prompt_control : PromptControl
         The same test on the prompts.
+    copies : CopiesResult or None
+        The text that stands too often on one side, and the p-value with every text counted once; None where no text
+        stands often.
     self_test : SelfTest or None
         Rejection rate of the pipeline where nothing differs; None where it was not asked for.
     model : ModelResult or None
@@ -124,6 +128,7 @@ class DetectionResult(Result):
     filter_results: tuple[FilterResult, ...] = field(metadata={"json": "filters"})
     differences: tuple[FeatureDifference, ...] = field(metadata={"json": "features"})
     prompt_control: PromptControl
+    copies: CopiesResult | None
     self_test: SelfTest | None
     model: ModelResult | None
     teacher: TeacherResult | None

@@ -49,6 +49,7 @@ def _render(template: str, report: DetectionResult) -> str:
         design=sentences.design(report.design),
         permutations=sentences.permutations(report),
         control=sentences.control(report),
+        copies=sentences.copies(report),
         self_test=sentences.self_test(report),
         order_adds=sentences.order_adds(report),
         model_sentences=sentences.model(report),

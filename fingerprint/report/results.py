@@ -213,6 +213,35 @@ class PromptControl:
 
 
 @dataclass(frozen=True)
+class CopiesResult:
+    """The frequent text whose share differs most between the sides, and the test with every text counted once.
+
+    Shares are of the rows of a side that enter the p-value. `deviation` is their difference in standard errors,
+    `frequent` says of how many texts this is the one that deviates most. `pvalue_once` is None where too few rows are
+    left.
+    """
+
+    text: str
+    share_suspect: float
+    share_reference: float
+    deviation: float
+    frequent: int
+    rows_suspect: int
+    rows_reference: int
+    pvalue_once: float | None
+
+    @property
+    def side(self) -> str:
+        """The side on which the text is more frequent."""
+        return "suspect" if self.share_suspect >= self.share_reference else "reference"
+
+    @property
+    def excess(self) -> float:
+        """By how much the share on one side exceeds that on the other."""
+        return abs(self.share_suspect - self.share_reference)
+
+
+@dataclass(frozen=True)
 class SelfTest:
     """Rejection rate of the whole pipeline where nothing differs; `rate` carries its exact binomial interval."""
 

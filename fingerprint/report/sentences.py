@@ -217,6 +217,18 @@ def _signed(difference: Estimate) -> str:
     return f"{value} {interval(difference)}".rstrip()
 
 
+def copies(report: DetectionResult) -> str | None:
+    """What frequent texts do to the result; None where no text is frequent."""
+    found = report.copies
+    if found is None:
+        return None
+    shares = f"{rate(100 * found.share_suspect)} % of the suspect's rows and {rate(100 * found.share_reference)} %"
+    rows = f"{count(found.rows_suspect)} suspect and {count(found.rows_reference)} reference rows are left"
+    once = "too few rows for a test" if found.pvalue_once is None else f"p = {probability(found.pvalue_once)}"
+    text = visible(repr(found.text), 60)
+    return f"{text} is {shares} of the reference's. With every text counted once {rows}: {once}."
+
+
 def self_test(report: DetectionResult) -> str | None:
     """The self-test's rejection rate beside what it should be; None where it was not run."""
     test = report.self_test

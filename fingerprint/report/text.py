@@ -214,6 +214,8 @@ def _features(report: DetectionResult) -> list[str]:
 
 def _controls(report: DetectionResult) -> list[str]:
     lines = _wrap("Prompt control: " + sentences.control(report), "  ")
+    found = sentences.copies(report)
+    lines += _wrap("Copies: " + found, "  ") if found else []
     test = sentences.self_test(report)
     return lines + (_wrap("Self-test: " + test, "  ") if test else [])
 

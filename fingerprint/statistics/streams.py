@@ -19,6 +19,7 @@ class Stream(IntEnum):
     PLANTED_SHIFTS = 3
     PROMPT_CONTROL = 4
     SELF_TEST = 5
+    COPIES = 6
     LADDER = 10
     MATCHED_REMOVALS = 21
     MATCHED_REMOVALS_OF_HALF = 22

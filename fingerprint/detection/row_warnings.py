@@ -1,0 +1,87 @@
+"""Warnings about the rows of the two sides: how many, how long, and which of them are copies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from fingerprint.detection.findings import SURE, Findings, difference_of_means, two_sided
+from fingerprint.report.results import Warning
+
+# Difference of mean log lengths, in standard deviations; it must also be significant at `SURE`.
+LENGTH_DIFFERENCE = 0.2
+# Share of one side's rows whose text the same side holds already.
+DUPLICATE_SHARE = 0.1
+# Share of one side's rows that are one text, less its share on the other side; the difference must also be significant
+# at `SURE`, shared between all frequent texts. From 1 % on copies among 2,000 null rows a side make the test reject.
+FREQUENT_SHARE = 0.01
+# Larger arm over smaller arm.
+SIZE_RATIO = 10.0
+
+
+def lengths_differ(f: Findings) -> Iterator[Warning]:
+    logs = np.log1p(np.array([len(text) for text in f.comparison.texts], dtype=np.float64))
+    spread = float(np.sqrt(np.mean([logs[arm].var() for arm in f.comparison.sides])))
+    difference, error = difference_of_means(f.comparison, logs)
+    if spread == 0 or two_sided(difference, error) > SURE:
+        return
+    if abs(difference) / spread >= LENGTH_DIFFERENCE:
+        longer = "longer" if difference > 0 else "shorter"
+        message = f"suspect rows are {longer} (mean log length, in sd): a length limit or the prompts may do that"
+        yield Warning("lengths_differ", difference / spread, LENGTH_DIFFERENCE, message)
+
+
+def size_ratio(f: Findings) -> Iterator[Warning]:
+    sizes = sorted(len(corpus) for corpus in f.corpora)
+    ratio = sizes[1] / sizes[0]
+    if ratio >= SIZE_RATIO:
+        message = "one side is this many times larger: power is that of the smaller"
+        yield Warning("arm_sizes", ratio, SIZE_RATIO, message)
+
+
+def duplicates(f: Findings) -> Iterator[Warning]:
+    for side, corpus in zip(("suspect", "reference"), f.corpora, strict=True):
+        repeated = len(corpus) - len(Counter(corpus.texts))
+        share = repeated / len(corpus)
+        if share >= DUPLICATE_SHARE:
+            message = f"{side} rows repeat texts of their own side: copies made later are not new evidence"
+            yield Warning("duplicates", share, DUPLICATE_SHARE, message)
+
+
+def frequent_text(f: Findings) -> Iterator[Warning]:
+    """A text that is frequent on both sides alike ("yes") is no copy."""
+    found = f.copies
+    if found is None or found.excess < FREQUENT_SHARE:
+        return
+    if found.frequent * two_sided(found.deviation, 1.0) > SURE:
+        return
+    once = "too few rows are left for a test" if found.pvalue_once is None else f"p = {found.pvalue_once:.2g}"
+    message = (
+        f"one text makes up this much more of the {found.side} rows than of the other side's: copies made later are no "
+        f"new evidence; with every text counted once: {once}"
+    )
+    yield Warning("frequent_text", found.excess, FREQUENT_SHARE, message)
+
+
+def empty_rows(f: Findings) -> Iterator[Warning]:
+    counts = [sum(not text.strip() for text in corpus.texts) for corpus in f.corpora]
+    if any(counts):
+        message = f"empty rows ({counts[0]} suspect, {counts[1]} reference): refusals or lost text may be what differs"
+        yield Warning("empty_rows", float(sum(counts)), 0.0, message)
+
+
+def systems_differ(f: Findings) -> Iterator[Warning]:
+    systems = [Counter(corpus.systems) for corpus in f.corpora]
+    if any(any(system is not None for system in side) for side in systems):
+        distinct = set(systems[0]) | set(systems[1])
+        if set(systems[0]) != set(systems[1]):
+            message = "system messages differ between the sides (they never enter the comparison of texts or prompts)"
+            yield Warning("system_messages", float(len(distinct)), 1.0, message)
+
+
+def skipped(f: Findings) -> Iterator[Warning]:
+    skipped = sum(corpus.skipped for corpus in f.corpora)
+    if skipped:
+        yield Warning("rows_skipped", float(skipped), 0.0, "bad rows were left out, as asked for")
