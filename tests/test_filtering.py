@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from fingerprint.features import Numbers, choose
 from fingerprint.features.scaling import family_matrix
 from fingerprint.filters import BannedNumbers, Keywords, NumberRule, Verdicts
 from fingerprint.lab.simulated import simulated_pair
+from fingerprint.statistics.auc import roc_auc
 from fingerprint.statistics.comparison import Comparison, pair, survivors
 from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
 
@@ -147,6 +149,21 @@ def test_a_sequence_gives_the_reasons_of_the_first_filter_that_does_not_keep() -
     stack = in_sequence({"one": first, "two": second})
     assert stack.reasons == (("two: c",), ("one: a", "one: b"), (), ("one: no score",))
     assert stack.undecided.tolist() == [False, False, False, True]
+
+
+def test_the_detector_of_the_control_never_saw_the_labels_of_the_half_it_judges() -> None:
+    data = simulated_pair(160, tilt="dense", d_prime=2.0, rng=8)
+    comparison = pair(data.suspect, data.reference)
+    features = {"numbers": family_matrix(Numbers(), comparison.texts, "numbers").values}
+    everything = np.ones(len(comparison.suspect), dtype=bool)
+    half, scores = detector_scores(comparison, features, everything)
+    assert half is not None
+    flipped = replace(comparison, suspect=comparison.suspect ^ half)
+    again, others = detector_scores(flipped, features, everything)
+    assert again is not None
+    np.testing.assert_array_equal(again, half)
+    np.testing.assert_allclose(others[half], scores[half], atol=1e-4)
+    assert roc_auc(scores[half & comparison.suspect], scores[half & ~comparison.suspect]) > 0.6
 
 
 # -------------------------------------------------------------------------------------------------- known truth, exact

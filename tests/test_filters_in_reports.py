@@ -12,6 +12,7 @@ import pytest
 from visible_trait import ALPHA, QUICK, with_visible_trait
 
 from fingerprint import Corpus, Report, detect
+from fingerprint.detection import filter_controls
 from fingerprint.filters import BannedNumbers, Filter, Keywords, NumberRule, Precomputed, Verdicts
 from fingerprint.filters.verdicts import SEQUENCE
 from fingerprint.lab.simulated import simulated_pair
@@ -54,6 +55,15 @@ def test_survivors_come_in_pairs_and_carry_their_power(report: Report) -> None:
     assert left.rows_kept_reference == 200
     assert left.pairs_kept == left.rows_kept_suspect < 170
     assert [planted.auc for planted in left.power] == [0.52, 0.55, 0.60]
+
+
+def test_a_filter_removes_from_both_sides_by_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_controls, "RANDOM_DRAWS", 1)
+    data = simulated_pair(60, rng=5)
+    (found,) = detect(data.suspect, data.reference, filters=[BannedNumbers()], **QUICK).filter_results
+    kept = [int(BannedNumbers()(side.texts).kept.sum()) for side in (data.suspect, data.reference)]
+    assert [found.residual.rows_kept_suspect, found.residual.rows_kept_reference] == kept
+    assert max(kept) < 60
 
 
 def test_controls_leave_as_many_rows_as_the_filter(report: Report) -> None:

@@ -10,7 +10,7 @@ from fingerprint import detect
 from fingerprint.features import choose
 from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
-from fingerprint.statistics.auc import bag_aucs, fold_auc, inflation, paired_auc, placements, roc_auc
+from fingerprint.statistics.auc import Arms, bag_aucs, fold_auc, inflation, paired_auc, placements, roc_auc
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.crossfit import Plan, cross_fit, folds
 from fingerprint.statistics.ridge import EXPLAINED, _solve_gradients, _solve_moments, ridge_coefficients, ridge_scores
@@ -128,6 +128,17 @@ def test_bags_are_disjoint_grow_with_k_and_are_none_below_thirty() -> None:
     assert values[0] < values[1] < values[2]
     frozen = roc_auc(scores.stacked[c.suspect], scores.stacked[~c.suspect])
     assert values[0] == pytest.approx(frozen)
+
+
+def test_no_row_is_in_two_bags() -> None:
+    """One suspect row is high and all others low: one of 30 bags holds it, in every partition, and wins alone."""
+    suspect = np.arange(120) < 60
+    values = np.where(suspect, 0.0, 1.0)
+    values[7] = 100.0
+    arms = Arms(suspect, np.arange(120), np.zeros(120, dtype=np.int64))
+    found = bag_aucs(arms, values, (2,), np.random.default_rng(0))[2]
+    assert found is not None
+    assert found.value == pytest.approx(1 / 30, abs=1e-12)
 
 
 def test_paired_auc_counts_prompts_whose_suspect_row_is_higher() -> None:
