@@ -10,11 +10,11 @@ import numpy as np
 from calibration_cells import JOINT_LEVEL, Table, error_rates, parallel, print_error_rates
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.detection.analysis import family_matrices, omnibus_weights, permute
 from fingerprint.features import choose
-from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.comparison import pair
-from fingerprint.statistics.permutation import Relabellings, gram, permutation_test
+from fingerprint.statistics.permutation import PermutationTest, Relabellings
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,16 @@ WITHHELD_RUNS = 200
 
 def pvalue_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int = 199) -> float:
     """The p-value that `detect` reports, without the rest of the report."""
+    return omnibus_of(suspect, reference, seed, n_permutations).pvalue
+
+
+def omnibus_of(suspect: Corpus, reference: Corpus, seed: int, n_permutations: int = 199) -> PermutationTest:
+    """The test that `detect` runs."""
     comparison = pair(suspect, reference, seed=seed)
-    families = choose("auto", comparison.texts)
-    kernels = {
-        name: gram(comparison.units(family_matrix(family, comparison.texts, name).values))
-        for name, family in families.items()
-    }
+    matrices = family_matrices(comparison, choose("auto", comparison.texts))
+    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     relabellings = Relabellings.draw(comparison.design, n_permutations, np.random.default_rng([seed, 1]))
-    return permutation_test(kernels, relabellings).pvalue
+    return permute(units, relabellings, omnibus_weights(comparison, matrices))
 
 
 def null_pvalue(job: tuple[Cell, int]) -> float:

@@ -222,9 +222,9 @@ def build_report(strange: str) -> Report:
         d_prime=Estimate(0.3253, 0.286, 0.3655),
         bag_results=_bag_results(),
         needed=(
-            RowsNeeded("trained detector", 0.8, 0.05, 59),
-            RowsNeeded("trained detector", 0.95, 0.05, 103),
-            RowsNeeded("this design", 0.8, 0.05, 190),
+            RowsNeeded("trained detector", 0.8, 0.05, 59, 38, 104),
+            RowsNeeded("trained detector", 0.95, 0.05, 103, 66, 181),
+            RowsNeeded("this design", 0.8, 0.05, 190, 120, None),
             RowsNeeded("this design", 0.95, 0.05, None),
         ),
         planted=tuple(

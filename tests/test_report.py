@@ -269,8 +269,8 @@ def test_text_says_everything_a_reader_must_know() -> None:
     for part in (
         "Detected: the suspect corpus", "0.0001", "alpha 0.05, 9,999 permutations", "0.591 [0.580, 0.602]",
         "d' 0.325", "0.594 [0.583, 0.606]", "5,311 pairs", "21,960 reference rows", "too few rows for bags of 128",
-        "frequencies only", "Order adds (canonical minus sorted): +0.011", "rows: 59 for power 0.8",
-        "prompt pairs: 190 for power 0.8", "none found for power 0.95", "0.52: 0.37 [0.31, 0.42]",
+        "frequencies only", "Order adds (canonical minus sorted): +0.011", "rows: 59 (38 to 104) for power 0.8",
+        "190 (120 to no known end)", "none found for power 0.95", "0.52: 0.37 [0.31, 0.42]",
         "5%: 0.12 [0.07, 0.18]", "separator ';'", "and 1 more in report.features", "Prompt control",
         "rejected at alpha 0.05: 11", "24.1 / 22.5", "Warning format (0.538, threshold 0.53)",
     ):  # fmt: skip

@@ -18,7 +18,7 @@ from fingerprint.report.results import MixturePower, PlantedPower, RowsNeeded
 from fingerprint.statistics.effect_size import d_prime, rows_for_trained_detector
 from fingerprint.statistics.intervals import Estimate, exact_interval
 from fingerprint.statistics.permutation import PermutationTest
-from fingerprint.statistics.power import Shift, observed_shift, planted_rejection, scaling
+from fingerprint.statistics.power import PLANNED_QUANTILE, Shift, observed_shift, planted_rejection, scaling
 from fingerprint.statistics.streams import Stream
 
 PLANTED_AUCS = (0.52, 0.55, 0.60)
@@ -139,14 +139,41 @@ def _row_differences(main: Analysis, names: list[str]) -> tuple[dict[str, sp.csr
 def _rows_needed(case: Case, main: Analysis, report: Report) -> tuple[RowsNeeded, ...]:
     """Rows that reach several powers: of a trained detector, and of two new corpora compared as these were."""
     is_known = report.detected or (report.auc.low or 0) > 0.5
-    apart = report.d_prime.value if is_known else None
-    growth = scaling(main.test, case.alpha) if report.detected else None
-    needed = []
-    for power in NEEDED_POWERS:
-        rows = None if apart is None else rows_for_trained_detector(apart, power, case.alpha)
-        needed.append(RowsNeeded("trained detector", power, case.alpha, rows))
-    for power in NEEDED_POWERS:
-        times = None if growth is None else growth.times_needed(power)
-        rows = None if times is None else int(np.ceil(times * main.used_suspect))
-        needed.append(RowsNeeded("this design", power, case.alpha, rows))
-    return tuple(needed)
+    planners = (
+        ("trained detector", _trained_detector(report.d_prime if is_known else Estimate(None), case.alpha)),
+        ("this design", _this_design(case, main) if report.detected else _nothing_known),
+    )
+    return tuple(
+        RowsNeeded(target, power, case.alpha, *planned(power))
+        for target, planned in planners
+        for power in NEEDED_POWERS
+    )
+
+
+_Planned = tuple[int | None, int | None, int | None]  # rows, and the ends of their interval
+
+
+def _nothing_known(power: float) -> _Planned:
+    return None, None, None
+
+
+def _trained_detector(d_prime: Estimate, alpha: float) -> Callable[[float], _Planned]:
+    """Rows by a power, where the detector separates rows with this d_prime."""
+
+    def rows(apart: float | None, power: float) -> int | None:
+        return None if apart is None else rows_for_trained_detector(apart, power, alpha)
+
+    return lambda power: (rows(d_prime.value, power), rows(d_prime.high, power), rows(d_prime.low, power))
+
+
+def _this_design(case: Case, main: Analysis) -> Callable[[float], _Planned]:
+    """Rows or pairs by a power, from the observed shift corrected for having been detected."""
+    growth = scaling(main.test, case.alpha)
+    shifts = [growth.given_detection(quantile) for quantile in (PLANNED_QUANTILE, 0.975, 0.025)]
+
+    def planned(power: float) -> _Planned:
+        times = [shift.times_needed(power) for shift in shifts]
+        rows, low, high = (None if t is None else int(np.ceil(t * main.used_suspect)) for t in times)
+        return rows, low, high
+
+    return planned

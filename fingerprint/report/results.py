@@ -91,13 +91,16 @@ class RowsNeeded:
     """How many rows a side (`trained detector`) or prompt pairs (`this design`) reach `power` at `alpha`.
 
     `target` is "trained detector" (fresh rows judged by a detector trained on this data) or "this design"
-    (two new corpora compared as these were); JSON calls it `for`.
+    (two new corpora compared as these were); JSON calls it `for`. `low` and `high` are what `rows` may really be, with
+    95 %; None where no number is known to do.
     """
 
     target: str = field(metadata={"json": "for"})
     power: float
     alpha: float
     rows: int | None
+    low: int | None = None
+    high: int | None = None
 
 
 @dataclass(frozen=True)

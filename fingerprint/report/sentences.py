@@ -73,8 +73,13 @@ def needed_unit(report: DetectionResult, target: str) -> str:
 
 
 def needed(item: RowsNeeded) -> str:
-    """How many reach a power, as far as that is known."""
-    return "none found" if item.rows is None else count(item.rows)
+    """How many reach a power, as far as that is known, and how few or many it may really take."""
+    if item.rows is None:
+        return "none found"
+    if item.low is None:
+        return count(item.rows)
+    end = "no known end" if item.high is None else count(item.high)
+    return f"{count(item.rows)} ({count(item.low)} to {end})"
 
 
 def differing(report: DetectionResult) -> list[FeatureDifference]:
