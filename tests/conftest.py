@@ -172,10 +172,17 @@ def _differences(names: tuple[str, ...]) -> tuple[FeatureDifference, ...]:
         ("last number in (12, 98]", "numbers", 0.151, 0.124),
         ("token '777'", "tokens", 0.0093, 0.0041),
     )
-    planted = [FeatureDifference(feature, feature, 0.21, 0.13, 0.0004) for feature in names]
+    planted = [
+        FeatureDifference(name, name, 0.21, 0.13, 0.0004, name, "more", 0.21, (name,), (name,))
+        for name in names
+    ]
     return tuple(planted) + tuple(
-        FeatureDifference(f, family, s, r, 0.0007 * (i + 1)) for i, (f, family, s, r) in enumerate(usual)
-    )
+        FeatureDifference(
+            f, family, s, r, 0.0007 * (i + 1), "share of rows" if s < 1 else "mean value",
+            "more" if s > r else "less", s - r, ("tokens '347,'",) if i == 2 else (), (family,),
+        )
+        for i, (f, family, s, r) in enumerate(usual)
+    )  # fmt: skip
 
 
 def _model_parts(strange: str) -> tuple[ModelResult, TeacherResult, AttributionResult]:

@@ -151,7 +151,10 @@ def test_frames_have_the_columns_documented() -> None:
         "rung", "pvalue", *interval, "bag16_auc", "bag16_auc_low", "bag16_auc_high", "description"
     ]  # fmt: skip
     assert report.bags.columns == ["k", *interval]
-    assert report.features.columns == ["feature", "family", "rate_suspect", "rate_reference", "pvalue_adjusted"]
+    assert report.features.columns == [
+        "feature", "family", "rate_suspect", "rate_reference", "pvalue_adjusted",
+        "measure", "direction", "effect", "spellings", "families",
+    ]  # fmt: skip
     assert report.power.columns == ["auc", "power", "power_low", "power_high"]
     assert report.rows.schema == {
         "corpus": pl.String, "row": pl.Int64, "text": pl.String, "prompt": pl.String, "score": pl.Float64

@@ -182,7 +182,10 @@ def test_frames_have_one_row_a_record_and_flat_estimates(example_report: Report)
     assert example_report.ladder.columns == [
         "rung", "pvalue", "auc", "auc_low", "auc_high", "bag16_auc", "bag16_auc_low", "bag16_auc_high", "description"
     ]  # fmt: skip
-    assert example_report.features.columns == ["feature", "family", "rate_suspect", "rate_reference", "pvalue_adjusted"]
+    assert example_report.features.columns == [
+        "feature", "family", "rate_suspect", "rate_reference", "pvalue_adjusted",
+        "measure", "direction", "effect", "spellings", "families",
+    ]  # fmt: skip
     assert example_report.features.height == len(example_report.differences)
     row = example_report.filters.row(0, named=True)
     assert (row["filter"], row["removed_suspect"], row["pairs_kept"]) == ("banned numbers", 0.241, 3312)
@@ -200,9 +203,11 @@ def test_empty_frames_keep_their_columns_and_types(quiet_report: Report) -> None
 
 
 def test_frames_hold_whole_numbers_as_floats_and_lone_surrogates_as_escapes() -> None:
-    difference = FeatureDifference("\ud800", "tokens", 1, 0, 1)
+    difference = FeatureDifference("\ud800", "tokens", 1, 0, 1, "share of rows", "more", 2, ("\ud801",), ("tokens",))
     report = dataclasses.replace(build_report(""), differences=(difference,), bag_results=(Bag(1, Estimate(1)),))
-    assert report.features.row(0) == ("\\ud800", "tokens", 1.0, 0.0, 1.0)
+    assert report.features.row(0) == (
+        "\\ud800", "tokens", 1.0, 0.0, 1.0, "share of rows", "more", 2.0, ["\\ud801"], ["tokens"]
+    )  # fmt: skip
     assert report.bags.schema["auc"] == pl.Float64
 
 
@@ -261,7 +266,7 @@ def test_text_is_a_screenful(any_report: Report) -> None:
     assert max(map(len, lines)) <= 100
     # More only where there is more to tell: a base model, a known teacher, placebos, copies.
     asked = any_report.model, any_report.teacher, any_report.attribution, any_report.copies
-    assert 20 <= len(lines) <= 88 + 6 * sum(part is not None for part in asked)
+    assert 20 <= len(lines) <= 92 + 6 * sum(part is not None for part in asked)
 
 
 def test_text_says_everything_a_reader_must_know() -> None:

@@ -25,6 +25,29 @@ class FittedState:
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Column:
+    """What a reader is told of a column.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its family.
+    subject : str
+        What is counted or measured: a piece of text as it was written, or the name of a measurement. Columns of one
+        subject say one thing in several ways.
+    is_text : bool
+        Whether the subject is a piece of text.
+    measure : str
+        What the column's mean over rows is. A column of 0 and 1 needs none: it is the share of rows.
+    """
+
+    name: str
+    subject: str
+    is_text: bool = False
+    measure: str = "mean value"
+
+
 class Family(Protocol):
     """A feature family.
 
@@ -67,6 +90,10 @@ class Family(Protocol):
     def column_names(self, columns: Ints) -> list[str]:
         """What to call some of the columns."""
         return [f"column {column}" for column in columns]
+
+    def describe(self, columns: Ints) -> list[Column]:
+        """What to tell of some of the columns."""
+        return [Column(name, name) for name in self.column_names(columns)]
 
     def state(self) -> FittedState:
         """What `restore_state` needs; only built-in families are stored."""

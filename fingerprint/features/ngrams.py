@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Hashes, Ints, Strings
-from fingerprint.features.family import FittedState
+from fingerprint.features.family import Column, FittedState
 from fingerprint.features.hashing import count_matrix, dominant, fold, hash_strings, mix, rolling
 from fingerprint.features.segments import Segments, characters, items
 from fingerprint.features.tokens import tokenize
@@ -18,6 +18,8 @@ from fingerprint.features.transformer import Transformer
 CHARACTER_ORDERS = range(1, 6)
 TOKEN_ORDERS = range(1, 4)
 HALF = 2**14  # columns of each half: characters first, tokens after
+# Occurrences in a row times the square root of the mean length of rows over its own.
+SCALED = "scaled count"
 
 
 class NGrams(Transformer):
@@ -48,9 +50,14 @@ class NGrams(Transformer):
         return np.asarray(self.column_names(np.arange(2 * HALF)), dtype=object)
 
     def column_names(self, columns: Ints) -> list[str]:
-        names = self._character_names(columns[columns < HALF])
-        names |= {c + HALF: name for c, name in self._token_names(columns[columns >= HALF] - HALF).items()}
-        return [names.get(int(c), f"n-gram column {c}") for c in columns]
+        return [column.name for column in self.describe(columns)]
+
+    def describe(self, columns: Ints) -> list[Column]:
+        of_characters = self._character_runs(columns[columns < HALF])
+        of_tokens = self._token_runs(columns[columns >= HALF] - HALF)
+        found = {c: Column(f"chars {run!r}", run, True, SCALED) for c, run in of_characters.items()}
+        found |= {c + HALF: Column(f"tokens {run!r}", run, True) for c, run in of_tokens.items()}
+        return [found.get(c) or _unnamed(c) for c in map(int, columns)]
 
     def state(self) -> FittedState:
         return FittedState({"mean_length": self.mean_length_})
@@ -58,19 +65,24 @@ class NGrams(Transformer):
     def restore_state(self, state: FittedState) -> None:
         self.mean_length_ = cast("float", state.values["mean_length"])
 
-    def _character_names(self, wanted: Ints) -> dict[int, str]:
+    def _character_runs(self, wanted: Ints) -> dict[int, str]:
         joined = "".join(self.texts_)
         segments, codes = characters(self.texts_)
         found = _positions(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS, wanted)
-        return {column: "chars " + repr(joined[first : first + n]) for column, (first, n) in found.items()}
+        return {column: joined[first : first + n] for column, (first, n) in found.items()}
 
-    def _token_names(self, wanted: Ints) -> dict[int, str]:
+    def _token_runs(self, wanted: Ints) -> dict[int, str]:
         segments, vocabulary, index = items([tokenize(text) for text in self.texts_])
         found = _positions(segments, hash_strings(vocabulary)[index], TOKEN_ORDERS, wanted)
         return {
-            column: "tokens " + repr("".join(vocabulary[i] for i in index[first : first + n]))
+            column: "".join(vocabulary[i] for i in index[first : first + n])
             for column, (first, n) in found.items()
         }
+
+
+def _unnamed(column: int) -> Column:
+    name = f"n-gram column {column}"
+    return Column(name, name, measure=SCALED)
 
 
 def _counts(segments: Segments, values: Hashes, orders: range) -> sp.csr_matrix:

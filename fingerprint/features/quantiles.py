@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints, Strings
-from fingerprint.features.family import FittedState
+from fingerprint.features.family import Column, FittedState
 from fingerprint.features.transformer import Transformer
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
@@ -77,12 +77,21 @@ class QuantileFamily(Transformer):
         self.restore(names, [np.repeat(v, c) for v, c in zip(values, counts, strict=True)], edges)
 
     def get_feature_names_out(self, input_features: object = None) -> Strings:
-        names: list[str] = []
+        return np.asarray([column.name for column in self._described()], dtype=object)
+
+    def describe(self, columns: Ints) -> list[Column]:
+        described = self._described()
+        return [described[column] for column in columns]
+
+    def _described(self) -> list[Column]:
+        """All columns, in their order."""
+        found: list[Column] = []
         for name, edges in zip(self.names_, self.edges_, strict=True):
-            names.append(f"{name} (rank)")
+            found.append(Column(f"{name} (rank)", name, measure="mean rank"))
             bounds = [f"{edge:g}" for edge in edges]
-            names += [_bin_name(name, bounds, b) for b in range(len(edges) + 1)] + [f"{name} missing"]
-        return np.asarray(names, dtype=object)
+            bins = [_bin_name(name, bounds, b) for b in range(len(edges) + 1)]
+            found += [Column(label, name) for label in (*bins, f"{name} missing")]
+        return found
 
 
 def _edges(values: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Ints, Strings
+from fingerprint.features.family import Column
 from fingerprint.features.hashing import count_matrix, fold, hash_strings
 from fingerprint.features.segments import items
 from fingerprint.features.transformer import Transformer
@@ -49,8 +50,15 @@ class Tokens(Transformer):
         return np.asarray(self.column_names(np.arange(N_COLUMNS)), dtype=object)
 
     def column_names(self, columns: Ints) -> list[str]:
+        return [column.name for column in self.describe(columns)]
+
+    def describe(self, columns: Ints) -> list[Column]:
         home = fold(hash_strings(self.vocabulary_), N_COLUMNS)
-        names: dict[int, str] = {}
+        tokens: dict[int, str] = {}
         for token in np.argsort(-self.counts_, kind="stable"):
-            names.setdefault(int(home[token]), repr(self.vocabulary_[token]))
-        return [names.get(int(c), f"token column {c}") for c in columns]
+            tokens.setdefault(int(home[token]), self.vocabulary_[token])
+        return [
+            Column(repr(tokens[c]), tokens[c], is_text=True) if c in tokens
+            else Column(f"token column {c}", f"token column {c}")
+            for c in map(int, columns)
+        ]  # fmt: skip

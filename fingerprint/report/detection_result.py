@@ -79,7 +79,7 @@ class DetectionResult(Result):
     filter_results : tuple of FilterResult
         Semantic filters, and all of them in sequence; empty where none ran.
     differences : tuple of FeatureDifference
-        Features whose rates differ, the strongest first.
+        Features whose rates differ, by adjusted p-value and then by effect, one for each thing that differs.
     prompt_control : PromptControl
         The same test on the prompts.
     copies : CopiesResult or None
@@ -155,7 +155,9 @@ class DetectionResult(Result):
 
     @property
     def features(self) -> pl.DataFrame:
-        """Features that differ: feature, family, rate_suspect, rate_reference, pvalue_adjusted."""
+        """Features that differ: feature, family, rate_suspect, rate_reference, pvalue_adjusted, measure and direction
+        (what the rates are, and whether the suspect has more or less), effect, spellings and families (lists).
+        """
         return frame(FeatureDifference, self.differences)
 
     @property

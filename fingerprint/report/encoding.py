@@ -146,13 +146,13 @@ def frame(cls: type, records: Iterable[object]) -> pl.DataFrame:
         The rows.
     """
     hints = get_type_hints(cls)
-    schema: dict[str, type[pl.DataType]] = {}
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {}
     for field in fields(cls):
         hint = hints[field.name]
         if is_dataclass(hint):
             schema |= {_flat(field.name, part.name): pl.Float64 for part in fields(hint)}
         else:
-            schema[field.name] = _DTYPES[_without_none(hint) if NoneType in get_args(hint) else hint]
+            schema[field.name] = _dtype(hint)
     rows = [_flat_row(cls, record) for record in records]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -163,11 +163,20 @@ def _flat_row(cls: type, record: object) -> dict[str, object]:
         value = getattr(record, field.name)
         if is_dataclass(value):
             row |= {_flat(field.name, part.name): getattr(value, part.name) for part in fields(value)}
-        elif isinstance(value, str):  # polars holds no lone surrogates, JSON escapes can make them
-            row[field.name] = value.encode("utf-8", "backslashreplace").decode()
         else:
-            row[field.name] = value
+            row[field.name] = [_storable(item) for item in value] if isinstance(value, tuple) else _storable(value)
     return row
+
+
+def _storable(value: object) -> object:
+    """A cell of a frame: polars holds no lone surrogates, JSON escapes can make them."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _dtype(hint: object) -> pl.DataType | type[pl.DataType]:
+    if get_origin(hint) is tuple:
+        return pl.List(_DTYPES[get_args(hint)[0]])
+    return _DTYPES[_without_none(hint) if NoneType in get_args(hint) else hint]
 
 
 def _flat(name: str, part: str) -> str:

@@ -13,6 +13,7 @@ from fingerprint.report import formatting, plots, sentences
 from fingerprint.report.detection_result import DetectionResult
 
 _FEATURES = 40  # rows of the feature table; a page to read, the rest is in the JSON
+_SPELLINGS = 6  # of a feature, quoted under it
 _ROWS = 10  # quoted from either end of the ranking
 _QUOTE = 280  # characters of a quoted text
 _HEAD = 100  # scores at the top of which the share of suspect rows is told
@@ -40,7 +41,7 @@ def fragment(report: DetectionResult) -> str:
 
 
 def _render(template: str, report: DetectionResult) -> str:
-    headline, differing = _headline(report), sentences.differing(report)
+    headline, features = _headline(report), sentences.first_features(report, _FEATURES)
     return _environment().get_template(template).render(
         report=report,
         headline=headline,
@@ -58,8 +59,9 @@ def _render(template: str, report: DetectionResult) -> str:
         filters=[(result, sentences.removed(result)) for result in report.filter_results],
         filter_sentences=sentences.filters(report),
         needed=[(item, sentences.needed(item), sentences.needed_unit(report, item.target)) for item in report.needed],
-        features=differing[:_FEATURES],
-        more_features=max(0, len(differing) - _FEATURES),
+        families_differ=sentences.differing_families(report),
+        features=[(item, sentences.direction(item), sentences.spellings(item, _SPELLINGS)) for item in features],
+        more_features=len(sentences.differing(report)) - len(features),
         nothing_differs=sentences.nothing_differs(report),
         bag_curve=plots.bag_curve(report),
         ladder=plots.ladder(report),

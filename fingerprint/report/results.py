@@ -197,13 +197,26 @@ class FilterResult:
 
 @dataclass(frozen=True)
 class FeatureDifference:
-    """A feature whose rate per row differs, adjusted over all features that were looked at."""
+    """A feature whose rate per row differs, adjusted over all features that were looked at.
+
+    `measure` says what the rates are: "share of rows", "mean rank" (of a measurement among all rows, 0 to 1), "scaled
+    count" (occurrences in a row, times the square root of the mean length of rows over its own) or "mean value".
+    `effect` is their standardised difference, above 0 for more in the suspect: Cohen's h for shares, for other means
+    their difference over the standard deviation of all rows. `spellings` are other features that say the same thing,
+    less strongly (a word with the blank before it, bins of one measurement), and `families` all families they are of;
+    rates, effect and p-value are the feature's own.
+    """
 
     feature: str
     family: str
     rate_suspect: float
     rate_reference: float
     pvalue_adjusted: float
+    measure: str
+    direction: str  # "more" or "less": in the suspect
+    effect: float
+    spellings: tuple[str, ...]
+    families: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,50 @@ def differing(report: DetectionResult) -> list[FeatureDifference]:
     return [item for item in report.differences if item.pvalue_adjusted <= report.alpha]
 
 
+def first_features(report: DetectionResult, limit: int) -> list[FeatureDifference]:
+    """The first of the features that differ, in their order: `limit` of them, the strongest of every family included.
+
+    More where more families than that differ.
+    """
+    found = differing(report)
+    seen: set[str] = set()
+    leading = []
+    for item in found:
+        if not seen.issuperset(item.families):
+            leading.append(item)
+            seen.update(item.families)
+    others = [item for item in found if item not in leading][: max(0, limit - len(leading))]
+    return [item for item in found if item in leading or item in others]
+
+
+def differing_families(report: DetectionResult) -> str | None:
+    """Families that differ at the report's alpha, after adjustment, the strongest first, each by what differs most."""
+    found = [r for r in report.family_results if r.pvalue_adjusted is not None and r.pvalue_adjusted <= report.alpha]
+    found.sort(key=lambda result: -(result.statistic or 0.0))
+    named = [f"{name(result.family, 34)} ({_strongest(report, result.family)})" for result in found]
+    return f"Families that differ, the strongest first: {', '.join(named)}." if named else None
+
+
+def _strongest(report: DetectionResult, family: str) -> str:
+    item = next((item for item in report.differences if family in item.families), None)
+    if item is None:
+        return "its columns have no names"
+    closest = "" if item.pvalue_adjusted <= report.alpha else "no feature by itself, the closest "
+    return f"{closest}{name(item.feature, 40)}, {item.direction}"
+
+
+def direction(item: FeatureDifference) -> str:
+    """Where a feature is more, and what its rates are: "more: share of rows"."""
+    return f"{item.direction}: {visible(item.measure, 14)}"
+
+
+def spellings(item: FeatureDifference, limit: int) -> str:
+    """The first `limit` other spellings of a feature, and how many more there are; empty where there are none."""
+    more = len(item.spellings) - limit
+    shown = [name(spelling, 60) for spelling in item.spellings[:limit]]
+    return ", ".join([*shown, f"{count(more)} more"] if more > 0 else shown)
+
+
 def nothing_differs(report: DetectionResult) -> str:
     """What to say where no feature does: the one that came closest."""
     if not report.differences:

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from fingerprint.report import formatting, sentences
 from fingerprint.report.detection_result import DetectionResult
+from fingerprint.report.results import FeatureDifference
 
 _BAGS_A_LINE = 7  # cells of 13 characters beside a label of 9 fill the width
 _FEATURES = 8
+_SHORTEST_NAME = 20  # of a feature, whatever stands beside it
 _DESCRIPTION = 110  # characters of a rung's description: three lines of its column
 _INTERVAL = re.compile(r"(\S+: )?\S+ \[[^][ ]+, [^][ ]+\]")  # a label, its figure and interval stay on one line
 _JOIN = "\N{NO-BREAK SPACE}"  # in no text from the data: `visible` escapes it
@@ -194,22 +196,39 @@ def _power(report: DetectionResult) -> list[str]:
 
 
 def _features(report: DetectionResult) -> list[str]:
-    differing = sentences.differing(report)
-    if not differing:
-        return _wrap(sentences.nothing_differs(report), "  ")
-    rows = [
+    families = sentences.differing_families(report)
+    lines = _wrap(families, "  ") if families else []
+    shown = sentences.first_features(report, _FEATURES)
+    if not shown:
+        return lines + _wrap(sentences.nothing_differs(report), "  ")
+    header = ("Features that differ", "family", "in the suspect", "suspect", "reference", "effect", "p adj.")
+    cells = [
         (
-            formatting.name(item.feature, 42),
-            formatting.visible(item.family, 18),
+            formatting.visible(item.family, 12),
+            sentences.direction(item),
             formatting.rate(item.rate_suspect),
             formatting.rate(item.rate_reference),
+            formatting.figure(item.effect, 2),
             formatting.probability(item.pvalue_adjusted),
         )
-        for item in differing[:_FEATURES]
+        for item in shown
     ]
-    lines = _table(("Features that differ", "family", "suspect", "reference", "p adjusted"), rows, left=(0, 1))
-    more = len(differing) - len(rows)
-    return [*lines, f"  and {formatting.count(more)} more in report.features"] if more else lines
+    taken = sum(max(map(len, column)) + 2 for column in zip(header[1:], *cells, strict=True))
+    room = max(formatting.WIDTH - taken - 2, _SHORTEST_NAME)
+    rows = [(_feature(item, room), *row) for item, row in zip(shown, cells, strict=True)]
+    lines += _table(header, rows, left=(0, 1, 2))
+    more = len(sentences.differing(report)) - len(shown)
+    after = [f"and {formatting.count(more)} more in report.features"] if more else []
+    if any(row[0] != formatting.name(item.feature, room) for item, row in zip(shown, rows, strict=True)):
+        after.append("(+n): n more features say the same, in its column spellings")
+    return lines + _wrap("; ".join(after), "  ", "  ")
+
+
+def _feature(item: FeatureDifference, room: int) -> str:
+    """A feature in at most `room` characters, and how many spellings it has besides where there is room for that."""
+    shown = formatting.name(item.feature, room)
+    others = f" (+{len(item.spellings)})" if item.spellings else ""
+    return shown + others if len(shown + others) <= room else shown
 
 
 def _controls(report: DetectionResult) -> list[str]:
