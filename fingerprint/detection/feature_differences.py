@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.detection.analysis import Analysis
-from fingerprint.detection.spellings import merged
+from fingerprint.detection.spellings import merged, normal_key
 from fingerprint.features.family import Column
 from fingerprint.features.scaling import FamilyMatrix
 from fingerprint.report.results import FeatureDifference
@@ -24,14 +23,17 @@ SHOWN_FEATURES = 100
 # more than are shown, since one word alone can have twenty columns.
 CANDIDATES = 500
 CANDIDATES_OF_A_FAMILY = 20
+# Share of the strongest effect with which a longer spelling stands for a thing: counts and shares differ by as much.
+NEARLY = 0.9
 CORRELATED_ROWS = 20_000  # enough to tell .9 from .99; evenly spread over all
+COLUMNS_AT_ONCE = 200  # keeps the copy in double precision small where a family is dense
 
 
 def feature_differences(main: Analysis) -> tuple[FeatureDifference, ...]:
     """Features whose rates differ, adjusted over at most `MAX_FEATURES` that were chosen without the labels.
 
     By adjusted p-value, ties by the size of the effect (see `effect_sizes`); columns that say one thing in several ways
-    are one entry, with the figures of the strongest. The first `SHOWN_FEATURES`, and the first of every family.
+    are one entry, with the figures of one of them. The first `SHOWN_FEATURES`, and the first of every family.
 
     Notes
     -----
@@ -39,59 +41,76 @@ def feature_differences(main: Analysis) -> tuple[FeatureDifference, ...]:
     out) changes one: each entry's is that of the column which represents it.
     """
     chosen = _chosen({name: main.matrices[name] for name in main.test.families if main.matrices[name].n_columns})
-    if not sum(map(len, chosen.values())):
+    if not chosen:
         return ()
     units = np.hstack([main.units[name][:, columns] for name, columns in chosen.items()])
     pvalues = feature_pvalues(units, main.test.relabellings)
-    measured = {n: _Measured.of(main.matrices[n], columns, main.comparison.suspect) for n, columns in chosen.items()}
-    sizes = np.concatenate([part.effects for part in measured.values()])
+    rates = {name: _rates(main.matrices[name], columns, main.comparison.suspect) for name, columns in chosen.items()}
+    sizes = np.concatenate([found.effects for found in rates.values()])
     # Of a rare feature and its absence, equally far apart, the one that is more in the suspect is easier to read.
     place = np.argsort(np.lexsort((sizes < 0, -np.abs(sizes).round(9), pvalues)))
+    n_rows = len(main.comparison.texts)
+    rows = np.arange(0, n_rows, -(-n_rows // CORRELATED_ROWS))
     candidates: list[_Candidate] = []
+    values: list[Floats32] = []
+    order: list[Ints] = []
     first = 0
     for name, columns in chosen.items():
-        own, p = place[first : first + len(columns)], pvalues[first : first + len(columns)]
-        first += len(columns)
-        best = np.argsort(own)
-        best = best[(own[best] < CANDIDATES) | (np.arange(len(best)) < CANDIDATES_OF_A_FAMILY)]
-        described = main.matrices[name].family.describe(main.matrices[name].columns[columns[best]])
+        matrix, mine = main.matrices[name], slice(first, first + len(columns))
+        first = mine.stop
+        best = np.argsort(place[mine])
+        best = best[(place[mine][best] < CANDIDATES) | (np.arange(len(best)) < CANDIDATES_OF_A_FAMILY)]
+        described = matrix.family.describe(matrix.columns[columns[best]])
+        values.append(matrix.values[rows][:, columns[best]].toarray())
         candidates += [
-            _Candidate(int(own[i]), name, measured[name], int(i), float(p[i]), column)
+            _Candidate(name, column, float(pvalues[mine][i]), rates[name], int(i))
             for i, column in zip(best, described, strict=True)
         ]
-    return _entries(sorted(candidates, key=lambda candidate: candidate.place))
+        order.append(place[mine][best])
+    in_order = np.argsort(np.concatenate(order))
+    return _entries([candidates[i] for i in in_order], _correlations(np.hstack(values)[:, in_order]))
 
 
-def _entries(candidates: list[_Candidate]) -> tuple[FeatureDifference, ...]:
+def _entries(candidates: list[_Candidate], correlations: Floats) -> tuple[FeatureDifference, ...]:
     """Candidates, the strongest first, put together; the first `SHOWN_FEATURES`, and the first of every family."""
-    things = merged(
-        [c.family for c in candidates],
-        [c.column for c in candidates],
-        [c.effect > 0 for c in candidates],
-        _correlations(candidates),
-    )
+    families, columns = [c.family for c in candidates], [c.column for c in candidates]
+    things = merged(families, columns, [c.effect > 0 for c in candidates], correlations)
+    entries = sorted((_entry([candidates[number] for number in thing]) for thing in things), key=_strength)
     shown: list[FeatureDifference] = []
     seen: set[str] = set()
-    for number, thing in enumerate(things):
-        first, families = candidates[thing[0]], list(dict.fromkeys(candidates[i].family for i in thing))
-        if number < SHOWN_FEATURES or not seen.issuperset(families):
-            names = dict.fromkeys(candidates[i].column.name for i in thing)
-            shown.append(first.entry([name for name in names if name != first.column.name], families))
-            seen.update(families)
+    for number, entry in enumerate(entries):
+        if number < SHOWN_FEATURES or not seen.issuperset(entry.families):
+            shown.append(entry)
+            seen.update(entry.families)
     return tuple(shown)
 
 
-def _correlations(candidates: list[_Candidate]) -> Floats:
-    """Of the values of the candidates' columns [candidates, candidates], over at most `CORRELATED_ROWS` rows."""
-    n_rows = candidates[0].measured.values.shape[0]
-    rows = np.arange(0, n_rows, -(-n_rows // CORRELATED_ROWS))
-    values = np.empty((len(rows), len(candidates)), dtype=np.float32)
-    for number, candidate in enumerate(candidates):
-        values[:, number] = candidate.measured.values[:, [candidate.number]].toarray().ravel()[rows]
-    values -= values.mean(axis=0)
-    length = np.sqrt((values**2).sum(axis=0))
-    values /= np.where(length > 0, length, np.inf)
-    return np.asarray(values.T @ values, dtype=np.float64)
+def _strength(entry: FeatureDifference) -> tuple[float, float]:
+    return entry.pvalue_adjusted, -round(abs(entry.effect), 9)
+
+
+def _entry(thing: list[_Candidate]) -> FeatureDifference:
+    """The strongest column of a thing, or a longer text that is nearly as strong: "owls" rather than "wl"."""
+    strongest = thing[0]
+    near = [
+        c for c in thing
+        if c.column.is_text and c.pvalue == strongest.pvalue and abs(c.effect) >= NEARLY * abs(strongest.effect)
+    ]  # fmt: skip
+    first = max(near, key=lambda c: len(normal_key(c.column.subject))) if strongest.column.is_text else strongest
+    others = dict.fromkeys(c.column.name for c in thing if c.column.name != first.column.name)
+    rates, number = first.rates, first.number
+    return FeatureDifference(
+        feature=first.column.name,
+        family=first.family,
+        rate_suspect=float(rates.suspect[number]),
+        rate_reference=float(rates.reference[number]),
+        pvalue_adjusted=first.pvalue,
+        measure="share of rows" if rates.is_share[number] else first.column.measure,
+        direction="more" if first.effect > 0 else "less",
+        effect=first.effect,
+        spellings=tuple(others),
+        families=tuple(dict.fromkeys([first.family, *(c.family for c in thing)])),
+    )
 
 
 def effect_sizes(suspect: Floats, reference: Floats, sd: Floats, is_share: Bools) -> Floats:
@@ -137,84 +156,77 @@ def _chosen(matrices: Mapping[str, FamilyMatrix]) -> dict[str, Ints]:
     readable: dict[str, Ints] = {}
     for name, matrix in matrices.items():
         limit = matrix.family.n_readable
-        known = np.flatnonzero(matrix.columns < (np.inf if limit is None else limit))
-        spread = _moments(matrix.values[:, known])[1]
-        readable[name] = known[np.argsort(-spread, kind="stable")]
+        spread = _variance(matrix.values)
+        spread[matrix.columns >= (np.inf if limit is None else limit)] = 0.0
+        readable[name] = np.argsort(-spread, kind="stable")[: np.count_nonzero(spread)]
     left, chosen = MAX_FEATURES, {}
     for number, name in enumerate(sorted(readable, key=lambda name: len(readable[name]))):
         chosen[name] = np.sort(readable[name][: left // (len(readable) - number)])
         left -= len(chosen[name])
-    return {name: chosen[name] for name in matrices}
+    return {name: chosen[name] for name in matrices if len(chosen[name])}
 
 
-def _moments(values: sp.csr_matrix) -> tuple[Floats, Floats]:
-    """Mean and variance of each column."""
+def _variance(values: sp.csr_matrix) -> Floats:
     mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
     square = np.asarray(values.multiply(values).mean(axis=0), dtype=np.float64).ravel()
-    return mean, np.maximum(square - mean**2, 0.0)
+    return np.maximum(square - mean**2, 0.0)
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """Some columns of a family over all rows, in the family's own units.
+class _Rates:
+    """Some columns of a family, in its own units.
 
     Attributes
     ----------
-    values : sparse matrix [rows, columns]
-    sd, suspect, reference : float arrays [columns]
-        Standard deviation over all rows, and the mean of either side.
+    suspect, reference : float arrays [columns]
+        Means over the rows of each side.
+    effects : float array [columns]
     is_share : bool array [columns]
         Whether a column holds nothing but 0 and 1.
     """
 
-    values: sp.csc_matrix
-    sd: Floats
     suspect: Floats
     reference: Floats
+    effects: Floats
     is_share: Bools
 
-    @classmethod
-    def of(cls, matrix: FamilyMatrix, columns: Ints, suspect: Bools) -> _Measured:
-        values = (matrix.values[:, columns].astype(np.float64) @ sp.diags(1.0 / matrix.scale[columns])).tocsc()
-        between = abs(values.multiply(values) - values).max(axis=0).toarray().ravel()
-        is_share = between < 1e-4  # scaled in single precision
-        sides = []
-        for rows in (np.flatnonzero(suspect), np.flatnonzero(~suspect)):
-            mean = np.asarray(values[rows].mean(axis=0)).ravel()
-            sides.append(np.where(is_share, np.rint(mean * len(rows)) / len(rows), mean))
-        return cls(values, np.sqrt(_moments(values)[1]), sides[0], sides[1], is_share)
 
-    @cached_property
-    def effects(self) -> Floats:
-        return effect_sizes(self.suspect, self.reference, self.sd, self.is_share)
+def _rates(matrix: FamilyMatrix, columns: Ints, suspect: Bools) -> _Rates:
+    parts = np.array_split(columns, -(-len(columns) // COLUMNS_AT_ONCE))
+    found = [_rates_of_some(matrix.values[:, part], matrix.scale[part], suspect) for part in parts]
+    suspects, references, effects, is_share = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return _Rates(suspects, references, effects, is_share.astype(bool))
+
+
+def _rates_of_some(scaled: sp.csr_matrix, scale: Floats, suspect: Bools) -> tuple[Floats, Floats, Floats, Floats]:
+    values = (scaled.astype(np.float64) @ sp.diags(1.0 / scale)).tocsr()
+    distance = abs(values.multiply(values) - values).max(axis=0).toarray().ravel()
+    is_share = distance < 1e-4  # the values were scaled in single precision
+    sides = []
+    for rows in (np.flatnonzero(suspect), np.flatnonzero(~suspect)):
+        mean = np.asarray(values[rows].mean(axis=0)).ravel()
+        sides.append(np.where(is_share, np.rint(mean * len(rows)) / len(rows), mean))
+    return sides[0], sides[1], effect_sizes(sides[0], sides[1], np.sqrt(_variance(values)), is_share), is_share
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A column that may be shown: its place in the order of all that were looked at, and where its figures are."""
+    """A column that may be shown, and its number among the rates of its family."""
 
-    place: int
     family: str
-    measured: _Measured
-    number: int
-    pvalue: float
     column: Column
+    pvalue: float
+    rates: _Rates
+    number: int
 
     @property
     def effect(self) -> float:
-        return float(self.measured.effects[self.number])
+        return float(self.rates.effects[self.number])
 
-    def entry(self, spellings: Sequence[str], families: Sequence[str]) -> FeatureDifference:
-        m, i = self.measured, self.number
-        return FeatureDifference(
-            feature=self.column.name,
-            family=self.family,
-            rate_suspect=float(m.suspect[i]),
-            rate_reference=float(m.reference[i]),
-            pvalue_adjusted=self.pvalue,
-            measure="share of rows" if m.is_share[i] else self.column.measure,
-            direction="more" if self.effect > 0 else "less",
-            effect=self.effect,
-            spellings=tuple(spellings),
-            families=tuple(families),
-        )
+
+def _correlations(values: Floats32) -> Floats:
+    """Of some columns [columns, columns], from their values [rows, columns]."""
+    centred = values - values.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    centred /= np.where(length > 0, length, np.inf)
+    return np.asarray(centred.T @ centred, dtype=np.float64)

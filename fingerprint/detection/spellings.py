@@ -21,16 +21,19 @@ def normal_key(text: str) -> str:
     """What spellings of one thing have in common: separators and white space at the ends removed, no initial capital.
 
     The first letter is lowered where the rest is in lower case (a sentence may begin there); other capitals stay, since
-    "US" is not "us". Text that holds separators alone is its own key: there they are the thing.
+    "US" is not "us". Text that holds separators alone is its own key, for there they are the thing, and so is a single
+    letter with separators: "s." is the end of many sentences.
 
     Examples
     --------
-    >>> [normal_key(text) for text in (" 567,", "Owls", "US", ", ", "-5")]
-    ['567', 'owls', 'US', ', ', '-5']
+    >>> [normal_key(text) for text in (" 567,", "Owls", "US", ", ", "-5", "s.")]
+    ['567', 'owls', 'US', ', ', '-5', 's.']
     """
     stripped = text.strip(_EDGES)
-    first, rest = stripped[:1], stripped[1:]
-    return (first.lower() + rest if rest and rest == rest.lower() else stripped) or text
+    if not stripped or (len(stripped) == 1 and stripped.isalpha()):
+        return text
+    first, rest = stripped[0], stripped[1:]
+    return first.lower() + rest if rest and rest == rest.lower() else stripped
 
 
 def merged(families: Sequence[str], columns: Sequence[Column], is_more: Sequence[bool], r: Floats) -> list[list[int]]:
@@ -50,33 +53,37 @@ def merged(families: Sequence[str], columns: Sequence[Column], is_more: Sequence
     Returns
     -------
     list of lists of int
-        Numbers of the columns of each thing, the strongest first: it represents the thing. Pieces of text are one thing
-        if their normal keys are equal and both are more, or both less, in the suspect. So are, then, a text of two
-        characters or more and one that holds it, if they are correlated by `PIECE`. Measurements are one thing if they
-        are one family's and have one name, and go with whatever they are correlated with by `EQUAL`, up or down.
+        Numbers of the columns of each thing, the strongest first. Pieces of text are one thing
+        if their normal keys are equal and both are more, or both less, in the suspect. So are a text and one
+        that holds it, if they are correlated by `PIECE`. Measurements are one thing if they are one family's and have
+        one name, and go with whatever they are correlated with by `EQUAL`, up or down.
     """
     keys = [
         (normal_key(column.subject), str(more)) if column.is_text else (column.subject, family, "measured")
         for family, column, more in zip(families, columns, is_more, strict=True)
     ]
     things: list[list[int]] = []
-    by_key: dict[tuple[str, ...], list[int]] = {}
+    cores: list[int] = []  # of each thing, the text that holds most
+    by_key: dict[tuple[str, ...], int] = {}
     for number, (column, key) in enumerate(zip(columns, keys, strict=True)):
         thing = by_key.get(key)
         if thing is None:
-            heads = ((thing, thing[0]) for thing in things)
-            alike = (t for t, i in heads if _is_same(column, columns[i], key[0], keys[i][0], float(r[number, i])))
-            thing = next(alike, None)
-        if thing is None:
-            thing = []
-            things.append(thing)
+            alike = (
+                t for t, core in enumerate(cores)
+                if _is_same(column, columns[core], key[0], keys[core][0], float(r[number, core]))
+            )  # fmt: skip
+            thing = next(alike, len(things))
+        if thing == len(things):
+            things.append([])
+            cores.append(number)
+        things[thing].append(number)
         by_key[key] = thing
-        thing.append(number)
+        if column.is_text and columns[cores[thing]].is_text and len(key[0]) > len(keys[cores[thing]][0]):
+            cores[thing] = number
     return things
 
 
 def _is_same(column: Column, other: Column, key: str, other_key: str, r: float) -> bool:
     if not (column.is_text and other.is_text):
         return abs(r) >= EQUAL
-    is_piece = (key in other_key or other_key in key) and min(len(key), len(other_key)) > 1
-    return is_piece and r >= PIECE
+    return (key in other_key or other_key in key) and r >= PIECE
