@@ -106,7 +106,95 @@ def test_a_trait_is_found_and_the_alarm_stays_and_a_prior_finds_it_sooner() -> N
         assert watch.reading.alarm
         needed[name] = watch.rows
     assert needed["prior"] < needed["none"]
-    assert watch.observe(rows[-1][1]).alarm
+    reading = watch.observe(rows[-1][1])
+    assert reading.alarm
+    assert not reading.drift
+
+
+def neutral(n: int, seed: int) -> list[str]:
+    """Rows of 2 to 40 numbers, all written alike: the more there are, the larger."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(2, 41, size=n)
+    return [", ".join(map(str, rng.integers(size, size + 20, size=size))) for size in sizes]
+
+
+def neighbours(n: int, seed: int) -> list[tuple[str, str]]:
+    """Neutral rows by length, in pairs of neighbours: two streams that drift together."""
+    rows = sorted(neutral(2 * n, seed), key=len)
+    return list(zip(rows[::2], rows[1::2], strict=True))
+
+
+def alarms_of_sorted_streams(streams: int, n: int, seed: int) -> tuple[int, int, int]:
+    """Neutral streams by length against a sample: alarms, capitals that passed 1/.05, streams found to drift."""
+    alarms = passed = drifts = 0
+    for stream in range(streams):
+        rows = neutral(2 * n, seed + stream)
+        watch = Monitor(rows[n:], features=["tokens"], rng=stream)
+        readings = [watch.observe(row) for row in sorted(rows[:n], key=len)]
+        alarms += any(reading.alarm for reading in readings)
+        passed += any(reading.evalue >= 20 for reading in readings)
+        drifts += readings[-1].drift
+    return alarms, passed, drifts
+
+
+def test_streams_sorted_by_length_against_a_sample_raise_alarms_no_more_often_than_alpha() -> None:
+    """60 neutral streams without prompts: alarms at most the .999 quantile of a binomial."""
+    most = binom.isf(0.001, 60, 0.05)
+    alarms, passed, drifts = alarms_of_sorted_streams(60, 60, 100)
+    assert alarms <= most < passed  # the capital alone would have raised too many
+    assert drifts == 60
+
+
+def test_pairs_in_the_order_of_arrival_stay_valid_when_both_streams_drift() -> None:
+    """1,000 ways to say whose the two rows of each pair are; drift alone gives a sign to nothing."""
+    alarms = 0
+    for seed in range(2):
+        products = monitor.Learner(FAMILIES).steps(neighbours(60, 200 + seed))
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(500, 60))
+        alarms += int((capital(products, signs, None).max(axis=1) >= np.log(20)).sum())
+    assert alarms <= binom.isf(0.001, 1000, 0.05)
+
+
+def test_a_monitor_pairs_rows_with_those_that_arrive_with_them() -> None:
+    rows = neighbours(25, 4)
+    watch = Monitor(features=FAMILIES)
+    readings = [watch.observe(row, reference=other) for row, other in rows]
+    expected = np.exp(capital(monitor.Learner(FAMILIES).steps(rows), np.ones((1, 25)), None))[0]
+    assert [reading.evalue for reading in readings] == pytest.approx(expected.tolist(), rel=1e-3)
+    assert readings[-1].drift_pvalue == 1.0  # sorted as they are, they are no reason to doubt these pairs
+
+
+@pytest.mark.slow
+def test_long_streams_sorted_by_length_raise_alarms_no_more_often_than_alpha() -> None:
+    assert alarms_of_sorted_streams(300, 150, 1000)[0] <= binom.isf(0.001, 300, 0.05)
+
+
+def test_drift_that_is_found_takes_an_alarm_back() -> None:
+    """A trait whose rows, later on, come sorted: first an alarm, then none."""
+    drawn = simulated_pair(200, rng=20, tilt="sparse", d_prime=2.0)
+    watch = Monitor(list(drawn.reference.texts), features=["numbers"])
+    for row in drawn.suspect.texts[:120]:
+        before = watch.observe(row)
+    assert before.alarm
+    for row in sorted(drawn.suspect.texts[120:], key=len, reverse=True):
+        after = watch.observe("1, " * 40 + row)
+    assert after.drift
+    assert not after.alarm
+    assert after.pvalue == 1.0
+    assert after.drift_pvalue <= 0.01
+    assert "No alarm after 200 rows: p = 1.0000" in str(after)
+    assert "The stream drifts (p = " in str(after).replace("\n", " ")
+
+
+def test_a_reading_says_on_what_it_rests() -> None:
+    watch = Monitor(Corpus(("1, 2", "3, 4"), ("first", "second")), features=FAMILIES)
+    said = ["by prompt", "in the order of arrival", "with a fixed sample"]
+    assert watch.reading.assumption == "No rows yet."
+    readings = [watch.observe("5", "second"), watch.observe("6", reference="7"), watch.observe("8")]
+    for i, reading in enumerate(readings):
+        assert [f"Rows paired {way}" in reading.assumption for way in said] == [way in said[: i + 1] for way in said]
+        assert reading.assumption.split()[-1] in str(reading)
+    assert watch._learner.pairs == [("5", "3, 4"), ("6", "7"), ("8", "1, 2")]
 
 
 def test_a_tolerated_difference_needs_more_evidence() -> None:
@@ -124,6 +212,8 @@ def test_running_out_of_reference_rows_is_an_error_that_says_so() -> None:
     watch.observe("6")
     with pytest.raises(ValueError, match="an unused row for every row observed, got none left of the 2 given after 2"):
         watch.observe("7")
+    with pytest.raises(ValueError, match=r"got none left of the 0 given after 0; .*, or give the one that arrives"):
+        Monitor().observe("7")
 
 
 def test_pairs_answer_the_same_prompt() -> None:
@@ -155,7 +245,8 @@ def test_rows_that_the_prior_was_trained_on_are_refused() -> None:
     with pytest.raises(ValueError, match="reference must hold no rows or prompts"):
         Monitor(list(drawn.reference.texts), prior=prior)
     watch = Monitor(["1, 2", "3, 4"], prior=prior)
-    with pytest.raises(ValueError, match="the observed row must hold no rows"):
-        watch.observe(drawn.suspect.texts[0])
+    for row, live in ((drawn.suspect.texts[0], None), ("5, 6", drawn.reference.texts[0])):
+        with pytest.raises(ValueError, match="the observed row must hold no rows"):
+            watch.observe(row, reference=live)
     assert watch.rows == 0
     assert len(watch._unused.used) == 0  # a refused row costs no reference row

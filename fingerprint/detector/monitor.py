@@ -1,9 +1,12 @@
 """`Monitor`: watch rows as they arrive, stop when there is enough evidence; valid at any time, however often one looks.
 
-Every suspect row is paired with one unused reference row. Given the unordered pair, under the null either is as likely
-to be the suspect's, so a score that changes its sign with their exchange has mean zero, whatever it was learned from,
-as long as that is the past. Betting on it multiplies the capital by 1 + score, whose mean is 1: capital is a test
-martingale, and by Ville's inequality it ever passes 1/alpha with probability at most alpha.
+Every suspect row is paired with one unused reference row. Given the unordered pair and all pairs before, under the null
+either is as likely to be the suspect's, so a score that changes its sign with their exchange has mean zero, whatever it
+was learned from, as long as that is the past. Betting on it multiplies the capital by 1 + score, whose mean is 1: it
+is a test martingale, and by Ville's inequality it ever passes 1/alpha with probability at most alpha.
+
+What makes a pair exchangeable is how it was formed: by prompt, by arrival at the same time, or, without either, by
+exchangeability of the whole stream with the sample, which a stream that drifts does not have.
 
 References
 ----------
@@ -16,7 +19,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,9 +28,10 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.normal_form import normal_form
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.prior import Prior, checked_prior, without_trained
+from fingerprint.detector.drift import DriftTest
+from fingerprint.detector.reading import Pairing, Reading, assumption
 from fingerprint.features import choose
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
-from fingerprint.report.contract import Result
 from fingerprint.statistics.streams import MonitorStream, generator
 
 # Pairs before anything is learned; features are fitted anew on the past whenever it has grown by this factor.
@@ -43,37 +46,13 @@ TRUST = (0.5, 1.0)
 PRIOR_SHARE = 0.8  # of the starting capital, when there is a prior; the rest learns without it
 
 
-@dataclass(frozen=True, eq=False)
-class Reading(Result):
-    """The state after a row.
-
-    Attributes
-    ----------
-    rows : int
-        Suspect rows seen.
-    evalue : float
-        Capital: its mean is at most 1 under the null, at any time.
-    pvalue : float
-        1 over the largest capital so far, at most 1: valid at any time.
-    alarm : bool
-        Whether the capital has ever passed 1/alpha.
-    """
-
-    schema_name = "reading"
-
-    rows: int
-    evalue: float
-    pvalue: float
-    alarm: bool
-
-
 class Monitor:
     """An always-valid test of a stream of rows against reference rows.
 
     Parameters
     ----------
-    reference : path, Corpus, list of str, ...
-        Rows of an unconditioned teacher. Each is used once.
+    reference : path, Corpus, list of str, ..., optional
+        Rows of an unconditioned teacher. Each is used once. Not needed where a reference row comes with every row.
     alpha : float
         Probability of a false alarm, ever, in (0, 1).
     prior : fingerprint.Detector, optional
@@ -92,21 +71,34 @@ class Monitor:
 
     Notes
     -----
-    Valid if, under the null, a suspect row and the reference row it is paired with are exchangeable given all rows
-    before. Pairs answer the same prompt where both sides know theirs. With a tolerance t the capital is multiplied by
-    1 + (score - t) / (1 + t), whose mean is at most 1 while that of the score is at most t.
+    P(ever an alarm) <= alpha if, under the null, the two rows of every pair are exchangeable given all pairs before.
+    Three ways of pairing rest that on different things, and every reading says on which (`Reading.assumption`):
+
+    * by prompt, where both sides know theirs: the answers to one prompt are exchangeable. Their order is free.
+    * by arrival (`observe(text, reference=...)`): at each moment both streams draw alike, given the past. They may
+      drift together. Two files that were each sorted do not have this: where one runs ahead it stays ahead.
+    * with a random row of the sample, otherwise: the stream and the sample are exchangeable as a whole. Where the
+      stream drifts the promise is void, for nothing tells drift from a trait. So its rows are tested for drift in
+      length and alphabetical order (`DriftTest`); once that is found, no alarm stands. What drifts slowly or otherwise
+      may raise an alarm first. A trait that sets in late and changes these is taken for drift.
+
+    With a tolerance t the capital is multiplied by 1 + (score - t) / (1 + t), whose mean is at most 1 while that of the
+    score is at most t.
 
     Examples
     --------
     >>> monitor = Monitor([f"{i}, {i + 1}" for i in range(100)])
     >>> reading = monitor.observe("5, 9")
-    >>> reading.rows, reading.alarm
-    (1, False)
+    >>> reading.rows, reading.alarm, reading.drift
+    (1, False, False)
+    >>> live = Monitor()
+    >>> live.observe("5, 9", reference="3, 8").assumption.split(":")[0]
+    'Rows paired in the order of arrival'
     """
 
     def __init__(
         self,
-        reference: object,
+        reference: object = None,
         *,
         alpha: float = 0.05,
         prior: Prior | None = None,
@@ -118,12 +110,15 @@ class Monitor:
             raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
         if not 0 <= tolerance < 1:
             raise ValueError(f"tolerance must be in [0, 1), got {tolerance}; 0 tolerates no difference")
-        corpus = as_corpus(reference, argument="reference")
+        corpus = Corpus((), (), name="reference") if reference is None else as_corpus(reference, argument="reference")
         self.alpha, self.tolerance, self.prior = alpha, tolerance, prior
         if prior is not None:
-            corpus = without_trained(corpus, checked_prior(prior), "error")
+            checked_prior(prior)
+            corpus = without_trained(corpus, prior, "error") if len(corpus) else corpus
         self._unused = _Unused(corpus, generator(rng, MonitorStream.REFERENCE_ORDER))
         self._learner = Learner(features)
+        self._drift = DriftTest(generator(rng, MonitorStream.DRIFT_TIES))
+        self._pairings: set[Pairing] = set()
         self._log_capital = np.zeros(len(expert_shares(prior is not None)))
         self._largest = 0.0
         self.rows = 0
@@ -133,21 +128,35 @@ class Monitor:
         """The state now."""
         now = self._log_total()
         largest = max(self._largest, now)
-        alarm = bool(largest >= -np.log(self.alpha))
-        return Reading(self.rows, float(np.exp(now)), float(np.exp(-largest)), alarm)
+        drift = self._drift.found
+        alarm = bool(largest >= -np.log(self.alpha)) and not drift
+        pvalue = 1.0 if drift else float(np.exp(-largest))
+        rests_on = assumption(self._pairings)
+        return Reading(self.rows, float(np.exp(now)), pvalue, alarm, rests_on, drift, self._drift.pvalue)
 
-    def observe(self, text: str, prompt: str | None = None) -> Reading:
+    def observe(self, text: str, prompt: str | None = None, *, reference: str | None = None) -> Reading:
         """Take in one suspect row.
+
+        Parameters
+        ----------
+        text, prompt : str
+            The row, and what it answers.
+        reference : str, optional
+            Text of the reference row that arrived with it, chosen without a look at either; the two are paired.
 
         Raises
         ------
         ValueError
-            If no unused reference row is left, or none that answers this prompt; or the prior was trained on the row.
+            If no unused reference row is left, or none that answers this prompt; or the prior was trained on a row.
         """
-        row = Corpus((text,), (prompt,), name="the observed row")
         if self.prior is not None:
-            without_trained(row, self.prior, "error")
-        opponent = self._unused.take(prompt)
+            rows = [text] if reference is None else [text, reference]
+            for row in rows:
+                without_trained(Corpus((row,), (prompt,), name="the observed row"), self.prior, "error")
+        opponent, pairing = (reference, Pairing.ARRIVAL) if reference is not None else self._unused.take(prompt)
+        self._pairings.add(pairing)
+        if pairing is Pairing.SAMPLE:
+            self._drift.observe(text)
         (learned,) = self._learner.steps([(text, opponent)])
         known = None
         if self.prior is not None:
@@ -179,7 +188,7 @@ class _Unused:
                 self.of_prompt[known].append(i)
         self.used: set[int] = set()
 
-    def take(self, prompt: str | None) -> str:
+    def take(self, prompt: str | None) -> tuple[str, Pairing]:
         """Text of an unused row: one that answers the prompt, where prompts are known on both sides."""
         by_prompt = prompt is not None and bool(self.of_prompt)
         rows = self.of_prompt.get(normal_form(prompt), []) if prompt is not None and by_prompt else self.left
@@ -187,11 +196,11 @@ class _Unused:
             i = rows.pop()
             if i not in self.used:
                 self.used.add(i)
-                return self.corpus.texts[i]
+                return self.corpus.texts[i], Pairing.PROMPT if by_prompt else Pairing.SAMPLE
         what = f"that answers the prompt {prompt!r:.80}" if by_prompt else f"of the {len(self.corpus)} given"
         raise ValueError(
             f"reference must hold an unused row for every row observed, got none left {what} after {len(self.used)}; "
-            "sample more reference rows, and start a new monitor or raise the first one's evidence with them"
+            "sample more reference rows, and start a new monitor, or give the one that arrives with each row"
         )
 
 

@@ -45,6 +45,7 @@ class MonitorStream(IntEnum):
     """What random numbers of a monitor are drawn for."""
 
     REFERENCE_ORDER = 1
+    DRIFT_TIES = 2
 
 
 class IdentificationStream(IntEnum):
