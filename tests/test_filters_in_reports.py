@@ -84,10 +84,20 @@ def test_reasons_are_counted_by_side(report: Report) -> None:
 
 def test_warnings_say_what_a_reader_must_doubt(report: Report) -> None:
     found = Counter(warning.code for warning in report.warnings)
-    assert found["filter_separates"] == found["filter_one_side"] == 2  # the number rule and the keywords
+    assert found["filter_separates"] == 2  # the number rule and the keywords
+    assert found["filter_one_side"] == 0  # neutral rows give a filter for the trait nothing to find
+    assert "keywords removes no reference row, as a filter for the trait should" in " ".join(str(report).split())
     assert found["filters_identical"] == 1
     (same,) = (warning for warning in report.warnings if warning.code == "filters_identical")
     assert same.message.startswith("keywords keeps exactly the rows that number rule keeps")
+
+
+def test_a_filter_that_finds_nothing_on_the_suspect_alone_may_have_run_there_already() -> None:
+    data = simulated_pair(100, rng=5)
+    reference = with_visible_trait(data.reference, 0.3, np.random.default_rng(6))
+    report = detect(data.suspect, reference, filters=[Keywords(["owl"])], **QUICK)
+    (warning,) = (w for w in report.warnings if w.code == "filter_one_side")
+    assert warning.message.startswith("keywords removes none of the suspect rows")
 
 
 def test_the_same_seed_gives_the_same_report_and_the_filters_are_named(report: Report) -> None:

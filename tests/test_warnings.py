@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import norm
 
 from fingerprint import Corpus, detect
-from fingerprint.detection import prompt_warnings, row_warnings
+from fingerprint.detection import language_warnings, prompt_warnings, row_warnings
 from fingerprint.detection import warnings as detection_warnings
 from fingerprint.detection.findings import Findings
 from fingerprint.detection.warnings import warnings_for
@@ -25,7 +25,7 @@ from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import PermutationTest, Relabellings
 
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 199}
-MODULES = (detection_warnings, prompt_warnings, row_warnings)
+MODULES = (detection_warnings, language_warnings, prompt_warnings, row_warnings)
 SOURCE = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in MODULES)
 CODES = set(re.findall(r'Warning\("(\w+)"', SOURCE))
 
@@ -71,6 +71,32 @@ def partly_shared() -> tuple[Corpus, Corpus]:
     )
 
 
+ENGLISH = "the and with that this have from they which what when would there house water think know right show good"
+FRENCH = "le la les des une que qui dans pour avec sur mais nous vous être avoir même aussi quelque maison eau jamais"
+CHINESE = "我们 你好 世界 今天 天气 很好 学生 老师 城市 火车 时间 朋友"
+
+
+def sentences(words: str, n: int, seed: int) -> list[str]:
+    rng, choice = np.random.default_rng(seed), words.split()
+    return [" ".join(choice[i] for i in rng.integers(0, len(choice), 30))[:60] for _ in range(n)]
+
+
+def of_even_length(n: int, seed: int) -> list[str]:
+    """Rows of letters whose number is drawn from a normal law."""
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(list("abcdef"), int(length))) for length in rng.normal(200, 20, n)]
+
+
+def long_rows_left_out() -> tuple[Corpus, Corpus]:
+    """The longest twentieth of the suspect's rows is replaced by rows that are not as long."""
+    suspect = sorted(of_even_length(420, 1), key=len)[:400]
+    return shared([suspect[i] for i in np.random.default_rng(0).permutation(400)], of_even_length(400, 2))
+
+
+def times(n: int, rows: int) -> tuple[str, ...]:
+    return tuple(prompt for prompt in prompts(n) for _ in range(rows))
+
+
 @dataclass(frozen=True)
 class Planted:
     """Two corpora in which one thing is wrong, and the figure that the warning must give."""
@@ -82,7 +108,7 @@ class Planted:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-NO_PROMPTS = frozenset({"prompts_missing"})
+NO_PROMPTS, FEW_ROWS = frozenset({"prompts_missing"}), frozenset({"few_rows"})
 PLANTED = (
     Planted(
         "format_alone",
@@ -91,11 +117,42 @@ PLANTED = (
         options={"ladder": True, "n_permutations": 999, "features": "layout"},
     ),
     Planted("lengths_differ", lambda: shared(numbers(50, 1, 7), numbers(50, 2, 6)), lambda d: d > 1),
+    Planted("lengths_cut", long_rows_left_out, lambda share: 0.02 < share < 0.1, options={"features": "layout"}),
+    Planted(
+        "scripts_differ",
+        lambda: shared(
+            [row for two in zip(sentences(CHINESE, 40, 3), sentences(ENGLISH, 40, 1), strict=True) for row in two],
+            sentences(ENGLISH, 80, 2),
+        ),
+        lambda share: share == 0.5,
+        frozenset({"letters_differ"}),
+        {"features": "layout"},
+    ),
+    Planted(
+        "letters_differ",
+        lambda: shared(sentences(FRENCH, 80, 1), sentences(ENGLISH, 80, 2)),
+        lambda distance: 0.1 < distance < 0.5,
+        options={"features": "layout"},
+    ),
+    Planted("few_rows", lambda: shared(numbers(12, 1), numbers(12, 2)), lambda n: n == 12),
+    Planted(
+        "rows_unused",
+        lambda: (Corpus(tuple(numbers(120, 1)), times(40, 3)), Corpus(tuple(numbers(40, 2)), prompts(40))),
+        lambda share: share == pytest.approx(2 / 3),
+    ),
+    Planted(
+        "prompts_differ_in_form",
+        lambda: (
+            Corpus(tuple(numbers(50, 1)), tuple(f"{prompt} " for prompt in prompts(50))),
+            Corpus(tuple(numbers(50, 2)), prompts(50)),
+        ),
+        lambda n: n == 50,
+    ),
     Planted("row_order", in_runs, lambda p: p < 1e-6, NO_PROMPTS, {"features": "numbers"}),
     Planted("prompts_differ", prompts_of_two_kinds, lambda p: p == 1 / 200),
     Planted("prompts_missing", lambda: (numbers(50, 1), numbers(50, 2)), lambda share: share == 1.0),
     Planted("prompts_partly_shared", partly_shared, lambda share: share == 0.6),
-    Planted("arm_sizes", lambda: (numbers(20, 1), numbers(240, 2)), lambda ratio: ratio == 12, NO_PROMPTS),
+    Planted("arm_sizes", lambda: (numbers(20, 1), numbers(240, 2)), lambda ratio: ratio == 12, NO_PROMPTS | FEW_ROWS),
     Planted(
         "duplicates",
         lambda: shared(numbers(40, 1) + numbers(10, 1), numbers(50, 2)),
@@ -126,7 +183,12 @@ PLANTED = (
         NO_PROMPTS,
         {"bad_rows": "skip"},
     ),
-    Planted("constant_family", lambda: (["1, 2"] * 20, ["1, 2"] * 20), lambda n: n == 4, NO_PROMPTS | {"duplicates"}),
+    Planted(
+        "constant_family",
+        lambda: (["1, 2"] * 20, ["1, 2"] * 20),
+        lambda n: n == 4,
+        NO_PROMPTS | FEW_ROWS | {"duplicates"},
+    ),
 )
 UNTIL_BROKEN = {"floor_rejects"}  # cannot be planted in data: the floor holds nothing of them
 
@@ -139,7 +201,7 @@ def beyond(warning: Warning) -> bool:
     """On the side of its threshold that calls for a warning: for a p-value and for a share of shared prompts, below."""
     if warning.code in ("row_order", "prompts_differ", "floor_rejects"):
         return warning.value <= warning.threshold
-    if warning.code == "prompts_partly_shared":
+    if warning.code in ("prompts_partly_shared", "few_rows"):
         return warning.value < warning.threshold
     return abs(warning.value) >= warning.threshold and warning.value != 0
 
@@ -169,8 +231,8 @@ def findings(**changes: Any) -> Findings:
     return replace(Findings(corpora, comparison, scores, test, (), control, 0.05), **changes)
 
 
-def rung(name: str, pvalue: float, auc: float) -> Rung:
-    return Rung(name, pvalue, Estimate(auc), Estimate(None))
+def rung(name: str, pvalue: float, auc: float, half: float = 0.02) -> Rung:
+    return Rung(name, pvalue, Estimate(auc, auc - half, auc + half), Estimate(None))
 
 
 def codes(found: Findings) -> set[str]:
@@ -195,6 +257,53 @@ def test_format_alone_takes_a_sure_rung_with_half_of_the_separation(name: str) -
     assert codes(findings(rungs=(rung("raw", 0.06, 0.7), rung(name, 0.001, 0.69)))) == set()
 
 
+def test_format_alone_gives_its_share_with_an_interval_and_none_where_it_has_no_bound() -> None:
+    layout = rung("layout only", 0.001, 0.6)
+    (warning,) = warnings_for(findings(rungs=(rung("raw", 0.01, 0.6), layout)))
+    assert warning.value == pytest.approx(1)
+    assert "1.00 [0.75, 1.33]" in warning.message
+    assert codes(findings(rungs=(rung("raw", 0.01, 0.51), layout))) == set()
+
+
+@pytest.mark.parametrize(("cut", "expected"), [(0, set()), (5, set()), (20, {"lengths_cut"})])
+def test_lengths_cut_takes_a_run_of_longest_rows_that_chance_does_not_give(cut: int, expected: set[str]) -> None:
+    whole = of_even_length(400, 2)
+    left = sorted(of_even_length(400 + cut, 1), key=len)[:400]
+    assert codes(findings(corpora=shared(whole, left))) == expected
+    assert codes(findings(corpora=shared(left, whole))) == expected
+
+
+def test_few_rows_are_told_only_of_what_was_not_found() -> None:
+    corpora = shared(numbers(29, 1), numbers(29, 2))
+    assert codes(findings(corpora=corpora)) == {"few_rows"}
+    assert codes(findings(corpora=corpora, alpha=1.0)) == set()
+    assert codes(findings(corpora=shared(numbers(30, 1), numbers(30, 2)))) == set()
+
+
+def test_a_corpus_with_1_to_119_rows_a_prompt_uses_a_third_of_its_rows() -> None:
+    def side(name: str, counts: np.ndarray[Any, np.dtype[np.int64]]) -> Corpus:
+        asked = tuple(f"{name} {i}" for i, count in enumerate(counts) for _ in range(count))
+        return Corpus(tuple(numbers(len(asked), len(name))), asked)
+
+    comparison = pair(side("a", np.arange(1, 120)), side("other", np.arange(119, 0, -1)))
+    unequal = pair(side("a", np.arange(1, 120)), side("other", np.arange(20, 120)))
+    assert (~comparison.design.used).mean() == 0
+    for arm in unequal.sides:
+        assert unequal.design.used[arm].mean() >= 1 / 3
+
+
+def test_a_letter_of_another_script_here_and_there_is_no_warning() -> None:
+    rows = sentences(ENGLISH, 80, 1)
+    assert codes(findings(corpora=shared([f"{rows[0]} Да", *rows[1:]], sentences(ENGLISH, 80, 2)))) == set()
+    assert codes(findings(corpora=shared(numbers(80, 1), [*numbers(77, 2), "Нет, 7", "Нет, 8", "No, 9"]))) == set()
+
+
+def test_scripts_are_told_by_letters_alone() -> None:
+    assert language_warnings.scripts("𝐛𝐨𝐥𝐝 ｗｉｄｅ 1 +, 2") == {"LATIN"}
+    assert language_warnings.scripts("12, 7 😀 ¡") == set()
+    assert language_warnings.scripts("日本 ひらがな καλά") == {"CJK", "HIRAGANA", "GREEK"}
+
+
 def test_duplicates_count_from_a_tenth_of_a_side() -> None:
     distinct = numbers(40, 1)
     few, enough = [*distinct[:37], *distinct[:3]], [*distinct[:36], *distinct[:4]]
@@ -206,8 +315,8 @@ def test_arm_sizes_count_from_ten_to_one() -> None:
     def sides(n: int) -> tuple[Corpus, Corpus]:
         return Corpus(tuple(numbers(20, 1)), prompts(20)), Corpus(tuple(numbers(n, 2)), prompts(n))
 
-    assert codes(findings(corpora=sides(199))) == set()
-    assert codes(findings(corpora=sides(200))) == {"arm_sizes"}
+    assert codes(findings(corpora=sides(199))) == {"few_rows", "rows_unused"}
+    assert codes(findings(corpora=sides(200))) == {"few_rows", "rows_unused", "arm_sizes"}
 
 
 def test_a_clear_difference_of_lengths_in_few_rows_is_not_sure() -> None:

@@ -23,23 +23,25 @@ def filter_warnings(verdicts: Mapping[str, Verdicts], main: Analysis, alpha: flo
 
 
 def _one_sided(name: str, given: Verdicts, suspect: Bools) -> Iterator[Warning]:
-    """A filter that judged one side only, or that finds nothing on one side and much on the other."""
+    """A filter that judged one side only, or that finds nothing on the suspect and much on the reference.
+
+    The reverse is how a filter for a trait should be: neutral rows give it nothing to find.
+    """
     from scipy.stats import fisher_exact
 
     for side, other, arm in (("suspect", "reference", suspect), ("reference", "suspect", ~suspect)):
         if given.undecided[arm].all() and not given.undecided[~arm].all():
             message = f"{name} judged {other} rows only: what it removes there says nothing about the {side}"
             yield Warning("filter_one_side", float(given.undecided[arm].mean()), 1.0, message)
-        removed, n = int(given.dropped[~arm].sum()), int((~arm).sum())
-        if given.dropped[arm].any() or not removed or given.undecided[arm].all():
-            continue
-        table = [[0, int(arm.sum())], [removed, n - removed]]
-        if fisher_exact(table).pvalue <= SURE:
-            message = (
-                f"{name} removes none of the {side} rows and this share of the {other}: it may have run on the {side} "
-                "already; filter both sides alike"
-            )
-            yield Warning("filter_one_side", removed / n, 0.0, message)
+    removed, n = int(given.dropped[~suspect].sum()), int((~suspect).sum())
+    if given.dropped[suspect].any() or not removed or given.undecided[suspect].all():
+        return
+    if fisher_exact([[0, int(suspect.sum())], [removed, n - removed]]).pvalue <= SURE:
+        message = (
+            f"{name} removes none of the suspect rows and this share of the reference: it may have run on the suspect "
+            "already; filter both sides alike"
+        )
+        yield Warning("filter_one_side", removed / n, 0.0, message)
 
 
 def _identical(verdicts: Mapping[str, Verdicts]) -> Iterator[Warning]:

@@ -52,14 +52,20 @@ def laid_out(case: Case, suspect: Corpus, reference: Corpus) -> LaidOut:
 
 def prompt_control(case: Case, suspect: Corpus, reference: Corpus, comparison: Comparison) -> PromptControl:
     """The test on the prompts that only one side answers."""
+    if comparison.ignored_prompts and any(prompt is not None for prompt in suspect.prompts):
+        return PromptControl(None, False, "all rows answer one prompt")
     if not comparison.design.has_prompts:
-        return PromptControl(None, False, "no prompts: a difference between them would go unseen")
+        was_given = any(prompt is not None for corpus in (suspect, reference) for prompt in corpus.prompts)
+        why = "prompts are ignored, as asked for" if was_given else "no prompts"
+        return PromptControl(None, False, f"{why}: a difference between them would go unseen")
+    for known, name in zip(comparison.prompts, ("suspect", "reference"), strict=True):
+        if not known:
+            return PromptControl(None, False, f"the {name}'s prompts are not known: a difference would go unseen")
     only = [sorted(comparison.prompts[a] - comparison.prompts[1 - a]) for a in (0, 1)]
-    for own, other, name in zip(only, only[::-1], ("reference", "suspect"), strict=True):
-        if other and not own and not (comparison.prompts[0] and comparison.prompts[1]):
-            return PromptControl(None, False, f"prompts are known on one side only: not those of the {name}")
     if not any(only):
-        return PromptControl(None, False, "both sides answer the same prompts")
+        missing = sum(prompt is None for corpus in (suspect, reference) for prompt in corpus.prompts)
+        but = f", as far as they are known: {missing} rows have none" if missing else ""
+        return PromptControl(None, False, f"both sides answer the same prompts{but}")
     if min(map(len, only)) < MIN_GROUPS:
         counts = f"{len(only[0])} of the suspect's alone, {len(only[1])} of the reference's"
         return PromptControl(None, False, f"too few prompts that only one side answers to compare ({counts})")

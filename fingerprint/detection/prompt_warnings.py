@@ -32,10 +32,27 @@ def prompts_partly_shared(f: Findings) -> Iterator[Warning]:
     shared = len(suspect & reference)
     smaller = min(len(suspect), len(reference))
     if shared and smaller and shared < smaller:
-        message = "only this share of the smaller side's prompts is answered by both sides; the p-value uses " + (
-            "those alone" if f.comparison.design.is_paired else "all rows, as if prompts were disjoint"
+        message = "only this share of the smaller side's prompts is answered by both sides; the p-value " + (
+            "uses those alone"
+            if f.comparison.design.is_paired
+            else "swaps the sides of these and permutes the sides of blocks of all other prompts"
         )
         yield Warning("prompts_partly_shared", shared / smaller, 1.0, message)
+
+
+def prompts_differ_in_form(f: Findings) -> Iterator[Warning]:
+    forms: dict[str, set[str]] = {}
+    for corpus in f.corpora:
+        for prompt, key in zip(corpus.prompts, corpus.prompt_keys, strict=True):
+            if prompt is not None and key is not None:
+                forms.setdefault(key, set()).add(prompt)
+    several = sum(len(written) > 1 for written in forms.values())
+    if several:
+        message = (
+            "prompts that are written in several ways (blanks, line ends, accents) count as one each: if the teachers "
+            "were given them so, compare rows that answer prompts of one form"
+        )
+        yield Warning("prompts_differ_in_form", float(several), 0.0, message)
 
 
 def single_prompt(f: Findings) -> Iterator[Warning]:

@@ -7,11 +7,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fingerprint.data.pairing import rank_within
 from fingerprint.detection.findings import SURE, Findings, difference_of_means, two_sided
 from fingerprint.report.results import Warning
 
 # Difference of mean log lengths, in standard deviations; it must also be significant at `SURE`.
 LENGTH_DIFFERENCE = 0.2
+# Share of one side's rows that are longer than every row of the other; it must also be significant at `SURE`, which
+# takes eleven rows on sides of equal size. A shift of all lengths reaches this only where `lengths_differ` says so.
+LONG_SHARE = 0.01
+# Prompts or rows of the smaller side in the p-value. At 30, simulated teachers with an exact row AUROC of .7 were
+# found in 5 % of cases and of .8 in 24 %, at 20 in 7 % and 9 %: no more than alpha.
+FEW = 30
+# Share of one side's rows that the p-value cannot use: the test then sees far less than was sampled.
+UNUSED_SHARE = 1 / 3
 # Share of one side's rows whose text the same side holds already.
 DUPLICATE_SHARE = 0.1
 # Share of one side's rows that are one text, less its share on the other side; the difference must also be significant
@@ -31,6 +40,56 @@ def lengths_differ(f: Findings) -> Iterator[Warning]:
         longer = "longer" if difference > 0 else "shorter"
         message = f"suspect rows are {longer} (mean log length, in sd): a length limit or the prompts may do that"
         yield Warning("lengths_differ", difference / spread, LENGTH_DIFFERENCE, message)
+
+
+def lengths_cut(f: Findings) -> Iterator[Warning]:
+    """The long end of one side is missing: the longest rows of the other are longer than all of it.
+
+    Under the null the k longest of n rows are all from one side with a probability of its share of the rows to the k-th
+    power, nearly. One row a prompt and side is looked at, since rows of one prompt are alike; lengths that prompts of
+    both sides share make such a run rarer.
+    """
+    if any(lengths_differ(f)):
+        return  # sides of different lengths differ at their long ends too
+    first = rank_within(f.comparison.group * 2 + f.comparison.suspect) == 0
+    sides = [
+        np.array([len(f.comparison.texts[row]) for row in np.flatnonzero(first & side)]) for side in f.comparison.sides
+    ]
+    for own, other, name in (*zip(sides, sides[::-1], ("suspect", "reference"), strict=True),):
+        beyond = int((other > own.max()).sum())
+        run = np.arange(beyond)
+        pvalue = 2 * float(np.prod((len(other) - run) / (len(own) + len(other) - run)))
+        if beyond / len(other) >= LONG_SHARE and pvalue <= SURE:
+            message = (
+                f"this share of the other side's rows is longer than every {name} row ({own.max()} characters): long "
+                f"{name} rows were cut or left out; cut both sides alike"
+            )
+            yield Warning("lengths_cut", beyond / len(other), LONG_SHARE, message)
+
+
+def rows_unused(f: Findings) -> Iterator[Warning]:
+    used = f.comparison.design.used
+    shares = [float((~used[side]).mean()) for side in f.comparison.sides]
+    if max(shares) > UNUSED_SHARE:
+        side = "suspect" if shares[0] >= shares[1] else "reference"
+        remedy = (
+            "answer the same prompts on both sides, as many times each"
+            if f.comparison.design.paired is not None
+            else "sample as many rows of every prompt"
+            if f.comparison.design.has_prompts
+            else "sample more rows of the smaller side"
+        )
+        message = f"this share of the {side} rows takes no part in the p-value: {remedy}"
+        yield Warning("rows_unused", max(shares), UNUSED_SHARE, message)
+
+
+def few_rows(f: Findings) -> Iterator[Warning]:
+    design, group = f.comparison.design, f.comparison.group
+    units = min(len(np.unique(group[design.used & side])) for side in f.comparison.sides)
+    if units < FEW and f.test.pvalue > f.alpha:
+        what = "prompts" if design.has_prompts else "rows"
+        message = f"so few {what} a side that almost nothing could have been found: this says nothing; sample more"
+        yield Warning("few_rows", float(units), FEW, message)
 
 
 def size_ratio(f: Findings) -> Iterator[Warning]:

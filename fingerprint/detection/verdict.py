@@ -18,6 +18,8 @@ def verdict(report: Report, main: Analysis, min_auc: float) -> str:
     assumption = ""
     if not design.has_prompts:
         assumption = " Without prompts the p-value holds only if rows are independent of each other."
+    elif main.comparison.n_groups > len(set.union(*main.comparison.prompts)):
+        assumption = " The p-value holds only if rows without a prompt are independent of each other."
     if control.differs and not design.is_paired:
         return (
             f"prompts differ: not attributable to the teacher ({figures}; prompts p = {control.pvalue:.2g}). Compare "

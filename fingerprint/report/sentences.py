@@ -50,6 +50,14 @@ def _units(design: Design) -> str:
             f"{count(separate.rows_reference)} rows of other prompts, sides of {count(separate.blocks)} blocks "
             f"permuted; weights {shared.share:.2f} and {separate.share:.2f}."
         )
+    if design.has_prompts and (design.prompts_suspect is None or design.prompts_reference is None):
+        is_suspects = design.prompts_reference is None
+        known = design.prompts_suspect if is_suspects else design.prompts_reference
+        unknown = "reference" if is_suspects else "suspect"
+        return (
+            f"{count(known)} prompts on one side and none known of the {unknown}, whose rows count as a prompt each; "
+            f"{blocks}, sides permuted; valid only if these rows are independent and the prompts of both sides alike."
+        )
     if design.has_prompts:
         return (
             f"{count(design.prompts_suspect)} suspect prompts against {count(design.prompts_reference)} reference "
@@ -187,6 +195,11 @@ def filters(report: DetectionResult) -> list[str]:
             )
         if result.residual.reason is not None:
             sentences.append(f"After {name(result.filter, 40)}: {visible(result.residual.reason, 160)}.")
+        if result.removed_reference.value == 0 and result.removed_suspect.value:
+            sentences.append(
+                f"{name(result.filter, 40)} removes no reference row, as a filter for the trait should: neutral rows "
+                "give it nothing to find."
+            )
         sentences += _halves(result)
     return sentences
 
