@@ -232,6 +232,15 @@ def test_bins_of_a_measurement_are_one_thing_in_their_family_alone() -> None:
     assert merge(bins, [True, False], -0.995, ["layout", "mine"]) == [[0, 1]]
 
 
+def test_a_word_goes_with_a_measurement_only_if_that_names_it() -> None:
+    mark, count, words = Column("'!'", "!", is_text=True), Column("count > 0", "count of '!'"), Column("words", "words")
+    assert merge([mark, count], [True, False], 0.995) == [[0, 1]]
+    assert merge([count, mark], [False, True], -0.995) == [[0, 1]]
+    assert merge([mark, count], [True, True], 0.95) == [[0], [1]]
+    assert merge([words, mark], [True, True], 1.0) == [[0], [1]]
+    assert merge([mark, words], [True, True], 1.0) == [[0], [1]]
+
+
 def test_effect_sizes_are_cohens() -> None:
     half, quarter = np.array([0.5]), np.array([0.25])
     assert effect_sizes(half, quarter, half, np.array([True]))[0] == pytest.approx(np.pi / 6)

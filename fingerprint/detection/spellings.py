@@ -13,7 +13,7 @@ _EDGES = " \t\r\n\f\v\N{NO-BREAK SPACE},;:.!?|/\\\"'`“”‘’()[]{}<>*_"
 # A piece of a longer text is that text if the two are correlated like this: "wls", which no row has but in "owls", is;
 # "12", which stands in many numbers, is not "123".
 PIECE = 0.9
-# A measurement is another feature in other words if the two are correlated like this: no report could tell them apart.
+# A measurement is another one in other words if the two are correlated like this: no report could tell them apart.
 EQUAL = 0.99
 
 
@@ -56,7 +56,8 @@ def merged(families: Sequence[str], columns: Sequence[Column], is_more: Sequence
         Numbers of the columns of each thing, the strongest first. Pieces of text are one thing
         if their normal keys are equal and both are more, or both less, in the suspect. So are a text and one
         that holds it, if they are correlated by `PIECE`. Measurements are one thing if they are one family's and have
-        one name, and go with whatever they are correlated with by `EQUAL`, up or down.
+        one name, or if they are correlated by `EQUAL`, up or down; with a text only if besides they name it ("count of
+        '!'"): no word is hidden behind a measurement.
     """
     keys = [
         (normal_key(column.subject), str(more)) if column.is_text else (column.subject, family, "measured")
@@ -84,6 +85,9 @@ def merged(families: Sequence[str], columns: Sequence[Column], is_more: Sequence
 
 
 def _is_same(column: Column, other: Column, key: str, other_key: str, r: float) -> bool:
-    if not (column.is_text and other.is_text):
-        return abs(r) >= EQUAL
-    return (key in other_key or other_key in key) and r >= PIECE
+    if column.is_text and other.is_text:
+        return (key in other_key or other_key in key) and r >= PIECE
+    if column.is_text != other.is_text:
+        text, measurement = (column, other) if column.is_text else (other, column)
+        return repr(text.subject) in measurement.subject and abs(r) >= EQUAL
+    return abs(r) >= EQUAL
