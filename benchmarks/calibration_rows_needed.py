@@ -14,16 +14,16 @@ from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.auc import N_FOLDS, roc_auc
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.effect_size import rows_for_trained_detector
-from fingerprint.statistics.power import PLANNED_QUANTILE, scaling
+from fingerprint.statistics.planning import Detected, scaling
 
 Tilt = Literal["dense", "sparse"]
 DesignKind = Literal["shared", "disjoint"]
 
-# Tilt, exact d_prime, pairs and design of comparisons that are detected about half of the time. None of them chose
-# `fingerprint.statistics.power.PLANNED_QUANTILE`.
+# Tilt, exact d_prime, pairs (rows a side) and design of comparisons that are detected about half of the time. The prior
+# of `fingerprint.statistics.planning.Detected` was chosen among four on other settings.
 DETECTED: tuple[tuple[Tilt, float, int, DesignKind], ...] = (
-    ("dense", 0.85, 100, "shared"),
-    ("sparse", 0.4, 200, "shared"),
+    ("dense", 0.9, 100, "shared"),
+    ("sparse", 0.5, 200, "shared"),
     ("sparse", 0.65, 100, "disjoint"),
     ("dense", 0.7, 200, "disjoint"),
 )
@@ -38,7 +38,7 @@ def stated(job: tuple[Tilt, float, int, DesignKind, int]) -> tuple[int | None, i
     if test.pvalue > 0.05:
         return None
     growth = scaling(test, 0.05)
-    times = [shift.times_needed(0.8) for shift in (growth.given_detection(PLANNED_QUANTILE), growth)]
+    times = [shift.times_needed(0.8) for shift in (Detected.of(growth), growth)]
     planned, uncorrected = (None if t is None else int(np.ceil(t * n)) for t in times)
     return planned, uncorrected
 
@@ -96,11 +96,12 @@ def _after_detection(setting: tuple[Tilt, float, int, DesignKind], runs: int) ->
     # Beyond eight times the sample a test nearly always rejects, and is slow: such numbers are checked there.
     jobs = [(tilt, d_prime, min(number, 8 * n), design, seed) for seed, number in enumerate(known)]
     mean = float(np.mean(parallel(rejects, [(*job[:4], 10 * job[4] + again) for job in jobs for again in range(4)])))
+    # What is asked of the mean is what a user meets; a power at the median is that of no single report.
     at_median, before = (
         float(np.mean(parallel(rejects, [(tilt, d_prime, number, design, seed) for seed in range(runs)])))
         for number in (int(np.median(known)), uncorrected)
     )
-    inside = all(0.75 <= power <= 0.9 for power in (mean, at_median))
+    inside = 0.75 <= mean <= 0.9
     print(
         f"  {tilt:6s} {design:8s} exact d' {d_prime}, {n} rows a side: detected {len(detected)} of {runs}; stated "
         f"{np.quantile(known, 0.1):.0f} to {np.quantile(known, 0.9):.0f}, median {np.median(known):.0f}; power "

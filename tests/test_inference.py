@@ -24,7 +24,8 @@ from fingerprint.statistics.permutation import (
     pvalue,
     without_diagonal,
 )
-from fingerprint.statistics.power import PLANNED_QUANTILE, Scaling, Shift, observed_shift, planted_rejection
+from fingerprint.statistics.planning import Detected, Scaling
+from fingerprint.statistics.power import Shift, observed_shift, planted_rejection
 
 KINDS = ["signs", "labels", "both"]
 
@@ -235,8 +236,8 @@ def test_rows_for_a_trained_detector_follow_the_formula() -> None:
 
 def test_a_barely_detected_shift_is_planned_with_as_a_smaller_one_and_a_clear_one_as_it_is() -> None:
     """The observed statistic just above its critical value says nearly nothing of the shift; far above, nearly all."""
-    barely = Scaling(shift=1.8, linear=0.5, critical=1.7).given_detection(0.5)
-    clear = Scaling(shift=60.0, linear=0.5, critical=1.7).given_detection(0.5)
+    barely = Detected.of(Scaling(shift=1.8, linear=0.5, critical=1.7)).quantile(0.5)
+    clear = Detected.of(Scaling(shift=60.0, linear=0.5, critical=1.7)).quantile(0.5)
     assert 0 < barely.shift < 0.6 * 1.8
     assert clear.shift == pytest.approx(60.0, rel=0.01)
     assert barely.linear / barely.shift == pytest.approx(0.5 / 1.8)
@@ -253,8 +254,8 @@ def test_the_interval_of_a_detected_shift_covers_it_although_only_detected_ones_
         if statistic < 1.7:
             continue
         seen += 1
-        observed = Scaling(statistic, 0.3 * statistic / 1.5, 1.7)
-        low, high = (observed.given_detection(q).shift for q in (0.025, 0.975))
+        observed = Detected.of(Scaling(statistic, 0.3 * statistic / 1.5, 1.7))
+        low, high = (observed.quantile(q).shift for q in (0.025, 0.975))
         held += low <= 1.5 * factor <= high
     assert binom.cdf(held, 300, 0.95) > 1e-3
     assert binom.sf(held - 1, 300, 0.95) > 1e-3
@@ -262,12 +263,14 @@ def test_the_interval_of_a_detected_shift_covers_it_although_only_detected_ones_
 
 def test_rows_needed_grow_with_the_power_and_stand_inside_their_interval() -> None:
     growth = Scaling(shift=3.0, linear=1.0, critical=1.7, signed=0.5)
-    low, planned, high = (growth.given_detection(q) for q in (0.975, PLANNED_QUANTILE, 0.025))
-    for shift in (low, planned, high):
-        assert shift.times_needed(0.5) < shift.times_needed(0.8) < shift.times_needed(0.95)  # type: ignore[operator]
-    assert low.times_needed(0.8) < planned.times_needed(0.8) < high.times_needed(0.8)  # type: ignore[operator]
-    assert planned.times_needed(0.8) > growth.times_needed(0.8)  # type: ignore[operator]
+    detected = Detected.of(growth)
+    low, high = detected.quantile(0.975), detected.quantile(0.025)
+    needed = {p: [one.times_needed(p) or np.inf for one in (low, detected, high)] for p in (0.5, 0.8, 0.95)}
+    assert all(times == sorted(times) for times in needed.values())
+    assert needed[0.5][1] < needed[0.8][1] < needed[0.95][1]
+    assert detected.power(needed[0.8][1]) == pytest.approx(0.8)
+    assert needed[0.8][1] > (growth.times_needed(0.8) or np.inf)
 
 
 def test_a_shift_that_points_nowhere_needs_no_number_of_rows() -> None:
-    assert Scaling(-0.5, 1.0, 1.7).given_detection(0.5).times_needed(0.8) is None
+    assert Detected.of(Scaling(-0.5, 1.0, 1.7)).times_needed(0.8) is None

@@ -18,7 +18,8 @@ from fingerprint.report.results import MixturePower, PlantedPower, RowsNeeded
 from fingerprint.statistics.effect_size import d_prime, rows_for_trained_detector
 from fingerprint.statistics.intervals import Estimate, exact_interval
 from fingerprint.statistics.permutation import PermutationTest
-from fingerprint.statistics.power import PLANNED_QUANTILE, Shift, observed_shift, planted_rejection, scaling
+from fingerprint.statistics.planning import Detected, scaling
+from fingerprint.statistics.power import Shift, observed_shift, planted_rejection
 from fingerprint.statistics.streams import Stream
 
 PLANTED_AUCS = (0.52, 0.55, 0.60)
@@ -168,11 +169,11 @@ def _trained_detector(d_prime: Estimate, alpha: float) -> Callable[[float], _Pla
 
 def _this_design(case: Case, main: Analysis) -> Callable[[float], _Planned]:
     """Rows or pairs by a power, from the observed shift corrected for having been detected."""
-    growth = scaling(main.test, case.alpha)
-    shifts = [growth.given_detection(quantile) for quantile in (PLANNED_QUANTILE, 0.975, 0.025)]
+    detected = Detected.of(scaling(main.test, case.alpha))
 
     def planned(power: float) -> _Planned:
-        times = [shift.times_needed(power) for shift in shifts]
+        ends = (detected.quantile(0.975), detected.quantile(0.025))
+        times = [planner.times_needed(power) for planner in (detected, *ends)]
         rows, low, high = (None if t is None else int(np.ceil(t * main.used_suspect)) for t in times)
         return rows, low, high
 
