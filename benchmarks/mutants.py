@@ -254,6 +254,36 @@ MUTANTS = (
         (Change("detection/detect.py", "detected=differs and not is_blamed_on_prompts", "detected=differs"),),
     ),
     Mutant(
+        "copies-unnamed",
+        "one row copied often is detected, and no warning names it",
+        "test_copies.py::test_copies_of_one_row_make_the_test_reject_and_are_named[independent]",
+        (
+            Change(
+                "detection/row_warnings.py",
+                "if found is None or found.excess < FREQUENT_SHARE:",
+                "if found is None or found.excess >= FREQUENT_SHARE:",
+            ),
+        ),
+    ),
+    Mutant(
+        "copies-of-one-side-kept",
+        "copies are counted once, and the suspect's copy is the one that is kept",
+        "test_copies.py::test_which_rows_are_kept_does_not_hang_on_which_side_is_the_suspect",
+        (
+            Change(
+                "detection/copies.py",
+                "separate[np.argsort(comparison.group[separate], kind=\"stable\")]",
+                "separate[np.argsort(~comparison.suspect[separate], kind=\"stable\")]",
+            ),
+        ),
+    ),
+    Mutant(
+        "luck-is-planned-with",
+        "rows needed are planned with the shift as it was observed, given that it was detected (.65 for a stated .8)",
+        "test_exactness.py::test_rows_needed_by_this_design_allow_for_the_luck_in_having_been_detected",
+        (Change("detection/power.py", "growth.given_detection(quantile) for quantile", "growth for quantile"),),
+    ),
+    Mutant(
         "parts-relabelled-together",
         "relabellings of the parts come from the same random numbers",
         "test_exactness.py::test_parts_are_relabelled_independently",
