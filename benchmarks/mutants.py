@@ -57,12 +57,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A trap, the changes that plant it, and the test that has to catch it."""
+    """A trap, the changes that plant it, and the test that has to catch it.
+
+    Attributes
+    ----------
+    slow : bool
+        Whether the test of the table leaves it to the slow suites: a whole report takes some seconds.
+    """
 
     name: str
     trap: str
     test: str
     changes: tuple[Change, ...]
+    slow: bool = False
 
 
 MUTANTS = (
@@ -177,6 +184,7 @@ MUTANTS = (
                 "        keep = given.kept | ~main.comparison.suspect\n",
             ),
         ),
+        slow=True,
     ),
     Mutant(
         "removal-fitted-on-its-rows",
@@ -252,6 +260,7 @@ MUTANTS = (
         "the prompts differ, and a difference of the rows is called detected",
         "test_exactness.py::test_rows_that_differ_by_their_prompts_are_not_detected",
         (Change("detection/detect.py", "detected=differs and not is_blamed_on_prompts", "detected=differs"),),
+        slow=True,
     ),
     Mutant(
         "copies-unnamed",
@@ -264,6 +273,7 @@ MUTANTS = (
                 "if found is None or found.excess >= FREQUENT_SHARE:",
             ),
         ),
+        slow=True,
     ),
     Mutant(
         "copies-of-one-side-kept",

@@ -99,6 +99,24 @@ def test_one_bad_setting_fails_the_default_table(
     assert ("OUTSIDE" in capsys.readouterr().out) == (bad is not None)
 
 
+@pytest.mark.parametrize("bad", [None, 0, 8, -1])
+def test_one_bad_setting_fails_the_default_suite(
+    bad: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also a setting that is held from above alone, as the ninth is (layout alone)."""
+    rng = np.random.default_rng(3)
+    rates = {cell.name: {0.05: 0.05, 0.01: 0.01} for cell in calibration_suite.SETTINGS}
+    if bad is not None:
+        rates[calibration_suite.SETTINGS[bad].name] = {0.05: 0.069, 0.01: 0.02}
+
+    def parallel(_: object, jobs: list[tuple[Any, int]]) -> list[float]:
+        return [float(_pvalues_at(rates[cell.name], rng)(range(1))[0]) for cell, _ in jobs]
+
+    monkeypatch.setattr(calibration_suite, "parallel", parallel)
+    assert calibration_suite.suite(nulls_only=True).inside == (bad is None)
+    assert ("OUTSIDE" in capsys.readouterr().out) == (bad is not None)
+
+
 def test_workers_can_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(calibration_cells.JOBS, "1")
     assert calibration_cells.parallel(lambda job: job + 1, [1, 2]) == [2, 3]  # a lambda cannot be sent to a worker

@@ -11,10 +11,22 @@ from mutants import MUTANTS, Change, Mutant, Outcome
 KILLER = "test_inference.py::test_pvalue_is_never_zero_and_counts_near_ties"
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant", [pytest.param(m, id=m.name, marks=[pytest.mark.slow] if m.slow else []) for m in MUTANTS]
+)
 def test_a_trap_is_caught(mutant: Mutant) -> None:
     found = mutants.outcome(mutant)
     assert found.caught, found.said
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_text_to_replace_and_the_test_are_there(mutant: Mutant) -> None:
+    """Also of the slow ones."""
+    for change in mutant.changes:
+        source = (mutants.ROOT / "fingerprint" / change.file).read_text(encoding="utf-8")
+        assert mutants.replaced(source, change, mutant.name) != source
+    file, _, test = mutant.test.partition("::")
+    assert f"def {test.partition('[')[0]}(" in (mutants.ROOT / "tests" / file).read_text(encoding="utf-8")
 
 
 # ----------------------------------------------------------------------------------------------- a mutant could live
