@@ -6,7 +6,8 @@ from pathlib import Path
 
 import mutants
 import pytest
-from mutants import MUTANTS, Change, Mutant, Outcome
+from mutants import Outcome
+from traps import MUTANTS, Change, Mutant
 
 KILLER = "test_inference.py::test_pvalue_is_never_zero_and_counts_near_ties"
 
