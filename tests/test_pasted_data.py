@@ -125,7 +125,7 @@ CASES = (
     alike("emoji", emoji, ladder=True),
     alike("right-to-left text", right_to_left),
     alike("NUL characters", with_nul),
-    alike("numbers of 1,000 digits", huge_number, n=24, ladder=True),
+    alike("numbers of 1,000 digits", huge_number, "few_rows", n=24, ladder=True),
     alike("code", code),
     alike("Windows line ends on both sides", windows_lines),
     alike("numbers and prose, mixed", mixed),
@@ -145,7 +145,7 @@ CASES = (
         ["b"] * N,
         detected=True,
         most=SMALLEST,
-        warnings=NO_PROMPTS | {"duplicates", "constant_family"},
+        warnings=NO_PROMPTS | {"duplicates", "constant_family", "frequent_text", "letters_differ"},
     ),
     Case(
         "a row of one megabyte",
@@ -214,7 +214,7 @@ CASES = (
         rows(numbers, N, 2),
         detected=True,
         most=SMALLEST,
-        warnings=NO_PROMPTS | {"duplicates", "empty_rows", "lengths_differ"},
+        warnings=NO_PROMPTS | {"duplicates", "empty_rows", "lengths_differ", "frequent_text"},
     ),
     Case(
         "one prompt for all rows",
@@ -230,7 +230,7 @@ CASES = (
         rows(numbers, 2000, 2),
         detected=False,
         least=0.0101,
-        warnings=NO_PROMPTS | {"arm_sizes"},
+        warnings=NO_PROMPTS | {"arm_sizes", "few_rows", "rows_unused"},
     ),
     Case(
         "the least there may be: 10 rows a side",
@@ -238,7 +238,7 @@ CASES = (
         rows(numbers, 10, 2),
         detected=False,
         least=0.0101,
-        warnings=NO_PROMPTS,
+        warnings=NO_PROMPTS | {"few_rows"},
     ),
 )
 
