@@ -273,6 +273,18 @@ def test_lengths_cut_takes_a_run_of_longest_rows_that_chance_does_not_give(cut: 
     assert codes(findings(corpora=shared(left, whole))) == expected
 
 
+def test_lengths_cut_sees_long_rows_left_out_where_many_are_equally_long() -> None:
+    def rows(seed: int, longest: int, n: int = 1000) -> list[str]:
+        """Numbers of three digits: so many rows hold ten of them, the others three to nine."""
+        rng = np.random.default_rng(seed)
+        counts = [10] * longest + rng.integers(3, 10, n - longest).tolist()
+        return [", ".join(map(str, rng.integers(100, 1000, count))) for count in rng.permutation(counts)]
+
+    assert codes(findings(corpora=shared(rows(1, 30), rows(2, 80)))) == {"lengths_cut"}
+    assert codes(findings(corpora=shared(rows(1, 80), rows(2, 30)))) == {"lengths_cut"}
+    assert codes(findings(corpora=shared(rows(1, 60), rows(2, 80)))) == set()
+
+
 def test_few_rows_are_told_only_of_what_was_not_found() -> None:
     corpora = shared(numbers(29, 1), numbers(29, 2))
     assert codes(findings(corpora=corpora)) == {"few_rows"}
