@@ -36,6 +36,8 @@ class Card(TypedDict):
 
     Attributes
     ----------
+    definitions : dict of str
+        Definition by family, such as "numbers-2"; None for a transformer of the user's.
     rows : dict of int
         Training rows by side, "trait" and "neutral", those held out included.
     prompts : int
@@ -52,7 +54,7 @@ class Card(TypedDict):
     """
 
     format: int
-    feature_version: int
+    definitions: dict[str, str | None]
     versions: dict[str, str]
     classes: list[str]
     rows: dict[str, int]

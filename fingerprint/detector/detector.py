@@ -25,7 +25,6 @@ from fingerprint.detector.card import LIMITS, Card
 from fingerprint.detector.domain import Domain
 from fingerprint.detector.storage import FORMAT, PROBES, StoredDetector, check_scores, read_detector, write_detector
 from fingerprint.detector.training_rows import TrainingRows, held_out, one_a_prompt, two_classes, with_groups
-from fingerprint.features import FEATURE_VERSION
 from fingerprint.features.tokens import tokenize
 from fingerprint.report.encoding import encode_record
 from fingerprint.statistics.classifier import Classifier
@@ -238,7 +237,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         prompts = {prompt for prompt in corpus.prompt_keys if prompt is not None}
         return {
             "format": FORMAT,
-            "feature_version": FEATURE_VERSION,
+            "definitions": {name: columns.family.definition for name, columns in self.stack_.columns.items()},
             "versions": {"fingerprint": own_version(), "numpy": np.__version__},
             "classes": [str(name) for name in self.classes_],
             "rows": {"trait": int(label.sum()), "neutral": int((label == 0).sum())},

@@ -22,12 +22,12 @@ from fingerprint.detector.calibrated_stack import CalibratedStack, UsedColumns
 from fingerprint.detector.card import Card
 from fingerprint.detector.domain import Domain
 from fingerprint.detector.training_rows import TrainingRows
-from fingerprint.features import FAMILIES, FEATURE_VERSION, Family
+from fingerprint.features import FAMILIES, Family
 from fingerprint.features.family import FittedState
 from fingerprint.features.transformer import Transformer
 from fingerprint.report.encoding import JsonObject
 
-FORMAT = 2
+FORMAT = 3
 _MAGIC = b"fingerprint detector"
 # Texts whose scores are saved with a detector; other features, or other arithmetic, show in them.
 PROBES = (
@@ -156,11 +156,13 @@ def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
     arrays = _plain_arrays(_checked_content(Path(path)), path)
     header: _Header = json.loads(arrays["json"].tobytes())
     card = header["card"]
-    if card["feature_version"] != FEATURE_VERSION:
-        raise ValueError(
-            f"{os.fspath(path)!r} must have feature version {FEATURE_VERSION}, got {card['feature_version']}; "
-            f"train it again with this version, or install subliminal-fingerprint {card['versions']['fingerprint']}"
-        )
+    for name, entry in zip(card["definitions"], header["families"], strict=True):
+        known = FAMILIES[entry["kind"]].definition if entry["kind"] in FAMILIES else None
+        if card["definitions"][name] != known:
+            raise ValueError(
+                f"{os.fspath(path)!r} must define the family {name} as {known}, got {card['definitions'][name]}; train it "
+                f"again with this version, or install subliminal-fingerprint {card['versions']['fingerprint']}"
+            )
     columns = _restored_families(header["families"], arrays)
     coefficients = {name: arrays[f"{name}/coefficients"] for name in columns}
     slope, intercept, prior_log_odds = header["calibration"]

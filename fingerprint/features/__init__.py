@@ -6,7 +6,7 @@ its attributes are read when present, ``ridge`` (added to each column's pooled v
 in the report.
 """
 
-from fingerprint.features.choice import FAMILIES, FEATURE_VERSION, choose, data_kind
+from fingerprint.features.choice import FAMILIES, choose, data_kind
 from fingerprint.features.family import DEFAULT_RIDGE, Family
 from fingerprint.features.layout import Layout
 from fingerprint.features.ngrams import NGrams
@@ -17,7 +17,6 @@ from fingerprint.features.tokens import Tokens
 __all__ = [
     "DEFAULT_RIDGE",
     "FAMILIES",
-    "FEATURE_VERSION",
     "Family",
     "Layout",
     "NGrams",

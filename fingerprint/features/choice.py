@@ -13,9 +13,6 @@ from fingerprint.features.tokens import Tokens
 from fingerprint.features.transformer import Transformer
 from fingerprint.features.user_transformer import UserTransformer, is_transformer
 
-# Raised whenever a family gives other columns for the same text: a saved detector's weights then mean nothing.
-FEATURE_VERSION = 1
-
 FAMILIES: Mapping[str, Callable[[], Transformer]] = {
     "tokens": Tokens,
     "ngrams": NGrams,

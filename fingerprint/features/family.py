@@ -55,8 +55,13 @@ class Family(Protocol):
 
     Attributes
     ----------
-    ridge : float
-        Added to each column's pooled variance before scaling, in squared units of the column.
+    definition : str or None
+        Name and version of what the family makes of a text, raised with every change: a text has the same features in
+        every corpus, up to scales and groupings that follow from sums over the pooled rows. None for a family that is
+        fitted to the rows at hand, whose columns mean nothing in another comparison.
+    ridge : float, or float array [columns]
+        Added to each column's pooled variance before scaling, in squared units of the column. Known once the family is
+        fitted.
     column_weights : float array [columns] or None
         One factor a column, after scaling; None for 1. Known once the family is fitted.
     is_mean_zero : bool
@@ -66,7 +71,8 @@ class Family(Protocol):
         Columns from this one on have names that tell a reader nothing, and are not shown; None where all are readable.
     """
 
-    ridge: float = DEFAULT_RIDGE
+    definition: str | None = None
+    ridge: float | Floats = DEFAULT_RIDGE
     column_weights: Floats | Floats32 | None = None
     is_mean_zero: bool = False
     n_readable: int | None = None

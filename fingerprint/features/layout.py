@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint.data.arrays import Bools, Floats
+from fingerprint.features.grids import COUNTS, LENGTHS, Grid
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import characters, items
 
@@ -16,11 +17,19 @@ MARKS = " \n\t,;:.!?()[]{}<>|-_*#/\\\"'`"
 _SEPARATORS = re.compile(r"[^\w]+")
 
 
+LONG = ("characters", "upper-case letters", "lower-case letters", "digits", "longest line", "last line")
+
+
 class Layout(QuantileFamily):
     """Counts of marks, lengths and lines; separators as written; how the row begins and ends.
 
     Digits and letters enter as counts only, so that no value or word is seen.
     """
+
+    definition = "layout-2"
+
+    def grid(self, measurement: str) -> Grid:
+        return LENGTHS if measurement in LONG else COUNTS
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         return _marks(texts) | _separators(texts) | _lines(texts) | _ends(texts)

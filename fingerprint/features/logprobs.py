@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Floats32, Ints
+from fingerprint.features.grids import REALS, Grid
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments
 
@@ -166,6 +167,9 @@ class LogProbs(QuantileFamily):
 
     def weight_on(self, kind: str) -> float:
         return WEIGHT
+
+    def grid(self, measurement: str) -> Grid:
+        return REALS
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         n_rows = len(next(iter(self.table.values())))

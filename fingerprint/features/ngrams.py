@@ -28,17 +28,23 @@ class NGrams(Transformer):
     The square root is between counts (best on number rows, whose lengths say little) and shares (best on prose).
     """
 
-    ridge = 0.3
+    definition = "ngrams-2"
+    RIDGE = 0.3  # of counts in a row of the pooled mean length, and of presence
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         self.texts_ = tuple(texts)  # names are looked up in them, only for the columns somebody asks about
-        self.mean_length_ = max(float(np.mean([len(text) for text in texts])) if len(texts) else 1.0, 1.0)
+        return self._of_length(max(float(np.mean([len(text) for text in texts])) if len(texts) else 1.0, 1.0))
+
+    def _of_length(self, mean: float) -> Self:
+        """Scale for pooled rows of this mean length: what counts over square roots vary by falls with it."""
+        self.mean_length_ = mean
+        self.ridge = np.repeat([self.RIDGE / mean, self.RIDGE], HALF)
         return self
 
     def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
         segments, codes = characters(texts)
         by_character = _counts(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS)
-        root = np.sqrt(self.mean_length_ / np.maximum(segments.counts, 1))
+        root = np.sqrt(1.0 / np.maximum(segments.counts, 1))
         by_character.data *= np.repeat(root, np.diff(by_character.indptr)).astype(np.float32)
         token_segments, vocabulary, index = items([tokenize(text) for text in texts])
         by_token = _counts(token_segments, hash_strings(vocabulary)[index], TOKEN_ORDERS)
@@ -63,7 +69,7 @@ class NGrams(Transformer):
         return FittedState({"mean_length": self.mean_length_})
 
     def restore_state(self, state: FittedState) -> None:
-        self.mean_length_ = cast("float", state.values["mean_length"])
+        self._of_length(cast("float", state.values["mean_length"]))
 
     def _character_runs(self, wanted: Ints) -> dict[int, str]:
         joined = "".join(self.texts_)

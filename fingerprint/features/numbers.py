@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.features.grids import COUNTS, STEPS, VALUES, Grid
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments
 
@@ -44,6 +45,14 @@ def _value(digits: str) -> int:
     return int(digits) if len(digits) <= 9 else VALUE_CAP
 
 
+_GRIDS = {
+    **dict.fromkeys(("mean", "spread", "least", "greatest", "last number"), VALUES),
+    **{f"number {position + 1}": VALUES for position in range(POSITIONS)},
+    **dict.fromkeys(("step size", "step spread", "smallest step"), VALUES),
+    **dict.fromkeys(("step mean", "lowest step", "highest step", "distinct numbers less count"), STEPS),
+    **{f"step {position}": STEPS for position in range(1, 6)},
+}
+
 # On rows of numbers the omnibus counts `numbers` this many times. Chosen on one half of the prompts of five sets of
 # Qwen2.5 7B and 14B (80 draws; mean power at 100 pairs .45 at weight 1, .51 at 2, .53 at 3, .54 at 4 and 6).
 WEIGHT_ON_NUMBERS = 3.0
@@ -63,11 +72,16 @@ class Numbers(QuantileFamily):
         "single" keeps what is a sum over single numbers: no order, no neighbours.
     """
 
+    definition = "numbers-2"
+
     def __init__(self, parts: str = "all") -> None:
         self.parts = parts
 
     def weight_on(self, kind: str) -> float:
         return WEIGHT_ON_NUMBERS if kind == "numbers" else 1.0
+
+    def grid(self, measurement: str) -> Grid:
+        return _GRIDS.get(measurement, COUNTS)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         segments, values, lengths = parse(texts)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.features.layout import Layout, character_flags
+from fingerprint.features.grids import COUNTS, LENGTHS, MEANS, SHARES, Grid
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments, characters, items
 
@@ -26,6 +27,13 @@ LETTERS = "etaoinshrdlucm"
 ENDINGS = ("ing", "ed", "ly", "s", "tion", "er", "al", "ous", "ful", "est")
 
 
+_GRIDS = {
+    **dict.fromkeys(("characters", "longest line", "words"), LENGTHS),
+    **dict.fromkeys(("words a sentence", "mean word length", "spread of word lengths"), MEANS),
+    "function words": SHARES,
+}
+
+
 class Prose(QuantileFamily):
     """Structured bins of running text, no word beyond function words.
 
@@ -33,6 +41,11 @@ class Prose(QuantileFamily):
     and closing words; casing; variety; letters. The same idea as `Numbers`: few pooled bins of well-chosen
     measurements, because a shift in habits shows in them before single words do.
     """
+
+    definition = "prose-2"
+
+    def grid(self, measurement: str) -> Grid:
+        return SHARES if measurement.startswith("share of") else _GRIDS.get(measurement, COUNTS)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         segments, vocabulary, index = items([WORD.findall(text) for text in texts])

@@ -1,4 +1,4 @@
-"""From a table of per-row measurements to features: pooled ranks and quantile bins."""
+"""From a table of per-row measurements to features: pooled ranks and quantile bins, over fixed grids of values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints, Strings
 from fingerprint.features.family import Column, FittedState
+from fingerprint.features.grids import COUNTS, Grid
 from fingerprint.features.transformer import Transformer
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
@@ -22,10 +23,11 @@ BIN_WEIGHT = 0.5
 class QuantileFamily(Transformer):
     """Base of the families that measure rows: `measure` gives a table, this turns it into columns.
 
-    Each measurement becomes one column with its pooled mid-rank in [0, 1], and one indicator column a pooled quantile
-    bin (a bin a value where it takes at most `N_BINS` values). A missing measurement (nan) has rank .5 and an
-    indicator column of its own. Ranks and bins come from the pooled rows that `fit` sees, so nothing depends on which
-    corpus a row is from.
+    A measurement falls into a bin of a fixed grid: a row's bins hang on that row alone. How many pooled rows each bin
+    holds is all that `fit` learns. From these counts come the columns: the pooled mid-rank of the bin in [0, 1], and an
+    indicator for each quarter of the pooled rows (for each value, where there are at most `N_BINS`). Both are linear in
+    the indicators of the bins, so that sums over rows follow from counts of bins. A missing measurement (nan) has rank
+    .5 and an indicator of its own. Nothing depends on which corpus a row is from.
     """
 
     ridge = 0.02
@@ -33,16 +35,25 @@ class QuantileFamily(Transformer):
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         raise NotImplementedError
 
+    def grid(self, measurement: str) -> Grid:
+        """The grid of a measurement."""
+        return COUNTS
+
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         table = self.measure(texts)
-        known = [np.sort(values[~np.isnan(values)]) for values in table.values()]
-        return self.restore(list(table), known, [_edges(values) for values in known])
+        grids = [self.grid(name) for name in table]
+        counts = [
+            np.bincount(grid.bins(values), minlength=grid.n_bins)
+            for grid, values in zip(grids, table.values(), strict=True)
+        ]
+        return self.restore(list(table), counts)
 
-    def restore(self, names: list[str], known: list[Floats], edges: list[Floats]) -> Self:
-        """Become what `fit` would make of these sorted values and edges of the named measurements."""
-        self.names_, self.sorted_, self.edges_ = names, known, edges
+    def restore(self, names: list[str], counts: list[Ints]) -> Self:
+        """Become what `fit` would make of pooled rows with these counts [bins] of the named measurements."""
+        self.names_, self.counts_ = names, counts
+        self.ranks_, self.ends_ = [_ranks(count) for count in counts], [_ends(count) for count in counts]
         self.column_weights = np.concatenate(
-            [np.r_[1.0, np.full(len(edges) + 2, BIN_WEIGHT)] for edges in self.edges_]
+            [np.r_[1.0, np.full(len(ends) + 2, BIN_WEIGHT)] for ends in self.ends_]
         ).astype(np.float32)
         return self
 
@@ -51,30 +62,22 @@ class QuantileFamily(Transformer):
         data = np.empty((len(self.names_), 2, n), dtype=np.float32)
         columns = np.empty(data.shape, dtype=np.int64)
         first = 0
-        for m, (name, values, edges) in enumerate(zip(self.names_, self.sorted_, self.edges_, strict=True)):
-            data[m, 0], bins = _rank_and_bin(table[name], values, edges)
-            data[m, 1] = 1.0
-            columns[m, 0], columns[m, 1] = first, first + 1 + bins
-            first += len(edges) + 3
+        for m, (name, ranks, ends) in enumerate(zip(self.names_, self.ranks_, self.ends_, strict=True)):
+            bins = self.grid(name).bins(table[name])
+            quarter = np.r_[np.searchsorted(ends, np.arange(len(ranks) - 1), "left"), len(ends) + 1]
+            data[m, 0], data[m, 1] = ranks[bins], 1.0
+            columns[m, 0], columns[m, 1] = first, first + 1 + quarter[bins]
+            first += len(ends) + 3
         rows = np.broadcast_to(np.arange(n), data.shape)
         return sp.csr_matrix((data.ravel(), (rows.ravel(), columns.ravel())), shape=(n, first))
 
     def state(self) -> FittedState:
-        distinct = [np.unique(values, return_counts=True) for values in self.sorted_]
-        sizes, bins = [len(values) for values, _ in distinct], [len(edges) for edges in self.edges_]
-        arrays = {
-            "values": np.concatenate([values for values, _ in distinct]),
-            "counts": np.concatenate([counts for _, counts in distinct]),
-            "edges": np.concatenate(self.edges_),
-        }
-        return FittedState({"names": self.names_, "sizes": sizes, "bins": bins}, arrays)
+        return FittedState({"names": self.names_}, {"counts": np.concatenate(self.counts_)})
 
     def restore_state(self, state: FittedState) -> None:
         names = cast("list[str]", state.values["names"])
-        sizes, bins = (cast("list[int]", state.values[part]) for part in ("sizes", "bins"))
-        values, counts = (np.split(state.arrays[part], np.cumsum(sizes)[:-1]) for part in ("values", "counts"))
-        edges = np.split(state.arrays["edges"], np.cumsum(bins)[:-1])
-        self.restore(names, [np.repeat(v, c) for v, c in zip(values, counts, strict=True)], edges)
+        sizes = [self.grid(name).n_bins for name in names]
+        self.restore(names, np.split(state.arrays["counts"], np.cumsum(sizes)[:-1]))
 
     def get_feature_names_out(self, input_features: object = None) -> Strings:
         return np.asarray([column.name for column in self._described()], dtype=object)
@@ -86,37 +89,32 @@ class QuantileFamily(Transformer):
     def _described(self) -> list[Column]:
         """All columns, in their order."""
         found: list[Column] = []
-        for name, edges in zip(self.names_, self.edges_, strict=True):
+        for name, ends in zip(self.names_, self.ends_, strict=True):
             found.append(Column(f"{name} (rank)", name, measure="mean rank"))
-            bounds = [f"{edge:g}" for edge in edges]
-            bins = [_bin_name(name, bounds, b) for b in range(len(edges) + 1)]
+            edges = self.grid(name).edges
+            bounds = [f"{edges[end]:g}" for end in ends]
+            bins = [_bin_name(name, bounds, b) for b in range(len(bounds) + 1)]
             found += [Column(label, name) for label in (*bins, f"{name} missing")]
         return found
 
 
-def _edges(values: Floats) -> Floats:
-    """Upper ends of all bins but the last."""
-    if not len(values):
-        return np.empty(0)
-    distinct = np.unique(values)
-    if len(distinct) <= N_BINS:
-        return np.asarray(distinct[:-1], dtype=np.float64)
-    quantiles = np.quantile(values, np.arange(1, N_BINS) / N_BINS, method="lower")
-    edges = np.unique(quantiles)
-    return np.asarray(edges[edges < distinct[-1]], dtype=np.float64)
+def _ranks(counts: Ints) -> Floats:
+    """Pooled mid-rank of each bin, in [0, 1]; .5 for the last bin, of missing values, and where all are missing."""
+    known = counts[:-1]
+    n = int(known.sum())
+    ranks = (np.cumsum(known) - known / 2) / n if n else np.full(len(known), 0.5)
+    return np.r_[ranks, 0.5]
 
 
-def _rank_and_bin(values: Floats, reference: Floats, edges: Floats) -> tuple[Floats, Ints]:
-    """Pooled mid-rank of each value, in [0, 1], and its bin; the bin after the last is for missing values."""
-    missing = np.isnan(values)
-    filled = np.where(missing, 0.0, values)
-    if len(reference):
-        rank = (np.searchsorted(reference, filled, "left") + np.searchsorted(reference, filled, "right")) / 2
-        rank = np.where(missing, 0.5, rank / len(reference))
-    else:
-        rank = np.full(len(values), 0.5)
-    which = np.where(missing, len(edges) + 1, np.searchsorted(edges, filled, "left"))
-    return rank, which
+def _ends(counts: Ints) -> Ints:
+    """Last bin of each quarter of the pooled rows but the uppermost; of each value, where there are few."""
+    known = counts[:-1]
+    filled, below = np.flatnonzero(known), np.cumsum(known)
+    if len(filled) <= N_BINS:
+        return filled[:-1]
+    places = (np.arange(1, N_BINS) * (below[-1] - 1)) // N_BINS
+    ends = np.unique(np.searchsorted(below, places, "right"))
+    return np.asarray(ends[ends < filled[-1]], dtype=np.int64)
 
 
 def _bin_name(name: str, bounds: list[str], b: int) -> str:

@@ -63,7 +63,8 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
     square = np.asarray(exact.power(2).mean(axis=0)).ravel()
     variance = np.maximum(square - mean * mean, 0.0)
     columns = np.flatnonzero(variance > CONSTANT * square)
-    scale = 1.0 / np.sqrt(variance[columns] + fitted.ridge)
+    ridge = np.broadcast_to(fitted.ridge, variance.shape)
+    scale = 1.0 / np.sqrt(variance[columns] + ridge[columns])
     if fitted.column_weights is not None:
         scale = scale * np.asarray(fitted.column_weights, dtype=np.float64)[columns]
     return FamilyMatrix(fitted, scaled(matrix, columns, scale), columns, scale)

@@ -31,6 +31,7 @@ class Tokens(Transformer):
     The ridge was the best of .01 to 3 that did well on number rows of three models and on prose.
     """
 
+    definition = "tokens-1"
     ridge = 0.3
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
