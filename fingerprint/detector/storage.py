@@ -127,7 +127,10 @@ def _stored_families(columns: Mapping[str, UsedColumns]) -> tuple[dict[str, Arra
         state = used.family.state()
         arrays |= {f"{name}/columns": used.columns, f"{name}/scale": used.scale}
         arrays |= {f"{name}/{part}": values for part, values in state.arrays.items()}
-        entries.append({"name": name, "kind": kind, "parameters": parameters, **state.values})
+        definition = used.family.definition
+        entries.append(
+            {"name": name, "kind": kind, "definition": definition, "parameters": parameters, **state.values}
+        )
     return arrays, entries
 
 
@@ -156,14 +159,7 @@ def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
     arrays = _plain_arrays(_checked_content(Path(path)), path)
     header: _Header = json.loads(arrays["json"].tobytes())
     card = header["card"]
-    for name, entry in zip(card["definitions"], header["families"], strict=True):
-        known = FAMILIES[entry["kind"]].definition if entry["kind"] in FAMILIES else None
-        if card["definitions"][name] != known:
-            raise ValueError(
-                f"{os.fspath(path)!r} must define the family {name} as {known}, got {card['definitions'][name]}; train it "
-                f"again with this version, or install subliminal-fingerprint {card['versions']['fingerprint']}"
-            )
-    columns = _restored_families(header["families"], arrays)
+    columns = _restored_families(header["families"], arrays, path, card["versions"]["fingerprint"])
     coefficients = {name: arrays[f"{name}/coefficients"] for name in columns}
     slope, intercept, prior_log_odds = header["calibration"]
     return StoredDetector(
@@ -215,11 +211,18 @@ def _plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, Arr
     raise ValueError(f"{os.fspath(path)!r} must hold plain arrays, got something else; train the detector again")
 
 
-def _restored_families(entries: Sequence[JsonObject], arrays: Mapping[str, Array]) -> dict[str, UsedColumns]:
+def _restored_families(
+    entries: Sequence[JsonObject], arrays: Mapping[str, Array], path: str | os.PathLike[str], version: str
+) -> dict[str, UsedColumns]:
     columns: dict[str, UsedColumns] = {}
     for entry in entries:
         name = entry["name"]
         family = FAMILIES[entry["kind"]]()
+        if entry["definition"] != family.definition:
+            raise ValueError(
+                f"{os.fspath(path)!r} must hold features {family.definition}, got {entry['definition']}; train it "
+                f"again with this version, or install subliminal-fingerprint {version}"
+            )
         family.set_params(**entry["parameters"])
         parts = {key.removeprefix(f"{name}/"): values for key, values in arrays.items() if key.startswith(f"{name}/")}
         family.restore_state(FittedState(entry, parts))

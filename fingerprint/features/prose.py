@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.features.layout import Layout, character_flags
 from fingerprint.features.grids import COUNTS, LENGTHS, MEANS, SHARES, Grid
+from fingerprint.features.layout import Layout, character_flags
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments, characters, items
 

@@ -102,8 +102,10 @@ def _ranks(counts: Ints) -> Floats:
     """Pooled mid-rank of each bin, in [0, 1]; .5 for the last bin, of missing values, and where all are missing."""
     known = counts[:-1]
     n = int(known.sum())
-    ranks = (np.cumsum(known) - known / 2) / n if n else np.full(len(known), 0.5)
-    return np.r_[ranks, 0.5]
+    ranks = np.full(len(counts), 0.5)
+    if n:
+        ranks[:-1] = (np.cumsum(known) - known / 2) / n
+    return ranks
 
 
 def _ends(counts: Ints) -> Ints:

@@ -1,0 +1,99 @@
+"""Fixed grids, and the columns that counts of their bins give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerprint.features import FAMILIES, Layout, Numbers, Prose
+from fingerprint.features.grids import COUNTS, LENGTHS, MEANS, REALS, SHARES, STEPS, VALUES, Grid
+from fingerprint.features.quantiles import QuantileFamily
+
+GRIDS = (COUNTS, LENGTHS, MEANS, REALS, SHARES, STEPS, VALUES)
+MEASURING: tuple[type[QuantileFamily], ...] = (Numbers, Prose, Layout)
+TEXTS = ["482, 113, 954", "[1; 2; 3]", "A quiet walk, then tea.", "", "007\n8 and 9", "5 5 5", "Don't shout!"] * 4
+
+
+def test_the_upper_end_of_a_bin_belongs_to_it_and_nan_has_the_last() -> None:
+    grid = Grid((0.0, 1.0, 4.0))
+    values = np.array([-7.0, 0.0, 0.5, 1.0, 1.0001, 4.0, 5.0, np.inf, np.nan])
+    assert grid.bins(values).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    assert grid.n_bins == 5
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_edges_rise_and_every_value_has_a_bin(grid: Grid) -> None:
+    assert (np.diff(grid.edges) > 0).all()
+    bins = grid.bins(np.array([-1e300, -0.0, 0.0, 1e-300, 1e300, np.nan]))
+    assert bins.min() >= 0
+    assert bins.max() == grid.n_bins - 1
+    assert bins[1] == bins[2]
+
+
+def test_small_counts_have_bins_of_their_own() -> None:
+    assert len(set(COUNTS.bins(np.arange(25.0)).tolist())) == 25
+    assert len(set(STEPS.bins(np.arange(-10.0, 11.0)).tolist())) == 21
+
+
+@pytest.mark.parametrize(("grid", "low", "high", "at_most"), [
+    (VALUES, 100.0, 2.0**29, 0.2), (LENGTHS, 24.0, 2.0**29, 0.1), (SHARES, 2.0**-8, 1.0, 0.06), (MEANS, 2, 2.0**19, 0.1),
+])  # fmt: skip
+def test_a_bin_is_never_wider_than_a_share_of_its_values(grid: Grid, low: float, high: float, at_most: float) -> None:
+    edges = np.array([edge for edge in grid.edges if low <= edge <= high])
+    assert edges[0] <= 2 * low
+    assert edges[-1] >= high / 2
+    assert (np.diff(edges) / edges[:-1]).max() <= at_most
+
+
+@pytest.mark.parametrize("make", MEASURING)
+def test_the_bins_of_a_row_hang_on_that_row_alone(make: type[QuantileFamily]) -> None:
+    family = make()
+    together = family.measure(TEXTS)
+    for row in (0, 3, 4):
+        alone = family.measure([TEXTS[row]])
+        for name, values in together.items():
+            grid = family.grid(name)
+            assert grid.bins(values)[row] == grid.bins(alone[name])[0], name
+
+
+@pytest.mark.parametrize("make", MEASURING)
+def test_sums_of_columns_follow_from_counts_of_bins(make: type[QuantileFamily]) -> None:
+    """What makes fingerprints mergeable: columns are linear in the indicators of the bins."""
+    family = make().fit(TEXTS)
+    part = TEXTS[2:9]
+    sums = np.asarray(family.transform(part).sum(axis=0)).ravel()
+    first = 0
+    for name, values in family.measure(part).items():
+        m = family.names_.index(name)
+        ranks, ends = family.ranks_[m], family.ends_[m]
+        counts = np.bincount(family.grid(name).bins(values), minlength=len(ranks))
+        assert sums[first] == pytest.approx(float(counts @ ranks), rel=1e-5)
+        inner = [counts[a:b].sum() for a, b in zip([0, *(ends + 1)], [*(ends + 1), len(counts) - 1], strict=True)]
+        assert sums[first + 1 : first + 3 + len(ends)].tolist() == [*inner, counts[-1]]
+        first += len(ends) + 3
+    assert first == len(sums)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=1, max_size=40))
+def test_ranks_are_pooled_mid_ranks_of_bins(drawn: list[float | None]) -> None:
+    class Given(QuantileFamily):
+        def measure(self, texts: object) -> dict[str, np.ndarray]:
+            return {"x": np.array([np.nan if value is None else value for value in drawn])}
+
+        def grid(self, measurement: str) -> Grid:
+            return REALS
+
+    texts = [""] * len(drawn)
+    found = Given().fit(texts).transform(texts).toarray()[:, 0]
+    bins = REALS.bins(np.array([np.nan if value is None else value for value in drawn]))
+    known = [b for b, value in zip(bins, drawn, strict=True) if value is not None]
+    for b, value, rank in zip(bins, drawn, found, strict=True):
+        below, same = sum(k < b for k in known), sum(k == b for k in known)
+        assert rank == pytest.approx(0.5 if value is None else (below + same / 2) / len(known), abs=1e-6)
+
+
+def test_every_built_in_family_names_its_definition() -> None:
+    names = [make().definition for make in FAMILIES.values()]
+    assert all(name == f"{family}-{str(name)[-1]}" for family, name in zip(FAMILIES, names, strict=True))
