@@ -252,8 +252,14 @@ MUTANTS = (
     Mutant(
         "luck-is-planned-with",
         "rows needed are planned with the shift as it was observed, given that it was detected (.65 for a stated .8)",
-        "test_exactness.py::test_rows_needed_by_this_design_allow_for_the_luck_in_having_been_detected",
-        (Change("detection/power.py", "growth.given_detection(quantile) for quantile", "growth for quantile"),),
+        "test_inference.py::test_rows_needed_grow_with_the_power_and_stand_inside_their_interval",
+        (
+            Change(
+                "statistics/planning.py",
+                "return _least_times(self.power, power) if points else None",
+                "return self.scaling.times_needed(power)",
+            ),
+        ),
     ),
     Mutant(
         "parts-relabelled-together",

@@ -18,7 +18,7 @@ from fingerprint.features.transformer import Transformer
 CHARACTER_ORDERS = range(1, 6)
 TOKEN_ORDERS = range(1, 4)
 HALF = 2**14  # columns of each half: characters first, tokens after
-# Occurrences in a row times the square root of the mean length of rows over its own.
+# Occurrences in a row over the square root of its length.
 SCALED = "scaled count"
 
 

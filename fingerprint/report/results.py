@@ -200,7 +200,7 @@ class FeatureDifference:
     """A feature whose rate per row differs, adjusted over all features that were looked at.
 
     `measure` says what the rates are: "share of rows", "mean rank" (of a measurement among all rows, 0 to 1), "scaled
-    count" (occurrences in a row, times the square root of the mean length of rows over its own) or "mean value".
+    count" (occurrences in a row over the square root of its length) or "mean value".
     `effect` is their standardised difference, above 0 for more in the suspect: Cohen's h for shares, for other means
     their difference over the standard deviation of all rows. `spellings` are other features that say the same thing,
     less strongly (a word with the blank before it, bins of one measurement), and `families` all families they are of;
