@@ -38,7 +38,8 @@ def test_small_counts_have_bins_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(("grid", "low", "high", "at_most"), [
-    (VALUES, 100.0, 2.0**29, 0.2), (LENGTHS, 24.0, 2.0**29, 0.1), (SHARES, 2.0**-8, 1.0, 0.06), (MEANS, 2, 2.0**19, 0.1),
+    (VALUES, 100.0, 2.0**29, 0.2), (LENGTHS, 24.0, 2.0**29, 0.1), (SHARES, 2.0**-8, 1.0, 0.06),
+    (MEANS, 2.0, 2.0**19, 0.1),
 ])  # fmt: skip
 def test_a_bin_is_never_wider_than_a_share_of_its_values(grid: Grid, low: float, high: float, at_most: float) -> None:
     edges = np.array([edge for edge in grid.edges if low <= edge <= high])
