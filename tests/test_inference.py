@@ -25,7 +25,7 @@ from fingerprint.statistics.permutation import (
     without_diagonal,
 )
 from fingerprint.statistics.planning import Detected, Scaling
-from fingerprint.statistics.power import Shift, observed_shift, planted_rejection
+from fingerprint.statistics.power import Shift, observed_shift, planted_rejections
 
 KINDS = ["signs", "labels", "both"]
 
@@ -156,14 +156,15 @@ def test_planting_from_inner_products_equals_planting_in_the_units(kind: str) ->
     for true in range(1, 40):
         shift = rng.standard_normal(6) * 0.2
         along = Shift({"x": units @ shift}, {"x": float(shift @ shift)})
-        fast = planted_rejection(tested, along, 1.0, true, 50, 0.2)
+        fast = planted_rejections(tested, along, (0.0, 1.0, 2.5), true, 50, 0.2)
         chosen = np.array([true, *[i for i in range(1, 52) if i != true][:50]])
         f = drawn.contrasts[chosen]
         pattern = drawn.design.shift_pattern(f[0].astype(float))
-        slow = planted_by_hand(units, Relabellings(drawn.design, f), pattern, shift)
-        assert fast == (slow.pvalue <= 0.2)
+        slow = [planted_by_hand(units, Relabellings(drawn.design, f), pattern, t * shift) for t in (0.0, 1.0, 2.5)]
+        assert fast == [one.pvalue <= 0.2 for one in slow]
         decisions.append(fast)
-    assert 0 < sum(decisions) < len(decisions)
+    rates = np.mean(decisions, axis=0)
+    assert rates[0] < rates[1] < rates[2]
 
 
 def test_mixture_of_share_one_restores_most_of_the_observed_statistic() -> None:

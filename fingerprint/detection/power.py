@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from fingerprint.statistics.effect_size import d_prime, rows_for_trained_detecto
 from fingerprint.statistics.intervals import Estimate, exact_interval
 from fingerprint.statistics.permutation import PermutationTest
 from fingerprint.statistics.planning import Detected, scaling
-from fingerprint.statistics.power import Shift, observed_shift, planted_rejection
+from fingerprint.statistics.power import Shift, observed_shift, planted_rejections
 from fingerprint.statistics.streams import Stream
 
 PLANTED_AUCS = (0.52, 0.55, 0.60)
@@ -49,7 +49,8 @@ def planted_power(case: Case, main: Analysis) -> tuple[PlantedPower, ...]:
         return ()
     shifts = list(_random_shifts(main, case.rng(Stream.PLANTED_SHIFTS)))
     runs = _Planting(main.test, case.alpha, case.options.n_permutations)
-    return tuple(PlantedPower(area, runs.power(lambda run: shifts[run], d_prime(area))) for area in PLANTED_AUCS)
+    powers = runs.powers(lambda run: shifts[run], [d_prime(area) for area in PLANTED_AUCS])
+    return tuple(PlantedPower(area, power) for area, power in zip(PLANTED_AUCS, powers, strict=True))
 
 
 def _mixture_power(case: Case, main: Analysis) -> tuple[MixturePower, ...]:
@@ -58,7 +59,8 @@ def _mixture_power(case: Case, main: Analysis) -> tuple[MixturePower, ...]:
         return ()
     rest, shift = observed_shift(main.test)
     runs = _Planting(rest, case.alpha, case.options.n_permutations)
-    return tuple(MixturePower(share, runs.power(lambda run: shift, share)) for share in MIXTURE_SHARES)
+    powers = runs.powers(lambda run: shift, MIXTURE_SHARES)
+    return tuple(MixturePower(share, power) for share, power in zip(MIXTURE_SHARES, powers, strict=True))
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,16 @@ class _Planting:
     alpha: float
     n_permutations: int
 
-    def power(self, shift: Callable[[int], Shift], strength: float) -> Estimate:
-        """Share of `PLANTED_RUNS` replicates rejected, with its exact interval."""
+    def powers(self, shift: Callable[[int], Shift], strengths: Sequence[float]) -> list[Estimate]:
+        """Share of `PLANTED_RUNS` replicates rejected at each strength, with its exact interval."""
         available = self.n_permutations - 1
         n_null = min(available, max(199, 2 * int(np.ceil(1 / self.alpha)) - 1))
-        rejected = sum(
-            planted_rejection(self.test, shift(run), strength, 1 + run % available, n_null, self.alpha)
+        runs = [
+            planted_rejections(self.test, shift(run), strengths, 1 + run % available, n_null, self.alpha)
             for run in range(PLANTED_RUNS)
-        )
-        return Estimate(rejected / PLANTED_RUNS, *exact_interval(rejected, PLANTED_RUNS))
+        ]
+        counts = np.sum(runs, axis=0)
+        return [Estimate(int(n) / PLANTED_RUNS, *exact_interval(int(n), PLANTED_RUNS)) for n in counts]
 
 
 def _random_shifts(main: Analysis, rng: np.random.Generator) -> Iterator[Shift]:

@@ -187,13 +187,22 @@ class Design:
         row_sums = np.concatenate([off_diagonal[at, at].sum(axis=1) for at in blocks])
         return FormSums(np.array(squares), row_sums)
 
-    def shifted_sums(self, sums: FormSums, off_diagonal: Floats, p: Floats, a: Floats, s: float) -> FormSums:
-        """The sums after the inner products have become K + p a' + a p' + s p p', the diagonal still left out."""
+    def by_part(self, values: Floats) -> Floats:
+        """Values of the blocks [blocks], in a column for each part [blocks, parts], elsewhere 0."""
+        own = np.zeros((self.n_blocks, len(self.parts)))
+        for number, (_, at) in enumerate(self._slices()):
+            own[at, number] = values[at]
+        return own
+
+    def shifted_sums(
+        self, sums: FormSums, products: tuple[Floats, Floats], p: Floats, a: Floats, s: float
+    ) -> FormSums:
+        """The sums after the inner products have become K + p a' + a p' + s p p', the diagonal still left out.
+
+        `products` are K with `by_part` of p and of a [blocks, parts]: what takes time, and grows in proportion.
+        """
         blocks = [at for _, at in self._slices()]
-        own_p, own_a = (np.zeros((self.n_blocks, len(blocks))) for _ in range(2))
-        for number, at in enumerate(blocks):
-            own_p[at, number], own_a[at, number] = p[at], a[at]
-        with_p, with_a = off_diagonal @ own_p, off_diagonal @ own_a
+        (with_p, with_a), own_p, own_a = products, self.by_part(p), self.by_part(a)
         pp, pa, aa = (np.array([float(x[at] @ y[at]) for at in blocks]) for x, y in ((p, p), (p, a), (a, a)))
         added_diagonal = 2 * p * a + s * p**2
         squares = sums.squares + 2 * (own_p.T @ with_a + own_a.T @ with_p + s * (own_p.T @ with_p))

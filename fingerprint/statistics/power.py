@@ -5,6 +5,7 @@ Everything follows from inner products of blocks, without touching the rows agai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,9 +23,9 @@ class Shift:
     signed: dict[str, float] = field(default_factory=dict)  # signed score -> shift of its mean over suspect rows
 
 
-def planted_rejection(
-    test: PermutationTest, shift: Shift, strength: float, true: int, n_null: int, alpha: float
-) -> bool:
+def planted_rejections(
+    test: PermutationTest, shift: Shift, strengths: Sequence[float], true: int, n_null: int, alpha: float
+) -> list[bool]:
     """Would the test reject, had relabelling number `true` been the real one and its suspect rows been shifted?
 
     The units keep their real noise: relabelling `true` of real rows is a draw of the null, to which the shift is added.
@@ -34,8 +35,8 @@ def planted_rejection(
     ----------
     shift : Shift
         Of the rows' means, at strength 1.
-    strength : float
-        What the shift is multiplied by.
+    strengths : sequence of float
+        What the shift is multiplied by: one answer for each.
     true : int
         Number of the relabelling that is taken for the real one, at least 1.
     n_null : int
@@ -43,24 +44,29 @@ def planted_rejection(
     alpha : float
         Level of the test.
     """
+    design = test.relabellings.design
     chosen = np.array([true, *[i for i in range(1, n_null + 2) if i != true][:n_null]])
     f = test.relabellings.contrasts[chosen].astype(np.float64)
-    pattern = test.relabellings.design.shift_pattern(f[0])
-    total = np.zeros(len(f))
+    pattern = design.shift_pattern(f[0])
+    own_pattern, at_pattern, squared = design.by_part(pattern), f @ pattern, f * f
+    at_squared_pattern = squared @ pattern**2
+    totals = np.zeros((len(strengths), len(f)))
     for name, family in test.families.items():
-        along, square = shift.along[name] * strength, shift.square[name] * strength**2
-        shifted = test.relabellings.design.shifted_sums(family.sums, family.off_diagonal, pattern, along, square)
-        mean, sd = test.relabellings.moments(shifted)
+        along, square = shift.along[name], shift.square[name]
+        with_pattern, with_along = family.off_diagonal @ own_pattern, family.off_diagonal @ design.by_part(along)
         form = family.statistics[chosen] * family.sd + family.mean
-        at_pattern, at_along = f @ pattern, f @ along
-        form += 2 * at_pattern * at_along + square * at_pattern**2
-        form -= (f * f) @ (2 * pattern * along + square * pattern**2)
-        total += test.weight(name) * (form - mean) / sd
+        crossed = 2 * (at_pattern * (f @ along) - squared @ (pattern * along))
+        alone = square * (at_pattern**2 - at_squared_pattern)
+        for total, t in zip(totals, strengths, strict=True):
+            products = with_pattern, t * with_along
+            sums = design.shifted_sums(family.sums, products, pattern, t * along, t**2 * square)
+            mean, sd = test.relabellings.moments(sums)
+            total += test.weight(name) * (form + t * crossed + t**2 * alone - mean) / sd
     for name, score in test.signed.items():
-        units = score.units + pattern * shift.signed[name] * strength
-        statistics = signed_statistics(units, f, test.relabellings.design)
-        total += 0.0 if statistics is None else test.weight(name) * statistics
-    return pvalue(total) <= alpha
+        for total, t in zip(totals, strengths, strict=True):
+            statistics = signed_statistics(score.units + t * pattern * shift.signed[name], f, design)
+            total += 0.0 if statistics is None else test.weight(name) * statistics
+    return [pvalue(total) <= alpha for total in totals]
 
 
 def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
