@@ -4,7 +4,7 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.features import Numbers, Tokens
@@ -72,7 +72,8 @@ def every_contrast(design: Design) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("kind", "n", "n_suspect"), [("signs", 9, 9), ("labels", 9, 3), ("labels", 8, 4), ("both", 12, 3), ("both", 11, 5)]
+    ("kind", "n", "n_suspect"),
+    [("signs", 9, 9), ("labels", 9, 3), ("labels", 8, 4), ("labels", 3, 1), ("labels", 2, 1), ("both", 11, 5)],
 )
 def test_standardisation_uses_the_exact_moments_over_all_relabellings(kind: str, n: int, n_suspect: int) -> None:
     rng = np.random.default_rng(1)
@@ -86,6 +87,26 @@ def test_standardisation_uses_the_exact_moments_over_all_relabellings(kind: str,
     assert sd == pytest.approx(forms.std(), rel=1e-5)
     sums = contrasts @ units
     assert drawn.design.sum_variance(units, drawn.observed) == pytest.approx(sums.var(axis=0), rel=1e-5)
+
+
+@pytest.mark.parametrize("n_other", [2, 3, 39, 40, 41, 60, 77, 78, 79, 80, 81, 119, 159, 160, 200, 400])
+@pytest.mark.parametrize("times", [1, 6])
+def test_beside_many_shared_prompts_the_others_keep_their_blocks(n_other: int, times: int) -> None:
+    """Sides of 41 to 79 other prompts once lost most of them, and 79 left one block a side."""
+    n_shared = 2000
+    shared = np.repeat(np.arange(n_shared), 2)
+    others = n_shared + np.arange(n_other * (1 + times))
+    group = np.r_[shared, others]
+    suspect = np.r_[np.tile([True, False], n_shared), np.arange(len(others)) < n_other]
+    design = Design.of(group, suspect, np.ones(len(group), dtype=bool), ("a", "b"), ("suspect", "reference"))
+    assert design.separate is not None
+    sides = [int(side.sum()) for side in (design.separate.block_suspect, ~design.separate.block_suspect)]
+    used = [int((design.separate.used & side).sum()) for side in (suspect, ~suspect)]
+    assert min(sides) >= min(n_other, 40)
+    assert sides[1] >= sides[0]
+    per_block = used[0] // sides[0]
+    assert used[0] > n_other - per_block
+    assert used[1] > min(n_other * times, 81) - per_block
 
 
 def test_quadratic_form_leaves_out_the_diagonal_and_matches_a_loop() -> None:
@@ -243,6 +264,18 @@ def test_a_barely_detected_shift_is_planned_with_as_a_smaller_one_and_a_clear_on
     assert clear.shift == pytest.approx(60.0, rel=0.01)
     assert barely.linear / barely.shift == pytest.approx(0.5 / 1.8)
     assert barely.critical == 1.7
+
+
+@pytest.mark.parametrize(("observed", "linear"), [(3.0, 500.0), (0.5, 2.0), (3.0, 12.0), (20.0, 0.0), (1e4, 4e4)])
+def test_quantiles_of_a_detected_shift_are_those_of_a_fine_sum(observed: float, linear: float) -> None:
+    factors = np.geomspace(1e-4, 2 + 30 * (1 + linear / observed) ** 0.5 + 100 * linear / observed**2, 400_001)
+    sd = np.sqrt(1 + factors * linear)
+    weight = norm.logpdf(observed, factors * observed, sd) - norm.logsf(1.7, factors * observed, sd)
+    cumulative = np.cumsum(np.exp(weight - weight.max()) * factors)
+    detected = Detected.of(Scaling(observed, linear, 1.7))
+    for probability in (0.025, 0.5, 0.975):
+        exact = factors[np.searchsorted(cumulative, probability * cumulative[-1])]
+        assert detected.quantile(probability).shift / observed == pytest.approx(exact, rel=0.03)
 
 
 def test_the_interval_of_a_detected_shift_covers_it_although_only_detected_ones_are_looked_at() -> None:

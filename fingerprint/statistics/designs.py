@@ -102,7 +102,8 @@ class Design:
             parts.append(PairedPart.of(group, suspect, shared, min(limit, MAX_BLOCKS)))
         if not (paired_alone and parts):
             room = MAX_BLOCKS - (parts[0].n_blocks if parts else 0)
-            separate = SeparatePart.of(group, suspect, ~shared, salts, max(room, 2 * MIN_BLOCKS))
+            # A side of few groups keeps one a block, up to 2 * MIN_BLOCKS - 1 of them; the other needs as many.
+            separate = SeparatePart.of(group, suspect, ~shared, salts, max(room, 4 * MIN_BLOCKS))
             parts += [] if separate is None else [separate]
         return cls(tuple(parts), group, bool(has_prompt.any()))
 

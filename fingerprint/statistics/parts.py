@@ -266,13 +266,14 @@ class SeparatePart(Part):
             counted = [(found[size >= rows], size[size >= rows]) for found, size in counted]
         smaller, total = min(len(found) for found, _ in counted), sum(len(found) for found, _ in counted)
         per_block = min(-(-total // limit), max(1, smaller // MIN_BLOCKS))
+        few = min(smaller // per_block, limit // 2)
         block = np.full(len(group), -1, dtype=np.int64)
         n_blocks: list[int] = []
         order = sorted((0, 1), key=lambda side: salts[side])
         for number in order:
             side, found = sides[number], counted[number][0]
             shuffled = np.random.default_rng(digests.number_of(salts[number])).permutation(len(found))
-            count = min(len(found) // per_block, limit - smaller // per_block)
+            count = min(len(found) // per_block, limit - few)
             place = np.full(int(group.max()) + 1, -1, dtype=np.int64)
             place[found[shuffled[: count * per_block]]] = sum(n_blocks) + np.arange(count * per_block) // per_block
             block[side] = place[group[side]]
@@ -367,6 +368,8 @@ def _form_moments_over_orders(squares: float, row_sums: Floats, c: Floats) -> tu
     n = len(c)
     s1, s2, s3, s4 = (float((c**k).sum()) for k in (1, 2, 3, 4))
     falling = np.cumprod([n - k for k in range(4)], dtype=np.float64)
+    # Fewer than three or four indices cannot all be distinct: what belongs to such is zero, and so is its mean here.
+    falling[falling == 0] = np.inf
     pair = (s1**2 - s2) / falling[1]
     m22 = (s2**2 - s4) / falling[1]
     m211 = (s2 * s1**2 - s2**2 - 2 * s3 * s1 + 2 * s4) / falling[2]

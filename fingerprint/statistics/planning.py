@@ -85,17 +85,19 @@ class Detected:
         # Eight standard errors on either side, wider where the variance grows with the shift.
         width = 8 * np.sqrt(1 + scaling.linear) / scaling.observed
         most = 1 + width + 64 * scaling.linear / scaling.observed**2
-        factors = np.linspace(max(0.0, 1 - width), most, 2001)[1:]
+        # Evenly about the observed shift, and by ratios below it, down to what no plan tells from nothing.
+        factors = np.union1d(np.linspace(max(0.0, 1 - width), most, 1001)[1:], np.geomspace(1e-4, most, 1001))
         mean = factors * scaling.shift + np.sqrt(factors) * scaling.signed
         sd = np.sqrt(1 + factors * scaling.linear)
         log_weight = -(((scaling.observed - mean) / sd) ** 2) / 2 - np.log(sd)
         log_weight -= log_ndtr((mean - scaling.critical) / sd)
-        weights = np.exp(log_weight - log_weight.max())
+        weights = np.exp(log_weight - log_weight.max()) * np.gradient(factors)
         return cls(scaling, factors, weights / weights.sum())
 
     def quantile(self, probability: float) -> Scaling:
         """The scaling with this quantile of the squared shift; .025 and .975 make a 95 % interval."""
-        return self.scaling.scaled(float(self.factors[np.searchsorted(np.cumsum(self.weights), probability)]))
+        below = np.searchsorted(np.cumsum(self.weights), probability)
+        return self.scaling.scaled(float(self.factors[min(below, len(self.factors) - 1)]))
 
     def power(self, times: float) -> float:
         """Probability of a rejection at a multiple of this sample, averaged over what the shift may be."""
