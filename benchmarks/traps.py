@@ -184,7 +184,7 @@ MUTANTS = (
         "test_exactness.py::test_no_number_of_shared_prompts_leaves_rows_out[20]",
         (
             Change("statistics/designs.py", "if shared.any():\n", "if n_shared >= 20:\n"),
-            Change("statistics/designs.py", "if not (paired_alone and parts):", "if not parts:"),
+            Change("statistics/designs.py", "if others.any():", "if others.any() and not parts:"),
         ),
     ),
     Mutant(

@@ -54,6 +54,7 @@ CODES = (
     "prompts_differ",
     "prompts_missing",
     "prompts_partly_shared",
+    "prompts_uneven",
     "prompts_differ_in_form",
     "few_rows",
     "rows_unused",

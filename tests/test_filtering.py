@@ -89,6 +89,18 @@ def test_a_pair_that_lost_a_row_takes_another_row_of_its_prompt() -> None:
     assert int((left.design.used & left.suspect).sum()) == 60
 
 
+def test_a_shared_prompt_that_lost_one_side_does_not_join_prompts_of_one_side() -> None:
+    """Beside other prompts of one side, and more of one side than of the other, it would be of another kind."""
+    comparison = comparison_of([(1, 1)] * 60 + [(1, 0)] * 90 + [(0, 1)] * 30)
+    assert comparison.design.kind == "mixed"
+    first_rows = comparison.suspect & np.isin(comparison.group, np.unique(comparison.group[~comparison.suspect])[::3])
+    left = survivors(comparison, ~first_rows, ALPHA)
+    assert left.design.separate is not None
+    was_shared = np.isin(comparison.group, comparison.group[comparison.design.paired.used])[~first_rows]  # type: ignore[union-attr]
+    assert not (left.design.separate.used & was_shared).any()
+    assert (left.design.separate.used | was_shared).sum() >= 0.9 * len(was_shared)
+
+
 @pytest.mark.parametrize("design", ["disjoint", "independent"])
 def test_survivors_without_shared_prompts_are_dealt_to_new_blocks(design: str) -> None:
     data = simulated_pair(120, design=design, rng=3)  # type: ignore[arg-type]

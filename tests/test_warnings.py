@@ -152,6 +152,15 @@ PLANTED = (
     Planted("prompts_differ", prompts_of_two_kinds, lambda p: p == 1 / 200),
     Planted("prompts_missing", lambda: (numbers(50, 1), numbers(50, 2)), lambda share: share == 1.0),
     Planted("prompts_partly_shared", partly_shared, lambda share: share == 0.6),
+    Planted(
+        "prompts_uneven",
+        lambda: (
+            Corpus(tuple(numbers(50, 1)), prompts(30) + prompts(120)[32::4][:20]),
+            Corpus(tuple(numbers(75, 2)), prompts(30) + prompts(120)[31::2]),
+        ),
+        lambda ratio: ratio == 1.5,
+        frozenset({"prompts_partly_shared"}),
+    ),
     Planted("arm_sizes", lambda: (numbers(20, 1), numbers(240, 2)), lambda ratio: ratio == 12, NO_PROMPTS | FEW_ROWS),
     Planted(
         "duplicates",

@@ -114,7 +114,9 @@ def detect(
     -----
     The p-value is exact: P(p <= alpha) <= alpha at any sample size, if under the null the two rows of a shared prompt
     are exchangeable (shared prompts), the prompts of the two sides are drawn alike (disjoint prompts), or the rows are
-    independent and drawn alike (no prompts). A prior changes nothing about that: fitted on other rows, its score is a
+    independent and drawn alike (no prompts). Where some prompts are shared and the sides differ in size, the others
+    are alike only if no prompt was likelier to be drawn than another: a prompt that the larger side missed is a rare
+    one (warning ``prompts_uneven``). A prior changes nothing about that: fitted on other rows, its score is a
     fixed function of a row, blind to the side. So is what a model says of a row and the prompt it answers; system
     messages of the rows take no part in it. The ladder looks at the texts alone. The scores come from other rows than
     those they are fitted on, and their intervals allow for that reuse; see `fingerprint.statistics.auc.inflation`.

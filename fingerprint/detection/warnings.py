@@ -33,6 +33,7 @@ def warnings_for(findings: Findings) -> tuple[Warning, ...]:
         _order_matters,
         prompt_warnings.prompts_missing,
         prompt_warnings.prompts_partly_shared,
+        prompt_warnings.prompts_uneven,
         prompt_warnings.prompts_differ_in_form,
         row_warnings.few_rows,
         row_warnings.rows_unused,

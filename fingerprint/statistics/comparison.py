@@ -126,7 +126,8 @@ def pair(
     rows = pooled_rows(suspect, reference, use_prompts)
     salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
     names = (suspect.name, reference.name)
-    design = Design.of(rows.group, rows.suspect, rows.has_prompt, salts, names, paired_alone=paired_alone)
+    unpaired = np.zeros(len(rows.texts), dtype=bool) if paired_alone else None
+    design = Design.of(rows.group, rows.suspect, rows.has_prompt, salts, names, unpaired=unpaired)
     return Comparison(
         rows.texts, rows.suspect, rows.origin, rows.group, design, rows.prompts, ignored_prompts=rows.is_single_prompt
     )
@@ -165,8 +166,9 @@ def thinned_rows(comparison: Comparison, rows: int) -> Bools:
 def survivors(comparison: Comparison, keep: Bools, alpha: float, seed: int = 0) -> Comparison:
     """The comparison of the rows that a filter keeps, its design made anew from them.
 
-    Prompts that have rows left on both sides are paired, the other groups that are left are dealt to blocks again; what
-    the whole comparison left out stays out. Blocks of the whole comparison will not do: after a filter their sides
+    Prompts that have rows left on both sides are paired, and those of them that lost all rows of one side are left out.
+    The groups that were not shared before are dealt to blocks again; what the whole comparison left out stays out.
+    Blocks of the whole comparison will not do: after a filter their sides
     differ in size.
 
     Raises
@@ -184,12 +186,26 @@ def survivors(comparison: Comparison, keep: Bools, alpha: float, seed: int = 0) 
     salts = [f"{seed} {digests.number_of(*side)}" for side in texts]
     names = ("suspect survivors", "reference survivors")
     has_prompt = np.full(len(kept.group), kept.design.has_prompts)
-    design = Design.of(
-        kept.group, kept.suspect, has_prompt, (salts[0], salts[1]), names, paired_alone=comparison.design.is_paired
-    )
+    unpaired = np.zeros(len(keep), dtype=bool) if comparison.design.is_paired else ~_halved(comparison, keep)
+    design = Design.of(kept.group, kept.suspect, has_prompt, (salts[0], salts[1]), names, unpaired=unpaired[keep])
     if design.distinct_relabellings * alpha < 1:
         raise ValueError(
             f"survivors must allow at least {1 / alpha:.0f} distinct relabellings for alpha {alpha}, got "
             f"{design.distinct_relabellings:.0f}"
         )
     return replace(kept, design=design)
+
+
+def _halved(comparison: Comparison, keep: Bools) -> Bools:
+    """Rows [rows] of shared prompts that keep rows on one side only.
+
+    Beside prompts that only one side ever answered they would be of another kind, and more of one side than of the
+    other where the sides' prompts are not equally many.
+    """
+    if comparison.design.paired is None:
+        return np.zeros(len(keep), dtype=bool)
+    group, n_groups = comparison.group, int(comparison.group.max()) + 1
+    has_rows = [np.bincount(group[side & keep], minlength=n_groups) > 0 for side in comparison.sides]
+    was_shared = np.zeros(n_groups, dtype=bool)
+    was_shared[group[comparison.design.paired.used]] = True
+    return np.asarray((was_shared & (has_rows[0] != has_rows[1]))[group])

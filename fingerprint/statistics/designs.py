@@ -68,7 +68,7 @@ class Design:
         salts: tuple[str, str],
         names: tuple[str, str],
         *,
-        paired_alone: bool = False,
+        unpaired: Bools | None = None,
     ) -> Design:
         """Pair the prompts that both sides answer, and compare the other rows side by side.
 
@@ -80,8 +80,8 @@ class Design:
             Seeds of the order in which groups go to blocks, one a side.
         names : pair of str
             What to call the sides in messages.
-        paired_alone : bool
-            Leave out what is not paired, where anything is.
+        unpaired : bool array [rows], optional
+            Which rows may be compared without a partner where others have one; without it, all.
 
         Raises
         ------
@@ -100,10 +100,11 @@ class Design:
         parts: list[Part] = []
         if shared.any():
             parts.append(PairedPart.of(group, suspect, shared, min(limit, MAX_BLOCKS)))
-        if not (paired_alone and parts):
+        others = ~shared if unpaired is None or not parts else ~shared & unpaired
+        if others.any():
             room = MAX_BLOCKS - (parts[0].n_blocks if parts else 0)
             # A side of few groups keeps one a block, up to 2 * MIN_BLOCKS - 1 of them; the other needs as many.
-            separate = SeparatePart.of(group, suspect, ~shared, salts, max(room, 4 * MIN_BLOCKS))
+            separate = SeparatePart.of(group, suspect, others, salts, max(room, 4 * MIN_BLOCKS))
             parts += [] if separate is None else [separate]
         return cls(tuple(parts), group, bool(has_prompt.any()))
 

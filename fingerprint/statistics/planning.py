@@ -97,7 +97,7 @@ class Detected:
     def quantile(self, probability: float) -> Scaling:
         """The scaling with this quantile of the squared shift; .025 and .975 make a 95 % interval."""
         below = np.searchsorted(np.cumsum(self.weights), probability)
-        return self.scaling.scaled(float(self.factors[min(below, len(self.factors) - 1)]))
+        return self.scaling.scaled(float(self.factors[min(int(below), len(self.factors) - 1)]))
 
     def power(self, times: float) -> float:
         """Probability of a rejection at a multiple of this sample, averaged over what the shift may be."""
