@@ -95,8 +95,8 @@ def copies(case: Case, main: Analysis) -> CopiesResult | None:
 
 def _deviation(comparison: Comparison, held: Bools) -> float:
     """Difference of the sides' shares of these rows [rows], in standard errors; of at least one row in all of them."""
-    difference, error = difference_of_means(comparison, held.astype(np.float64))
-    return abs(difference) / max(error, 1 / len(held))
+    difference = difference_of_means(comparison, held.astype(np.float64))
+    return abs(difference.value) / max(difference.error, 1 / len(held))
 
 
 def _pvalue(case: Case, main: Analysis, keep: Bools) -> float | None:

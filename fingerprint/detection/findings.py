@@ -46,8 +46,34 @@ def sums_by_group(comparison: Comparison, arm: Bools, values: Floats) -> tuple[F
     return sums, np.bincount(member).astype(np.float64)
 
 
-def difference_of_means(comparison: Comparison, values: Floats) -> tuple[float, float]:
-    """Mean over the suspect's rows less that over the reference's, and its standard error.
+@dataclass(frozen=True)
+class Difference:
+    """Difference of two means.
+
+    Attributes
+    ----------
+    value : float
+        Above 0 for more in the suspect.
+    error : float
+        Its standard error; 0 where nothing varies.
+    degrees : int
+        Degrees of freedom of the error.
+    """
+
+    value: float
+    error: float
+    degrees: int
+
+    @property
+    def pvalue(self) -> float:
+        """Two-sided p-value of Student's t, valid for means that are nearly normal; 1 where nothing varies."""
+        from scipy.special import stdtr
+
+        return float(2 * stdtr(self.degrees, -abs(self.value) / self.error)) if self.error > 0 else 1.0
+
+
+def difference_of_means(comparison: Comparison, values: Floats) -> Difference:
+    """Mean over the suspect's rows less that over the reference's.
 
     Parameters
     ----------
@@ -56,7 +82,8 @@ def difference_of_means(comparison: Comparison, values: Floats) -> tuple[float, 
     Notes
     -----
     The error is that of independent groups: rows of one prompt may be alike. Where both sides answer the same prompts
-    it is too large rather than too small.
+    it is too large rather than too small. Its degrees of freedom are those of the side with fewer groups, the least
+    that the variances of two sides of any size can have together (Welch's formula gives more).
     """
     means, variance = [], 0.0
     for arm in comparison.sides:
@@ -64,11 +91,35 @@ def difference_of_means(comparison: Comparison, values: Floats) -> tuple[float, 
         sums, counts = sums_by_group(comparison, arm, values)
         means.append(mean)
         variance += float(((sums - counts * mean) ** 2).sum()) / counts.sum() ** 2 * len(sums) / max(len(sums) - 1, 1)
-    return means[0] - means[1], float(np.sqrt(variance))
+    return Difference(means[0] - means[1], float(np.sqrt(variance)), degrees_of_freedom(comparison))
 
 
-def two_sided(difference: float, error: float) -> float:
-    """Normal p-value of a difference with this standard error; 1 where nothing varies."""
-    from scipy.special import ndtr
+def degrees_of_freedom(comparison: Comparison) -> int:
+    """Groups of the side with fewer of them, less one for its mean; at least 1."""
+    return max(min(len(np.unique(comparison.group[arm])) for arm in comparison.sides) - 1, 1)
 
-    return float(2 * ndtr(-abs(difference) / error)) if error > 0 else 1.0
+
+def fisher_exact(held: tuple[int, int], rows: tuple[int, int]) -> float:
+    """Two-sided p-value of Fisher's exact test: so many of the rows of the suspect and of the reference hold something.
+
+    Valid at any number of rows where rows are independent, and conservative where a row of one side is like one of the
+    other. Small tables are never sure: four rows against four give .029 at best.
+
+    Examples
+    --------
+    >>> round(fisher_exact((4, 0), (4, 4)), 3)
+    0.029
+    """
+    from scipy.special import gammaln
+
+    def log_choose(n: int, k: Floats) -> Floats:
+        return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)
+
+    total = sum(held)
+    least = max(0, total - rows[1])
+    possible = np.arange(least, min(rows[0], total) + 1, dtype=np.float64)
+    logs = log_choose(rows[0], possible) + log_choose(rows[1], total - possible)
+    probability = np.exp(logs - logs.max())
+    # Tables as probable as the observed one count too; rounding must not part them.
+    as_rare = probability <= probability[held[0] - least] * (1 + 1e-7)
+    return float(probability[as_rare].sum() / probability.sum())

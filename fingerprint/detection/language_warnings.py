@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from fingerprint.data.arrays import Bools
-from fingerprint.detection.findings import SURE, Findings, difference_of_means, two_sided
+from fingerprint.data.pairing import rank_within
+from fingerprint.detection.findings import SURE, Findings, fisher_exact
 from fingerprint.report.results import Warning
 
 # Difference of the shares of rows, among those with letters, that hold a letter of one script; it must also be
@@ -25,27 +26,31 @@ READ = 500  # characters of a row that are looked at: enough to know its script
 
 
 def scripts_differ(f: Findings) -> Iterator[Warning]:
-    found = [scripts(text) for text in f.comparison.texts]
-    lettered = np.array([bool(names) for names in found])
-    known = sorted(set().union(*found))
-    if len(known) < 2 or not all((lettered & side).any() for side in f.comparison.sides):
+    """One row a prompt and side is looked at, if it has letters: rows of one prompt are alike.
+
+    Few rows of a set of numbers may have letters, so the test must hold for any number of rows.
+    """
+    first = rank_within(f.comparison.group * 2 + f.comparison.suspect) == 0
+    sides = [
+        [names for names in (scripts(f.comparison.texts[row]) for row in np.flatnonzero(first & side)) if names]
+        for side in f.comparison.sides
+    ]
+    known = sorted(set().union(*(names for side in sides for names in side)))
+    if len(known) < 2 or not all(sides):
         return
-    written = f.comparison.only(lettered)
-    rows = [names for names in found if names]
+    rows = len(sides[0]), len(sides[1])
     differences = {}
     for script in known:
-        holds = np.array([script in names for names in rows], dtype=np.float64)
-        difference, error = difference_of_means(written, holds)
-        # One side without and the other full of it: nothing varies within a side, and nothing is surer.
-        sure = difference != 0 and (error == 0 or len(known) * two_sided(difference, error) <= SURE)
-        if sure and abs(difference) >= SCRIPT_SHARE:
+        held = sum(script in names for names in sides[0]), sum(script in names for names in sides[1])
+        difference = held[0] / rows[0] - held[1] / rows[1]
+        if abs(difference) >= SCRIPT_SHARE and len(known) * fisher_exact(held, rows) <= SURE:
             differences[script] = difference
     if differences:
         script, difference = max(differences.items(), key=lambda item: abs(item[1]))
         side = "suspect" if difference > 0 else "reference"
         message = (
             f"letters of the script {script.title()} stand in this many more of the {side} rows than of the other "
-            "side's (share of rows with letters): compare rows in the same languages"
+            "side's (share of rows with letters, one a prompt): compare rows in the same languages"
         )
         yield Warning("scripts_differ", abs(difference), SCRIPT_SHARE, message)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fingerprint.data.pairing import rank_within
-from fingerprint.detection.findings import SURE, Findings, difference_of_means, two_sided
+from fingerprint.detection.findings import SURE, Difference, Findings, degrees_of_freedom, difference_of_means
 from fingerprint.report.results import Warning
 
 # Difference of mean log lengths, in standard deviations; it must also be significant at `SURE`.
@@ -36,13 +36,13 @@ SIZE_RATIO = 10.0
 def lengths_differ(f: Findings) -> Iterator[Warning]:
     logs = np.log1p(np.array([len(text) for text in f.comparison.texts], dtype=np.float64))
     spread = float(np.sqrt(np.mean([logs[arm].var() for arm in f.comparison.sides])))
-    difference, error = difference_of_means(f.comparison, logs)
-    if spread == 0 or two_sided(difference, error) > SURE:
+    difference = difference_of_means(f.comparison, logs)
+    if spread == 0 or difference.pvalue > SURE:
         return
-    if abs(difference) / spread >= LENGTH_DIFFERENCE:
-        longer = "longer" if difference > 0 else "shorter"
+    if abs(difference.value) / spread >= LENGTH_DIFFERENCE:
+        longer = "longer" if difference.value > 0 else "shorter"
         message = f"suspect rows are {longer} (mean log length, in sd): a length limit or the prompts may do that"
-        yield Warning("lengths_differ", difference / spread, LENGTH_DIFFERENCE, message)
+        yield Warning("lengths_differ", difference.value / spread, LENGTH_DIFFERENCE, message)
 
 
 def lengths_cut(f: Findings) -> Iterator[Warning]:
@@ -76,15 +76,15 @@ def _long_rows_rare(f: Findings) -> Iterator[Warning]:
     """Some of the longest rows are missing where many are equally long, such as ten numbers of three digits."""
     lengths = np.array([len(text) for text in f.comparison.texts])
     long = lengths >= np.quantile(lengths, 1 - LONGEST)
-    difference, error = difference_of_means(f.comparison, long.astype(np.float64))
+    difference = difference_of_means(f.comparison, long.astype(np.float64))
     fewer, more = sorted(float(long[side].mean()) for side in f.comparison.sides)
-    if abs(difference) >= LONG_SHARE and fewer <= more / 2 and two_sided(difference, error) <= SURE:
-        name = "reference" if difference > 0 else "suspect"
+    if abs(difference.value) >= LONG_SHARE and fewer <= more / 2 and difference.pvalue <= SURE:
+        name = "reference" if difference.value > 0 else "suspect"
         message = (
             f"the longest rows of all are this much rarer among the {name} rows, at most half as frequent: long {name} "
             "rows were cut or left out; cut both sides alike"
         )
-        yield Warning("lengths_cut", abs(difference), LONG_SHARE, message)
+        yield Warning("lengths_cut", abs(difference.value), LONG_SHARE, message)
 
 
 def rows_unused(f: Findings) -> Iterator[Warning]:
@@ -134,7 +134,8 @@ def frequent_text(f: Findings) -> Iterator[Warning]:
     found = f.copies
     if found is None or found.excess < FREQUENT_SHARE:
         return
-    if found.frequent * two_sided(found.deviation, 1.0) > SURE:
+    degrees = degrees_of_freedom(f.comparison.only(f.comparison.design.used))
+    if found.frequent * Difference(found.deviation, 1.0, degrees).pvalue > SURE:
         return
     once = "too few rows are left for a test" if found.pvalue_once is None else f"p = {found.pvalue_once:.2g}"
     message = (
