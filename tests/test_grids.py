@@ -8,10 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.features import FAMILIES, Layout, Numbers, Prose
-from fingerprint.features.grids import COUNTS, LENGTHS, MEANS, REALS, SHARES, STEPS, VALUES, Grid
+from fingerprint.features.grids import (
+    COUNTS,
+    EXTENTS,
+    KINDS,
+    LENGTHS,
+    MEANS,
+    REALS,
+    SHARES,
+    STEP_MEANS,
+    STEPS,
+    VALUE_MEANS,
+    VALUES,
+    Grid,
+)
 from fingerprint.features.quantiles import QuantileFamily
 
-GRIDS = (COUNTS, LENGTHS, MEANS, REALS, SHARES, STEPS, VALUES)
+GRIDS = (COUNTS, EXTENTS, KINDS, LENGTHS, MEANS, REALS, SHARES, STEP_MEANS, STEPS, VALUE_MEANS, VALUES)
 MEASURING: tuple[type[QuantileFamily], ...] = (Numbers, Prose, Layout)
 TEXTS = ["482, 113, 954", "[1; 2; 3]", "A quiet walk, then tea.", "", "007\n8 and 9", "5 5 5", "Don't shout!"] * 4
 
@@ -39,13 +52,58 @@ def test_small_counts_have_bins_of_their_own() -> None:
 
 @pytest.mark.parametrize(("grid", "low", "high", "at_most"), [
     (VALUES, 100.0, 2.0**29, 0.2), (LENGTHS, 24.0, 2.0**29, 0.1), (SHARES, 2.0**-8, 1.0, 0.06),
-    (MEANS, 2.0, 2.0**19, 0.1),
+    (MEANS, 2.0, 2.0**19, 0.1), (VALUE_MEANS, 100.0, 2.0**29, 0.2),
 ])  # fmt: skip
 def test_a_bin_is_never_wider_than_a_share_of_its_values(grid: Grid, low: float, high: float, at_most: float) -> None:
     edges = np.array([edge for edge in grid.edges if low <= edge <= high])
     assert edges[0] <= 2 * low
     assert edges[-1] >= high / 2
-    assert (np.diff(edges) / edges[:-1]).max() <= at_most
+    least = edges[:-1] + grid.is_whole
+    assert ((edges[1:] - least) / least).max() <= at_most
+
+
+@pytest.mark.parametrize("grid", [grid for grid in GRIDS if grid.is_whole])
+def test_grids_of_whole_numbers_have_whole_edges(grid: Grid) -> None:
+    assert all(edge.is_integer() for edge in grid.edges)
+
+
+def _holds(label: str, value: float) -> bool:
+    """Whether a column's name is true of a value of "x"."""
+    label = {"no x": "x = 0", "x present": "x > 0", "x not missing": "x == x"}.get(label, label)
+    return bool(eval(label.replace(" = ", " == "), {"x": value}))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("amount", ["x", None])
+def test_names_of_bins_are_true_of_what_falls_into_them_and_of_nothing_else(grid: Grid, amount: str | None) -> None:
+    draw = np.random.default_rng(1)
+    values = np.concatenate([[0.0, 1.0], *(draw.normal(0, scale, 60) for scale in (1, 30, 3000))])
+    values = np.rint(values) if grid.is_whole else np.round(values, 3)
+    values = np.abs(values) if grid.edges[0] == 0.0 else values
+    known = grid.n_bins - 2
+    for ends in (np.array([], int), np.array([0]), np.array([0, 1, 25]), np.unique(draw.integers(0, known, 8))):
+        labels = [grid.name("x", ends, b, amount) for b in range(len(ends) + 1)]
+        assert len(set(labels)) == len(labels)
+        found = np.searchsorted(ends, grid.bins(values), "left")
+        for value, place in zip(values, found, strict=True):
+            assert [_holds(label, value) for label in labels] == [b == place for b in range(len(labels))], value
+
+
+def test_counts_are_named_by_whole_numbers_and_their_absence_is_called_no() -> None:
+    texts = ["x" * (20 + i) + "!" * (i % 2) for i in range(19)]
+    names = Layout().fit(texts).get_feature_names_out().tolist()
+    about = [name for name in names if "characters" in name]
+    assert about == [
+        "characters (rank)", "characters <= 24", "25 <= characters <= 31", "32 <= characters <= 37", "characters >= 38",
+        "characters missing",
+    ]  # fmt: skip
+    assert {"no '!'", "'!' present"} <= set(names)
+
+
+@pytest.mark.parametrize("make", MEASURING)
+def test_no_two_columns_of_a_family_have_one_name(make: type[QuantileFamily]) -> None:
+    names = make().fit([*TEXTS, "Well, AN owl saw 12 owls!"]).get_feature_names_out().tolist()
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("make", MEASURING)

@@ -208,10 +208,10 @@ PROSE_TABLE: dict[str, list[float]] = {
     "share of distinct words": [1, NAN, NAN],
     "length of first word": [3, NAN, NAN],
     "length of last word": [7, NAN, NAN],
-    "opens with a function word": [1, NAN, NAN],
-    "opens with 'the', 'a' or 'an'": [1, NAN, NAN],
-    "second word capitalised": [0, NAN, NAN],
-    "last word capitalised": [0, NAN, NAN],
+    "opening function word": [1, NAN, NAN],
+    "opening 'the', 'a' or 'an'": [1, NAN, NAN],
+    "capitalised second word": [0, NAN, NAN],
+    "capitalised last word": [0, NAN, NAN],
     "punctuation": [3, 0, 0],
     "share of punctuation": [3 / 34, NAN, 0],
     "share of white space": [5 / 34, NAN, 1 / 3],
@@ -273,8 +273,8 @@ def test_ranks_are_pooled_mid_ranks_and_few_values_have_a_bin_each() -> None:
     assert family.get_feature_names_out().tolist() == [
         "given (rank)",
         "given <= 1",
-        "1 < given <= 2",
-        "given > 2",
+        "given = 2",
+        "given >= 3",
         "given missing",
     ]
 

@@ -6,7 +6,7 @@ numbers and sentences have their values, and grow by octaves beyond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,9 +21,15 @@ class Grid:
     ----------
     edges : tuple of float
         Upper ends, rising. One bin more holds all that is greater, and the last one what is missing (nan).
+    is_whole : bool
+        Whether measurements on this grid are whole numbers, so that a bin holds what lies above one edge by 1 or more.
+    is_amount : bool
+        Whether 0 on this grid means that there is none of what is measured: counts and shares, not values.
     """
 
     edges: tuple[float, ...]
+    is_whole: bool = False
+    is_amount: bool = False
 
     @property
     def n_bins(self) -> int:
@@ -34,6 +40,48 @@ class Grid:
         """Bin of each value [rows]."""
         return np.asarray(np.searchsorted(self.edges, values, "left") + np.isnan(values), dtype=np.int64)
 
+    def name(self, measurement: str, ends: Ints, b: int, amount: str | None = None) -> str:
+        """A range of bins in words.
+
+        Parameters
+        ----------
+        measurement : str
+        ends : int array
+            Last bin of each range but the uppermost, rising.
+        b : int
+            Which range, from 0 to len(ends).
+        amount : str, optional
+            What there is none of where the measurement is 0, if that is to be said.
+
+        Examples
+        --------
+        >>> ends = np.array([0, 10, 26])
+        >>> [COUNTS.name("count of '!'", ends, b, "'!'") for b in range(4)]
+        ["no '!'", "1 <= count of '!' <= 10", "11 <= count of '!' <= 33", "count of '!' >= 34"]
+        """
+        below = self.edges[ends[b - 1]] if b else None
+        end = self.edges[ends[b]] if b < len(ends) else None
+        zero = 0.0 if self.edges[0] == 0.0 else None  # a bin of its own where nothing is negative
+        if end is None:
+            if below is None:
+                return f"{measurement} not missing"
+            if below == zero and amount is not None:
+                return f"{amount} present"
+            return f"{measurement} >= {_figure(below + 1)}" if self.is_whole else f"{measurement} > {_figure(below)}"
+        if end == zero:
+            return f"{measurement} = 0" if amount is None else f"no {amount}"
+        if below is None:
+            return f"{measurement} <= {_figure(end)}"
+        if not self.is_whole:
+            return f"{_figure(below)} < {measurement} <= {_figure(end)}"
+        if end == below + 1:
+            return f"{measurement} = {_figure(end)}"
+        return f"{_figure(below + 1)} <= {measurement} <= {_figure(end)}"
+
+
+def _figure(edge: float) -> str:
+    return str(int(edge)) if edge.is_integer() else f"{edge:g}"
+
 
 def _octaves(first: float, last: float, steps: int) -> list[float]:
     """From the first value, which is left out, to the last or just beyond, in so many steps to a doubling."""
@@ -41,22 +89,32 @@ def _octaves(first: float, last: float, steps: int) -> list[float]:
     return [first * 2.0 ** (step / steps) for step in range(1, count + 1)]
 
 
-def _grid(*parts: list[float], signed: bool = False) -> Grid:
+def _grid(*parts: list[float], signed: bool = False, is_whole: bool = False, is_amount: bool = False) -> Grid:
     edges = [float(edge) for part in parts for edge in part]
-    return Grid(tuple(sorted({-edge for edge in edges if signed} | set(edges))))
+    rising = {-edge for edge in edges if signed} | set(edges)
+    # To floor an edge moves no whole number to another bin.
+    return Grid(tuple(sorted({float(np.floor(e)) for e in rising} if is_whole else rising)), is_whole, is_amount)
 
 
 LARGEST = 2.0**30  # beyond the cap of values, and longer than any row
-# What is counted in a row, codes of kinds.
-COUNTS = _grid([*range(25)], _octaves(24, 2.0**20, 4))
-# Characters, words, lines.
-LENGTHS = _grid([*range(25)], _octaves(24, LARGEST, 8))
-# Numbers as written in a row, and their means: evenly to 1,000, which most prompts for numbers ask for.
-VALUES = _grid([*range(11)], [*range(20, 1001, 20)], _octaves(1000, LARGEST, 4))
+# What is counted in a row.
+COUNTS = _grid([*range(25)], _octaves(24, 2.0**20, 4), is_whole=True, is_amount=True)
+# Codes of kinds.
+KINDS = replace(COUNTS, is_amount=False)
+# Characters, words, letters.
+LENGTHS = _grid([*range(25)], _octaves(24, LARGEST, 8), is_whole=True, is_amount=True)
+# How long one thing is, such as the last line.
+EXTENTS = replace(LENGTHS, is_amount=False)
+# Numbers as written in a row: evenly to 1,000, which most prompts for numbers ask for.
+VALUES = _grid([*range(11)], [*range(20, 1001, 20)], _octaves(1000, LARGEST, 4), is_whole=True)
+# Their means and spreads.
+VALUE_MEANS = replace(VALUES, is_whole=False)
 # Differences of numbers.
-STEPS = _grid([*range(11)], [*range(20, 1001, 20)], _octaves(1000, LARGEST, 2), signed=True)
+STEPS = _grid([*range(11)], [*range(20, 1001, 20)], _octaves(1000, LARGEST, 2), signed=True, is_whole=True)
+# Their means.
+STEP_MEANS = replace(STEPS, is_whole=False)
 # Shares of a row: half of the smallest share of a letter is still told from none.
-SHARES = _grid([0.0], _octaves(2.0**-8, 1.0, 12), [2.0**-8])
+SHARES = _grid([0.0], _octaves(2.0**-8, 1.0, 12), [2.0**-8], is_amount=True)
 # Means of small counts.
 MEANS = _grid([step / 8 for step in range(129)], _octaves(16, 2.0**20, 8))
 # Anything real: what a language model says of a row, in nats.

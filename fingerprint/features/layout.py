@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.features.grids import COUNTS, LENGTHS, Grid
+from fingerprint.features.grids import COUNTS, EXTENTS, KINDS, LENGTHS, Grid
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import characters, items
 
@@ -17,7 +17,11 @@ MARKS = " \n\t,;:.!?()[]{}<>|-_*#/\\\"'`"
 _SEPARATORS = re.compile(r"[^\w]+")
 
 
-LONG = ("characters", "upper-case letters", "lower-case letters", "digits", "longest line", "last line")
+_GRIDS = {
+    **dict.fromkeys(("characters", "upper-case letters", "lower-case letters", "digits"), LENGTHS),
+    **dict.fromkeys(("longest line", "last line"), EXTENTS),
+    **dict.fromkeys(("kind of first character", "kind of last character"), KINDS),
+}
 
 
 class Layout(QuantileFamily):
@@ -29,7 +33,7 @@ class Layout(QuantileFamily):
     definition = "layout-2"
 
     def grid(self, measurement: str) -> Grid:
-        return LENGTHS if measurement in LONG else COUNTS
+        return _GRIDS.get(measurement, COUNTS)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         return _marks(texts) | _separators(texts) | _lines(texts) | _ends(texts)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats, Ints
-from fingerprint.features.grids import COUNTS, STEPS, VALUES, Grid
+from fingerprint.features.grids import COUNTS, STEP_MEANS, STEPS, VALUE_MEANS, VALUES, Grid
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments
 
@@ -46,10 +46,11 @@ def _value(digits: str) -> int:
 
 
 _GRIDS = {
-    **dict.fromkeys(("mean", "spread", "least", "greatest", "last number"), VALUES),
+    **dict.fromkeys(("mean", "spread", "step size", "step spread"), VALUE_MEANS),
+    **dict.fromkeys(("least", "greatest", "last number", "smallest step"), VALUES),
     **{f"number {position + 1}": VALUES for position in range(POSITIONS)},
-    **dict.fromkeys(("step size", "step spread", "smallest step"), VALUES),
-    **dict.fromkeys(("step mean", "lowest step", "highest step", "distinct numbers less count"), STEPS),
+    "step mean": STEP_MEANS,
+    **dict.fromkeys(("lowest step", "highest step", "distinct numbers less count"), STEPS),
     **{f"step {position}": STEPS for position in range(1, 6)},
 }
 

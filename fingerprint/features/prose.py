@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.features.grids import COUNTS, LENGTHS, MEANS, SHARES, Grid
+from fingerprint.features.grids import COUNTS, EXTENTS, KINDS, LENGTHS, MEANS, SHARES, Grid
 from fingerprint.features.layout import Layout, character_flags
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments, characters, items
@@ -28,7 +28,9 @@ ENDINGS = ("ing", "ed", "ly", "s", "tion", "er", "al", "ous", "ful", "est")
 
 
 _GRIDS = {
-    **dict.fromkeys(("characters", "longest line", "words"), LENGTHS),
+    **dict.fromkeys(("characters", "words"), LENGTHS),
+    "longest line": EXTENTS,
+    **dict.fromkeys(("kind of first character", "kind of last character"), KINDS),
     **dict.fromkeys(("words a sentence", "mean word length", "spread of word lengths"), MEANS),
     "function words": SHARES,
 }
@@ -122,10 +124,10 @@ def _edges(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, 
     return {
         "length of first word": segments.at(length, 0),
         "length of last word": segments.at(length, -1),
-        "opens with a function word": segments.at(function, 0),
-        "opens with 'the', 'a' or 'an'": segments.at(_each(lambda w: w in ("the", "a", "an"), lower)[index], 0),
-        "second word capitalised": segments.at(capital, 1),
-        "last word capitalised": segments.at(capital, -1),
+        "opening function word": segments.at(function, 0),
+        "opening 'the', 'a' or 'an'": segments.at(_each(lambda w: w in ("the", "a", "an"), lower)[index], 0),
+        "capitalised second word": segments.at(capital, 1),
+        "capitalised last word": segments.at(capital, -1),
     }
 
 

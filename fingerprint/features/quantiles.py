@@ -36,7 +36,7 @@ class QuantileFamily(Transformer):
         raise NotImplementedError
 
     def grid(self, measurement: str) -> Grid:
-        """The grid of a measurement."""
+        """The grid of a measurement; `COUNTS` is for whole numbers."""
         return COUNTS
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
@@ -91,11 +91,16 @@ class QuantileFamily(Transformer):
         found: list[Column] = []
         for name, ends in zip(self.names_, self.ends_, strict=True):
             found.append(Column(f"{name} (rank)", name, measure="mean rank"))
-            edges = self.grid(name).edges
-            bounds = [f"{edges[end]:g}" for end in ends]
-            bins = [_bin_name(name, bounds, b) for b in range(len(bounds) + 1)]
+            grid, amount = self.grid(name), self._amount(name)
+            bins = [grid.name(name, ends, b, amount) for b in range(len(ends) + 1)]
             found += [Column(label, name) for label in (*bins, f"{name} missing")]
         return found
+
+    def _amount(self, name: str) -> str | None:
+        """What a measurement counts, or is a share of; None if it is neither, or another one's name says the same."""
+        counted = name.removeprefix("count of ").removeprefix("share of ")
+        is_taken = counted != name and counted in self.names_
+        return counted if self.grid(name).is_amount and not is_taken else None
 
 
 def _ranks(counts: Ints) -> Floats:
@@ -117,13 +122,3 @@ def _ends(counts: Ints) -> Ints:
     places = (np.arange(1, N_BINS) * (below[-1] - 1)) // N_BINS
     ends = np.unique(np.searchsorted(below, places, "right"))
     return np.asarray(ends[ends < filled[-1]], dtype=np.int64)
-
-
-def _bin_name(name: str, bounds: list[str], b: int) -> str:
-    if not bounds:
-        return f"{name} present"
-    if b == 0:
-        return f"{name} <= {bounds[0]}"
-    if b == len(bounds):
-        return f"{name} > {bounds[-1]}"
-    return f"{bounds[b - 1]} < {name} <= {bounds[b]}"
