@@ -45,6 +45,8 @@ RATE = 0.01
 JOINT_LEVEL = 1e-3
 CODES = (
     "floor_rejects",
+    "frequent_text",
+    "kinds_differ",
     "format_alone",
     "lengths_differ",
     "lengths_cut",
@@ -59,7 +61,6 @@ CODES = (
     "few_rows",
     "rows_unused",
     "arm_sizes",
-    "frequent_text",
     "duplicates",
     "empty_rows",
     "system_messages",

@@ -319,6 +319,12 @@ REFUSED = (
         "ignore the prompts",
     ),
     Refused(
+        "prompts of one side all empty",
+        corpus(rows(numbers, 50, 1), ["", " "] * 25),
+        corpus(rows(numbers, 50, 2), prompts(50, "b")),
+        "all 50 prompts are empty; .*--no-prompt, in Python prompt=False",
+    ),
+    Refused(
         "ten disjoint prompts and an alpha beyond them",
         corpus(rows(numbers, 50, 1), prompts(50, "a", distinct=10)),
         corpus(rows(numbers, 50, 2), prompts(50, "b", distinct=10)),

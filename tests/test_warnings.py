@@ -134,6 +134,14 @@ PLANTED = (
         lambda distance: 0.1 < distance < 0.5,
         options={"features": "layout"},
     ),
+    Planted(
+        "kinds_differ",
+        lambda: shared(
+            [row.replace(", ", "x ") if i % 4 == 0 else row for i, row in enumerate(numbers(100, 1))], numbers(100, 2)
+        ),
+        lambda share: share == 0.25,
+        options={"features": "layout"},
+    ),
     Planted("few_rows", lambda: shared(numbers(12, 1), numbers(12, 2)), lambda n: n == 12),
     Planted(
         "rows_unused",
@@ -292,6 +300,73 @@ def test_lengths_cut_sees_long_rows_left_out_where_many_are_equally_long() -> No
     assert codes(findings(corpora=shared(rows(1, 30), rows(2, 80)))) == {"lengths_cut"}
     assert codes(findings(corpora=shared(rows(1, 80), rows(2, 30)))) == {"lengths_cut"}
     assert codes(findings(corpora=shared(rows(1, 60), rows(2, 80)))) == set()
+
+
+def test_rows_cut_at_a_limit_pile_up_there_whatever_else_differs() -> None:
+    whole = of_even_length(200, 1), of_even_length(200, 2)
+    for limit, share in ((190, 0.6), (210, 0.25), (60, 1.0)):
+        cut = [row[:limit] for row in whole[0]]
+        for corpora, side in ((shared(cut, whole[1]), "suspect"), (shared(whole[1], cut), "reference")):
+            (found,) = (w for w in warnings_for(findings(corpora=corpora)) if w.code == "lengths_cut")
+            assert found.value == pytest.approx(share, abs=0.1)
+            assert f"of the {side} rows have exactly {limit} characters" in found.message
+        assert codes(findings(corpora=shared(cut, [row[:limit] for row in whole[1]]))) == set()
+
+
+def test_rows_of_a_fixed_format_pile_up_on_both_sides_and_are_not_cut() -> None:
+    def rows(seed: int, share: float) -> list[str]:
+        """Numbers of three digits: ten in so many rows, three to nine in the others."""
+        rng = np.random.default_rng(seed)
+        counts = np.where(rng.random(300) < share, 10, rng.integers(3, 10, 300))
+        return [", ".join(map(str, rng.integers(100, 1000, count))) for count in counts]
+
+    cut = [row[:30] for row in rows(1, 1.0)]
+    assert "lengths_cut" in codes(findings(corpora=shared(cut, rows(2, 0.4))))  # all of them where two in five were
+    longer = [*rows(2, 0.3)[1:], rows(3, 1.0)[0] + "."]  # one row that is longer than all others
+    assert codes(findings(corpora=shared(rows(1, 0.3), rows(2, 0.3)))) == set()
+    assert codes(findings(corpora=shared(rows(1, 0.3), longer))) == set()
+    assert "lengths_cut" not in codes(findings(corpora=shared(rows(1, 0.9), rows(2, 0.3))))
+
+
+def test_sides_that_are_merely_shorter_are_not_called_cut() -> None:
+    """Four characters of a hundred that all are as frequent: the longest rows are all of one side, and none is cut."""
+    sides = [["x" * length for length in range(100 - shorter, 200 - shorter) for _ in range(4)] for shorter in (4, 0)]
+    few_copies = [[f"{row[3:]}{i:03d}" for i, row in enumerate(side)] for side in sides]
+    assert codes(findings(corpora=shared(few_copies[0], few_copies[1]))) == set()
+    assert codes(findings(corpora=shared(few_copies[1], few_copies[0]))) == set()
+
+
+def test_kinds_differ_takes_a_twentieth_of_the_rows() -> None:
+    def mixed(words: int) -> tuple[Corpus, Corpus]:
+        suspect = ["1, 2, and so on"] * words + numbers(400 - words, 1, 3)
+        return shared(suspect, numbers(400, 2, 3))
+
+    assert "kinds_differ" not in codes(findings(corpora=mixed(19)))
+    assert "kinds_differ" in codes(findings(corpora=mixed(20)))
+    assert "kinds_differ" not in codes(findings(corpora=shared(["so on", *numbers(30, 1)], numbers(31, 2))))
+
+
+def test_prompts_missing_names_the_side_that_alone_lacks_them() -> None:
+    def told(suspect: int, reference: int) -> Warning:
+        corpora = [
+            Corpus(tuple(numbers(40, seed)), (None,) * missing + prompts(40 - missing, f"{seed}"))
+            for seed, missing in ((1, suspect), (2, reference))
+        ]
+        return next(w for w in warnings_for(findings(corpora=tuple(corpora))) if w.code == "prompts_missing")
+
+    assert told(40, 0).value == 1
+    assert told(40, 0).message.startswith("100% of the suspect rows and none of the reference rows")
+    assert told(0, 10).value == 0.25
+    assert told(0, 10).message.startswith("25% of the reference rows and none of the suspect rows")
+    assert told(10, 20).value == 0.375
+    assert told(10, 20).message.startswith("rows without a prompt")
+
+
+def test_copies_come_before_the_order_of_the_file() -> None:
+    report = detect(*shared(["1, 2, 3"] * 40 + numbers(160, 1, 3), numbers(200, 2, 3)), features="numbers", **QUICK)
+    found = [warning.code for warning in report.warnings]
+    assert found[0] == "frequent_text"
+    assert "row_order" in found
 
 
 def test_few_rows_are_told_only_of_what_was_not_found() -> None:

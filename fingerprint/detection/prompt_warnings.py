@@ -27,11 +27,16 @@ def prompts_differ(f: Findings) -> Iterator[Warning]:
 
 
 def prompts_missing(f: Findings) -> Iterator[Warning]:
-    prompts = [prompt for corpus in f.corpora for prompt in corpus.prompts]
-    share = sum(prompt is None for prompt in prompts) / len(prompts)
-    if share > 0:
-        message = "rows without a prompt: a difference between prompts would look like one between teachers"
-        yield Warning("prompts_missing", share, 0.0, message)
+    without = [sum(prompt is None for prompt in corpus.prompts) for corpus in f.corpora]
+    if not any(without):
+        return
+    share, what = sum(without) / sum(map(len, f.corpora)), "rows"
+    if not all(without):
+        missing, given = ("suspect", "reference") if without[0] else ("reference", "suspect")
+        share = max(count / len(corpus) for count, corpus in zip(without, f.corpora, strict=True))
+        what = f"{share:.0%} of the {missing} rows and none of the {given} rows are"
+    message = f"{what} without a prompt: a difference between prompts would look like one between teachers"
+    yield Warning("prompts_missing", share, 0.0, message)
 
 
 def prompts_partly_shared(f: Findings) -> Iterator[Warning]:

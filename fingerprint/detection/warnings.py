@@ -25,6 +25,8 @@ def warnings_for(findings: Findings) -> tuple[Warning, ...]:
     checks = (
         prompt_warnings.prompts_differ,
         _floor_rejects,
+        row_warnings.frequent_text,
+        row_warnings.kinds_differ,
         _format_explains,
         row_warnings.lengths_differ,
         row_warnings.lengths_cut,
@@ -38,7 +40,6 @@ def warnings_for(findings: Findings) -> tuple[Warning, ...]:
         row_warnings.few_rows,
         row_warnings.rows_unused,
         row_warnings.size_ratio,
-        row_warnings.frequent_text,
         row_warnings.duplicates,
         row_warnings.empty_rows,
         row_warnings.systems_differ,

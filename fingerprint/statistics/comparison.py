@@ -121,9 +121,12 @@ def pair(
     Raises
     ------
     ValueError
-        If a corpus has fewer than `MIN_GROUPS` independent units.
+        If a corpus has fewer than `MIN_GROUPS` independent units, or its prompts are all empty and the other's not.
     """
     rows = pooled_rows(suspect, reference, use_prompts)
+    if use_prompts and not rows.is_single_prompt:
+        for corpus in (suspect, reference):
+            _refuse_empty_prompts(corpus)
     salts = (f"{seed} {suspect.digest}", f"{seed} {reference.digest}")
     names = (suspect.name, reference.name)
     unpaired = np.zeros(len(rows.texts), dtype=bool) if paired_alone else None
@@ -131,6 +134,15 @@ def pair(
     return Comparison(
         rows.texts, rows.suspect, rows.origin, rows.group, design, rows.prompts, ignored_prompts=rows.is_single_prompt
     )
+
+
+def _refuse_empty_prompts(corpus: Corpus) -> None:
+    """Empty prompts are one prompt: say so rather than that there are too few of them."""
+    if set(corpus.prompt_keys) == {""}:
+        raise ValueError(
+            f"{corpus.name} must have prompts that say something, got none: all {len(corpus)} prompts are empty; name "
+            "the column they are in, or ignore prompts (--no-prompt, in Python prompt=False)"
+        )
 
 
 def thin(comparison: Comparison, rows: int) -> Comparison:
