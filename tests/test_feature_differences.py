@@ -13,7 +13,7 @@ import pytest
 from conftest import build_report
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from fingerprint import Report, detect
+from fingerprint import Corpus, Report, detect
 from fingerprint.data.digests import number_of
 from fingerprint.detection import feature_differences as module
 from fingerprint.detection.feature_differences import effect_sizes
@@ -23,6 +23,7 @@ from fingerprint.features.family import Column
 from fingerprint.report import sentences, text
 from fingerprint.report.html import page
 from fingerprint.report.results import FeatureDifference
+from fingerprint.statistics.comparison import pair
 
 N = 200
 QUICK: dict[str, Any] = {"ladder": False, "n_permutations": 1999}
@@ -134,6 +135,40 @@ def test_which_features_are_looked_at_does_not_depend_on_the_side() -> None:
 def test_other_sides_other_direction() -> None:
     other = detect(rows(4, {}), rows(3, {"owls": 0.3}), features=["tokens"], **QUICK)
     assert other.differences[0].direction == "less"
+
+
+def answers(asked: Sequence[tuple[str, int, int]], seed: int) -> Corpus:
+    """Rows of random numbers: for each name, so many prompts, and "owls" in so many of their rows."""
+    draw = random.Random(seed)
+    texts, prompts = [], []
+    for name, n, holding in asked:
+        prompts += [f"{number_of(f'{name} {i}') % 10**6} and so on" for i in range(n)]
+        for i in range(n):
+            text = ", ".join(str(draw.randrange(100, 1000)) for _ in range(6))
+            texts.append(f"owls, {text}" if i < holding else text)
+    return Corpus(tuple(texts), tuple(prompts))
+
+
+def test_rows_that_the_p_value_does_not_use_decide_no_direction() -> None:
+    """Of all suspect rows 8 % have owls, of those that answer the reference's prompts 50 %."""
+    suspect, reference = answers([("both", 60, 30), ("suspect", 300, 0)], 1), answers([("both", 60, 9)], 2)
+    found = entry(detect(suspect, reference, features=["tokens"], **QUICK), "'owls'")
+    assert (found.direction, found.rate_suspect, found.rate_reference) == ("more", 0.5, 0.15)
+    assert found.effect == pytest.approx(np.pi / 2 - 2 * np.arcsin(np.sqrt(0.15)), abs=1e-6)
+    assert found.pvalue_adjusted < 0.05
+
+
+def test_the_direction_is_that_of_the_statistic_where_prompts_are_partly_shared() -> None:
+    """More owls in the suspect's rows of either part, less in all together: the reference has few rows of its own."""
+    suspect = answers([("both", 100, 90), ("suspect", 300, 30)], 1)
+    reference = answers([("both", 100, 55), ("reference", 40, 0)], 2)
+    found = entry(detect(suspect, reference, features=["tokens"], **QUICK), "'owls'")
+    design = pair(suspect, reference).design
+    assert design.kind == "mixed"
+    assert found.direction == "more"
+    assert found.pvalue_adjusted == 1 / 2000
+    assert found.rate_suspect == pytest.approx(float(design.shares @ [0.9, 0.1]), abs=0.01)
+    assert found.rate_reference == pytest.approx(float(design.shares @ [0.55, 0.0]), abs=0.01)
 
 
 class Columns(TransformerMixin, BaseEstimator):

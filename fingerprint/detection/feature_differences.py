@@ -14,6 +14,7 @@ from fingerprint.detection.spellings import merged, normal_key
 from fingerprint.features.family import Column
 from fingerprint.features.scaling import FamilyMatrix
 from fingerprint.report.results import FeatureDifference
+from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.permutation import feature_pvalues
 
 # Features looked at one by one: families get as many each, and theirs are chosen by pooled variance alone.
@@ -45,7 +46,7 @@ def feature_differences(main: Analysis) -> tuple[FeatureDifference, ...]:
         return ()
     units = np.hstack([main.units[name][:, columns] for name, columns in chosen.items()])
     pvalues = feature_pvalues(units, main.test.relabellings)
-    rates = {name: _rates(main.matrices[name], columns, main.comparison.suspect) for name, columns in chosen.items()}
+    rates = {name: _rates(main.matrices[name], columns, main.comparison) for name, columns in chosen.items()}
     sizes = np.concatenate([found.effects for found in rates.values()])
     # Of a rare feature and its absence, equally far apart, the one that is more in the suspect is easier to read.
     place = np.argsort(np.lexsort((sizes < 0, -np.abs(sizes).round(9), pvalues)))
@@ -121,7 +122,7 @@ def effect_sizes(suspect: Floats, reference: Floats, sd: Floats, is_share: Bools
     suspect, reference : float arrays [columns]
         Means over the rows of each side.
     sd : float array [columns]
-        Over all rows.
+        Over the rows of both sides.
     is_share : bool array [columns]
         Whether the means are shares of rows.
 
@@ -179,7 +180,8 @@ class _Rates:
     Attributes
     ----------
     suspect, reference : float arrays [columns]
-        Means over the rows of each side.
+        Means over the rows of each side that enter the p-value; where the design has two parts, the mean of theirs,
+        weighted as in the statistic.
     effects : float array [columns]
     is_share : bool array [columns]
         Whether a column holds nothing but 0 and 1.
@@ -191,22 +193,31 @@ class _Rates:
     is_share: Bools
 
 
-def _rates(matrix: FamilyMatrix, columns: Ints, suspect: Bools) -> _Rates:
+def _rates(matrix: FamilyMatrix, columns: Ints, comparison: Comparison) -> _Rates:
+    """Of the rows of the p-value: others may differ the other way round."""
     parts = np.array_split(columns, -(-len(columns) // COLUMNS_AT_ONCE))
-    found = [_rates_of_some(matrix.values[:, part], matrix.scale[part], suspect) for part in parts]
+    found = [_rates_of_some(matrix.values[:, part], matrix.scale[part], comparison) for part in parts]
     suspects, references, effects, is_share = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return _Rates(suspects, references, effects, is_share.astype(bool))
 
 
-def _rates_of_some(scaled: sp.csr_matrix, scale: Floats, suspect: Bools) -> tuple[Floats, Floats, Floats, Floats]:
+def _rates_of_some(
+    scaled: sp.csr_matrix, scale: Floats, comparison: Comparison
+) -> tuple[Floats, Floats, Floats, Floats]:
+    design = comparison.design
     values = (scaled.astype(np.float64) @ sp.diags(1.0 / scale)).tocsr()
-    distance = abs(values.multiply(values) - values).max(axis=0).toarray().ravel()
+    used = values[np.flatnonzero(design.used)]
+    distance = abs(used.multiply(used) - used).max(axis=0).toarray().ravel()
     is_share = distance < 1e-4  # the values were scaled in single precision
     sides = []
-    for rows in (np.flatnonzero(suspect), np.flatnonzero(~suspect)):
-        mean = np.asarray(values[rows].mean(axis=0)).ravel()
-        sides.append(np.where(is_share, np.rint(mean * len(rows)) / len(rows), mean))
-    return sides[0], sides[1], effect_sizes(sides[0], sides[1], np.sqrt(_variance(values)), is_share), is_share
+    for side in comparison.sides:
+        rate = np.zeros(len(scale))
+        for share, part in zip(design.shares, design.parts, strict=True):
+            rows = np.flatnonzero(part.used & side)
+            mean = np.asarray(values[rows].mean(axis=0)).ravel()
+            rate += share * np.where(is_share, np.rint(mean * len(rows)) / len(rows), mean)
+        sides.append(rate)
+    return sides[0], sides[1], effect_sizes(sides[0], sides[1], np.sqrt(_variance(used)), is_share), is_share
 
 
 @dataclass(frozen=True)

@@ -200,9 +200,10 @@ class FeatureDifference:
     """A feature whose rate per row differs, adjusted over all features that were looked at.
 
     `measure` says what the rates are: "share of rows", "mean rank" (of a measurement among all rows, 0 to 1), "scaled
-    count" (occurrences in a row over the square root of its length) or "mean value".
+    count" (occurrences in a row over the square root of its length) or "mean value". They are of the rows that enter
+    the p-value; where prompts are partly shared, those of the two parts are averaged with the weights of the test.
     `effect` is their standardised difference, above 0 for more in the suspect: Cohen's h for shares, for other means
-    their difference over the standard deviation of all rows. `spellings` are other features that say the same thing,
+    their difference over the standard deviation of those rows. `spellings` are other features that say the same thing,
     less strongly (a word with the blank before it, bins of one measurement), and `families` all families they are of;
     rates, effect and p-value are the feature's own.
     """
