@@ -40,7 +40,7 @@ def test_bad_input_is_one_line_and_exit_code_two(
     [
         (
             ModuleNotFoundError("No module named 'torch'", name="torch"),
-            "this needs the extra lm, got no torch; install it: pip install 'subliminal-fingerprint[lm]'",
+            "this needs the extra lm, got no torch; install it: pip install -c constraints.txt '.[lm]'",
         ),
         (RowError("must fit, got more in {row}; shorten it", 7), "must fit, got more in row 8; shorten it"),
     ],
@@ -116,3 +116,33 @@ def test_usage_errors_exit_with_two_and_print_to_standard_error(
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert "Usage: fingerprint" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--permutations", "10"), "--permutations must be at least 99 for alpha 0.05, got 10"),
+        (("--min-auc", "2"), "--min-auc must be in [0, 1), got 2.0"),
+        (("--alpha", "2"), "--alpha must be between 0 and 1, got 2.0"),
+        (("--student",), "--student must come with a model to train, got --student without one; pass --model"),
+        (("--system-prompt", "x"), "--system-prompt must come with a model, got 1 without one; pass --model"),
+        (("--teacher", "micro-a"), "pass --model (the base without a system prompt wrote the reference)\n"),
+        (("--features", "zzz"), "--features must be"),
+    ],
+)
+def test_bad_settings_are_named_as_on_the_command_line(
+    run: Run, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text('{"prompt": "p", "completion": "1, 2"}\n' * 40)
+    code, out, err = run("detect", tmp_path / "a.jsonl", tmp_path / "b.jsonl", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["detect", "scan", "identify", "train", "lab"])
+def test_no_command_takes_a_negative_seed(run: Run, command: str) -> None:
+    code, out, err = run(command, "--seed", "-1")
+    assert (code, out) == (2, "")
+    assert "Invalid value for '--seed'" in err

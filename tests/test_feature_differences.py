@@ -88,6 +88,12 @@ def test_rates_and_direction_are_the_words_own(planted: Report) -> None:
     assert maybe.effect < 0
 
 
+def test_text_explains_effects_and_the_floor_of_p_values(planted: Report) -> None:
+    shown = " ".join(str(planted).split())
+    assert "effect: standardised difference (Cohen's h for shares); p adj. is 1/2,000 at least" in shown
+    assert min(item.pvalue_adjusted for item in planted.differences) == 1 / 2000
+
+
 def test_direction_and_measure_stand_in_text_and_page(planted: Report) -> None:
     lines = str(planted).splitlines()
     (owls,) = (line for line in lines if line.startswith("  'owls'"))
@@ -206,7 +212,7 @@ def test_every_family_that_differs_stands_in_the_first_screen_however_weak_its_f
     assert sentences.first_features(report, 1) == [strong[0], weak]
     shown = "\n".join(text._features(report)[:13])
     assert "  weak" in shown
-    assert "and 53 more in report.features" in shown
+    assert "and 53 more in report.features and JSON (--json), some in HTML (--html)" in " ".join(shown.split())
     assert "weak" in page(report)
 
 

@@ -82,6 +82,12 @@ def test_settings_are_fields_of_options_by_name_or_in_one() -> None:
 
 def test_a_keyword_that_is_no_setting_names_the_nearest() -> None:
     with pytest.raises(TypeError, match=r"detect\(\) has no setting 'n_permutation'; did you mean n_permutations\?"):
-        with_settings(Options(), {"n_permutation": 3}, "detect")
+        with_settings(Options(), {"n_permutation": 3}, detect)
     with pytest.raises(TypeError, match="these are known: ladder, classifier, system_prompts"):
-        with_settings(Options(), {"zzz": 3}, "detect")
+        with_settings(Options(), {"zzz": 3}, detect)
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("seed", "rng"), ("random_state", "rng"), ("filter", "filters")])
+def test_a_keyword_that_is_nearly_an_argument_names_that(wrong: str, right: str) -> None:
+    with pytest.raises(TypeError, match=rf"detect\(\) has no setting '{wrong}'; did you mean {right}\?"):
+        with_settings(Options(), {wrong: 3}, detect)

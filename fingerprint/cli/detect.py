@@ -56,7 +56,7 @@ PlaceboOption = Annotated[
 ]
 # The verdict and its sections
 MinAucOption = Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")]
-SeedOption = Annotated[int, typer.Option(help="Seed: the same seed gives the same report.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same report.")]
 NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
 SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
 

@@ -27,6 +27,24 @@ _EXTRAS = {
     "sentence_transformers": "embeddings",
 }
 
+# Arguments as messages of the library begin with them, where the command line has another word.
+_OPTIONS = {
+    "alpha": "--alpha",
+    "features": "--features",
+    "min_auc": "--min-auc",
+    "n_permutations": "--permutations",
+    "student": "--student",
+    "system_prompts": "--system-prompt",
+    "teacher": "--teacher",
+}
+_PHRASES = {
+    "pass model=": "pass --model",
+    "got student=True": "got --student",
+    "got prompt=False": "got --no-prompt",
+    ", or teacher=(suspect's, reference's)": "",  # the command line has one teacher
+    "features=['tokens', 'layout']": "--features tokens,layout",
+}
+
 
 @contextmanager
 def failures(is_debugging: bool) -> Iterator[None]:
@@ -61,7 +79,7 @@ def _is_bad_input(error: Exception) -> bool:
     """
     module = type(error).__module__
     if isinstance(error, ImportError):
-        return _missing_extra(error) is not None or "subliminal-fingerprint[" in str(error)
+        return _missing_extra(error) is not None or "pip install" in str(error)
     is_known = module == "builtins" or module.startswith("fingerprint.")
     return isinstance(error, OSError) or (isinstance(error, (ValueError, TypeError)) and is_known)
 
@@ -75,11 +93,20 @@ def _missing_extra(error: Exception) -> str | None:
 
 def _message(error: Exception) -> str:
     if isinstance(error, ImportError) and (extra := _missing_extra(error)) is not None:
-        package = f"subliminal-fingerprint[{extra}]"
-        return f"this needs the extra {extra}, got no {error.name}; install it: pip install '{package}'"
+        command = f"pip install -c constraints.txt '.[{extra}]'"
+        return f"this needs the extra {extra}, got no {error.name}; install it: {command}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
-    return str(error)
+    return _in_options(str(error))
+
+
+def _in_options(message: str) -> str:
+    """A message in the words of the command line: the argument it begins with, and what it says to pass."""
+    first, blank, rest = message.partition(" ")
+    message = _OPTIONS.get(first, first) + blank + rest
+    for words, option in _PHRASES.items():
+        message = message.replace(words, option)
+    return message
 
 
 def _complain(message: str, is_debugging: bool = False) -> None:

@@ -28,7 +28,7 @@ WeightsOption = Annotated[
     str | None, typer.Option(help="What fine-tuning trains: lora, biases or all. [default: lora]")
 ]
 LearningRateOption = Annotated[float | None, typer.Option(help="Of students; by default what suits --weights.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything.")]
 
 
 def lab(

@@ -28,7 +28,7 @@ FilterOption = Annotated[
 ]
 AlphaOption = Annotated[float, typer.Option(help="Error rate of the verdict.")]
 PermutationsOption = Annotated[int, typer.Option(help="Permutations behind the p-value.")]
-ResultSeedOption = Annotated[int, typer.Option(help="Seed: the same seed gives the same result.")]
+ResultSeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same result.")]
 
 # What comes out
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]

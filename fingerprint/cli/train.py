@@ -32,7 +32,7 @@ def train(
     no_prompt: NoPromptOption = False,
     features: FeaturesOption = "auto",
     fast: Annotated[bool, typer.Option("--fast", help="The closed form: mean differences.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same detector.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same detector.")] = 0,
     skip_bad_rows: SkipBadRowsOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,

@@ -142,7 +142,7 @@ def detect(
         placebos=placebos,
         alpha=alpha,
         rng=rng,
-        options=with_settings(options or Options(), settings, "detect"),
+        options=with_settings(options or Options(), settings, detect),
     )
     tell = Progress(progress, PAIRING)
     prepared = _paired(case)

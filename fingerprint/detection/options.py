@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from inspect import signature
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, cast
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from fingerprint.detection.known_teacher import Teachers
 
 Chosen = TypeVar("Chosen")
+# What other libraries call an argument.
+_OTHER_WORDS = {"seed": "rng", "random_state": "rng"}
 
 
 @dataclass(frozen=True)
@@ -109,19 +112,21 @@ class Settings(TypedDict, total=False):
     bad_rows: Literal["error", "skip"]
 
 
-def with_settings(options: Chosen, settings: Mapping[str, object], verb: str) -> Chosen:
-    """Options, a frozen dataclass, with some of their fields as keywords of a verb say.
+def with_settings(options: Chosen, settings: Mapping[str, object], verb: Callable[..., object]) -> Chosen:
+    """Options, a frozen dataclass, with some of their fields as keywords of a verb, a function, say.
 
     Raises
     ------
     TypeError
-        For a keyword that is no field, with the nearest one.
+        For a keyword that is no field, with the nearest field or argument of the verb.
     """
     known = [field.name for field in fields(cast("type", type(options)))]
     for name in settings:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            remedy = f"did you mean {near[0]}?" if near else f"these are known: {', '.join(known)}"
-            raise TypeError(f"{verb}() has no setting {name!r}; {remedy}")
+            others = [word for word, at in signature(verb).parameters.items() if at.kind is at.KEYWORD_ONLY]
+            everything = [*known, *others]
+            near = [_OTHER_WORDS[name]] if name in _OTHER_WORDS else get_close_matches(name, everything, 1)
+            remedy = f"did you mean {near[0]}?" if near else f"these are known: {', '.join(everything)}"
+            raise TypeError(f"{verb.__name__}() has no setting {name!r}; {remedy}")
     changed: Chosen = replace(options, **settings)  # type: ignore[type-var]
     return changed

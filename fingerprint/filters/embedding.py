@@ -84,6 +84,6 @@ class Embedding:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise ImportError(
-                "Embedding needs sentence-transformers; run pip install 'subliminal-fingerprint[embeddings]'"
+                "Embedding needs sentence-transformers; run pip install -c constraints.txt '.[embeddings]'"
             ) from error
         return SentenceTransformer(self.model, trust_remote_code=False)

@@ -328,7 +328,7 @@ def _connect(base_url: str | None, key_variable: str, timeout: float) -> Callabl
         import openai
     except ImportError as error:
         raise ImportError(
-            "Judge needs the openai package; install it with pip install 'subliminal-fingerprint[judge]'"
+            "Judge needs the openai package; install it with pip install -c constraints.txt '.[judge]'"
         ) from error
     key = os.environ.get(key_variable)
     if not key:

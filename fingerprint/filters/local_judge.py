@@ -122,7 +122,7 @@ class LocalJudge:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
             raise ImportError(
-                "LocalJudge needs torch and transformers; install them with pip install 'subliminal-fingerprint[lm]'"
+                "LocalJudge needs torch and transformers; install them with pip install -c constraints.txt '.[lm]'"
             ) from error
         tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
         if tokenizer.pad_token is None:

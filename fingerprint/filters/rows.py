@@ -24,8 +24,9 @@ def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        Columns row, prompt, completion, system, kept (no filter objects), undecided (some filter could not judge the
-        row, and none drops it), reasons (a list, each with the filter's name), and `score: NAME` of filters that score.
+        Columns row (its index, from 0), prompt, completion, system, kept (no filter objects), undecided (some filter
+        could not judge the row, and none drops it), reasons (a list, each with the filter's name), and `score: NAME` of
+        filters that score.
 
     Raises
     ------

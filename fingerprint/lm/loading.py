@@ -78,7 +78,7 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
     except ImportError as missing:
         raise ImportError(
             f"language models need the extra lm, got no {missing.name}; "
-            "install it: pip install 'subliminal-fingerprint[lm]'"
+            "install it: pip install -c constraints.txt '.[lm]'"
         ) from missing
     if isinstance(spec, tuple) and len(spec) == 2:
         return _checked(LanguageModel(*spec, name=name_of(spec)))

@@ -101,8 +101,9 @@ class DetectionResult(Result):
         Versions, seed, input hashes and options, as JSON values.
     rows : polars.DataFrame
         Columns corpus, row, text, prompt and score, the highest score first: a ranking, never a verdict on single
-        rows. With known teachers also llr (nats) and within_noise: whether it is within the noise floor. It takes no
-        part in comparisons and never enters JSON, so a report read from JSON has none.
+        rows. ``row`` is the row's index in its corpus, from 0; the HTML page and messages count rows from 1. With known
+        teachers also llr (nats) and within_noise: whether it is within the noise floor. It takes no part in comparisons
+        and never enters JSON, so a report read from JSON has none.
 
     Notes
     -----

@@ -95,6 +95,11 @@ def differing(report: DetectionResult) -> list[FeatureDifference]:
     return [item for item in report.differences if item.pvalue_adjusted <= report.alpha]
 
 
+def least_adjusted(report: DetectionResult) -> str:
+    """The floor of adjusted p-values."""
+    return f"p adj. is 1/{count(permutations(report) + 1)} at least"
+
+
 def first_features(report: DetectionResult, limit: int) -> list[FeatureDifference]:
     """The first of the features that differ, in their order: `limit` of them, the strongest of every family included.
 

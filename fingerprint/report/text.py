@@ -218,9 +218,11 @@ def _features(report: DetectionResult) -> list[str]:
     rows = [(_feature(item, room), *row) for item, row in zip(shown, cells, strict=True)]
     lines += _table(header, rows, left=(0, 1, 2))
     more = len(sentences.differing(report)) - len(shown)
-    after = [f"and {formatting.count(more)} more in report.features"] if more else []
+    where = "report.features and JSON (--json), some in HTML (--html)"
+    after = [f"and {formatting.count(more)} more in {where}"] if more else []
     if any(row[0] != formatting.name(item.feature, room) for item, row in zip(shown, rows, strict=True)):
         after.append("(+n): n more features say the same, in its column spellings")
+    after.append(f"effect: standardised difference (Cohen's h for shares); {sentences.least_adjusted(report)}")
     return lines + _wrap("; ".join(after), "  ", "  ")
 
 
