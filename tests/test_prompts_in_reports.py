@@ -131,3 +131,28 @@ def test_the_note_says_why_there_is_nothing_to_compare(prompts: Any, options: di
     report = detect(Corpus(rows(1), prompts), Corpus(rows(2), prompts), **QUICK, **options)
     assert report.prompt_control.note == note
     assert f"Prompt control: nothing to test: {note}." in said(report)
+
+
+# --------------------------------------------------------------------------------------------------- what is said
+
+
+def test_a_verdict_names_the_rivals_that_warnings_point_to_first() -> None:
+    longer = Corpus(tuple(f"{row}, 12, 345" for row in rows(1)), lists())
+    report = detect(longer, Corpus(rows(2), lists()), **QUICK)
+    assert "lengths_differ" in {warning.code for warning in report.warnings}
+    assert "Rival explanations: see the warnings (lengths differ); besides, temperature, model version, language" in (
+        report.verdict
+    )
+    low = detect(Corpus(rows(1, low=500), lists()), Corpus(rows(2, low=100), lists()), **QUICK)
+    assert low.detected
+    assert "Rival explanations: temperature, model version, language, length limit" in low.verdict
+
+
+@pytest.mark.parametrize(("prompts", "what"), [(lists(), "an AUROC within prompts"), ((), "a row AUROC")])
+def test_a_verdict_of_nothing_detected_is_one_sentence_on_what_would_have_been(prompts: Any, what: str) -> None:
+    report = detect(Corpus(rows(1), prompts), Corpus(rows(2), prompts), **QUICK)
+    powers = " / ".join(f"{planted.power.value:.2f}" for planted in report.planted)
+    assert report.verdict.startswith(
+        f"not detected: had it been there, {what} of 0.52 / 0.55 / 0.60 would have been found with probability {powers}"
+    )
+    assert ("AUROC within prompts" in str(report).split("\n\n")[1]) is bool(prompts)

@@ -20,6 +20,7 @@ from conftest import HOSTILE, build_report
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fingerprint.report import html
 from fingerprint.report.formatting import name, visible
 from fingerprint.report.report import Report
 from fingerprint.report.results import Bag, FeatureDifference, RowsNeeded
@@ -299,8 +300,23 @@ def test_text_of_a_non_detection_shows_only_what_there_is(quiet_report: Report) 
     assert "Not detected" in text
     assert "No single feature differs" in text
     assert "valid only if rows are independent" in text.replace("\n  ", " ")
-    for absent in ("Ladder", "Self-test", "Warning", "paired AUROC", "Order adds"):
+    for absent in ("Ladder", "Self-test", "Warning", "AUROC within prompts", "Order adds"):
         assert absent not in text
+
+
+def test_rows_needed_are_not_computed_where_nothing_was_detected(quiet_report: Report) -> None:
+    text, page = str(quiet_report), html.page(quiet_report)
+    assert text.count("Needed to detect: not computed: nothing was detected") == 1
+    assert "none found" not in text + page
+    assert page.count("not computed: nothing was detected") == 1
+    detected = dataclasses.replace(quiet_report, detected=True)
+    assert "none found for power 0.95" in str(detected)
+
+
+def test_the_verdict_in_the_terminal_says_how_many_warnings_follow(quiet_report: Report) -> None:
+    first = " ".join(str(build_report("")).split("\n\n")[0].split())
+    assert first.endswith("2 warnings below.")
+    assert "below" not in str(quiet_report).split("\n\n")[0]
 
 
 def test_features_count_as_differing_only_at_alpha() -> None:

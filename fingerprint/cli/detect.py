@@ -11,7 +11,6 @@ from fingerprint.cli.options import (
     AlphaOption,
     CountBadRowsOption,
     DebugOption,
-    FailIfDetectedOption,
     FeaturesOption,
     FilterOption,
     HtmlOption,
@@ -57,6 +56,9 @@ PlaceboOption = Annotated[
 # The verdict and its sections
 MinAucOption = Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same report.")]
+FailIfDetected = Annotated[
+    bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected; not where prompts differ.")
+]
 NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
 SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
 
@@ -84,7 +86,7 @@ def detect(
     no_ladder: NoLadderOption = False,
     self_test: SelfTestOption = False,
     skip_bad_rows: CountBadRowsOption = False,
-    fail_if_detected: FailIfDetectedOption = False,
+    fail_if_detected: FailIfDetected = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -260,11 +260,8 @@ def _closed(report: Report, prepared: Prepared, main: Analysis) -> Report:
         alpha=report.alpha,
         copies=report.copies,
     )
-    return replace(
-        report,
-        verdict=verdict(report, main, prepared.case.options.min_auc),
-        warnings=(*warnings_for(findings), *report.warnings),
-    )
+    warned = replace(report, warnings=(*warnings_for(findings), *report.warnings))
+    return replace(warned, verdict=verdict(warned, main, prepared.case.options.min_auc))
 
 
 def _design(prepared: Prepared) -> Design:

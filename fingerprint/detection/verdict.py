@@ -6,13 +6,25 @@ from fingerprint.detection.analysis import Analysis
 from fingerprint.report.report import Report
 
 RIVALS = (
-    "Rival explanations: temperature, model version, length limit, filtering of one side, "
-    "or merely that a system prompt was there."
+    "temperature, model version, language, length limit, filtering of one side, or merely that a system prompt was "
+    "there"
 )
+# Warnings that name a rival themselves, in words.
+WARNED = {
+    "frequent_text": "copies",
+    "duplicates": "copies",
+    "kinds_differ": "rows of another kind",
+    "format_alone": "format",
+    "lengths_differ": "lengths differ",
+    "lengths_cut": "long rows are missing",
+    "scripts_differ": "other scripts",
+    "letters_differ": "other language",
+    "row_order": "order of the file",
+}
 
 
 def verdict(report: Report, main: Analysis, min_auc: float) -> str:
-    """The verdict on a report whose figures are complete."""
+    """The verdict on a report whose figures and warnings are complete."""
     design, control = main.comparison.design, report.prompt_control
     figures = f"p = {report.pvalue:.2g} at alpha {report.alpha:g}, row AUROC {report.auc.value:.3f}"
     assumption = ""
@@ -28,20 +40,38 @@ def verdict(report: Report, main: Analysis, min_auc: float) -> str:
     if report.detected:
         return (
             f"detected: the suspect rows are distinguishable from the reference ({figures}). "
-            f"{RIVALS}{_copies(report)}{assumption}"
+            f"{_rivals(report)}{_copies(report)}{assumption}"
         )
     if report.pvalue <= report.alpha:
         return (
             f"not detected: the rows differ ({figures}), but the row AUROC is not above min_auc {min_auc:g}. "
-            f"{RIVALS}{assumption}"
+            f"{_rivals(report)}{assumption}"
         )
-    what = "auc within prompts" if design.is_paired else "auc"
-    words = "; ".join(f"power {p.power.value:.2f} against row {what} {p.auc:g}" for p in report.planted)
+    words = _power(report)
     found = {name: p for name, p in main.test.adjusted().items() if p <= report.alpha}
     alone = "".join(f" Of single families {name} has adjusted p = {p:.2g};" for name, p in found.items())
     told = f"{alone} the verdict is that of all together, fixed beforehand." if found else ""
     same = "nothing that was measured varies between the sides: are they the same rows?"
-    return f"not detected; {words or same} ({figures}).{told}{assumption}"
+    return f"not detected: {words or same} ({figures}).{told}{assumption}"
+
+
+def _rivals(report: Report) -> str:
+    """What else may explain a difference, what warnings point to first."""
+    found = dict.fromkeys(WARNED[w.code] for w in report.warnings if w.code in WARNED)
+    warned = f"see the warnings ({', '.join(found)}); besides, " if found else ""
+    return f"Rival explanations: {warned}{RIVALS}."
+
+
+def _power(report: Report) -> str:
+    """How probably a signal of several sizes would have been found; empty where that is not known."""
+    if not report.planted:
+        return ""
+    what = "an AUROC within prompts" if report.design.is_paired else "a row AUROC"
+    areas, powers = (
+        " / ".join(f"{figure:.2f}" for figure in figures)
+        for figures in ([p.auc for p in report.planted], [p.power.value or 0.0 for p in report.planted])
+    )
+    return f"had it been there, {what} of {areas} would have been found with probability {powers}"
 
 
 def _copies(report: Report) -> str:

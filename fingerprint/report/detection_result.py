@@ -51,7 +51,8 @@ class DetectionResult(Result):
     verdict : str
         The result in sentences, with its rival explanations.
     detected : bool
-        Whether `pvalue` is at most `alpha` and the row AUROC exceeds the least that was asked for.
+        Whether `pvalue` is at most `alpha`, the row AUROC exceeds the least that was asked for, and it cannot be the
+        prompts that differ (they are alike, or the p-value is of pairs of shared prompts alone).
     pvalue : float
         Omnibus permutation p-value, in (0, 1].
     alpha : float
@@ -59,7 +60,8 @@ class DetectionResult(Result):
     auc : Estimate
         AUROC of the cross-fitted row scores: the chance that a suspect row scores above a reference row.
     auc_paired : Estimate
-        The same within prompts, for shared prompts. Its interval is conservative: it covers in .96 to .98 of cases.
+        AUROC within prompts: the same for rows that answer the same prompt. Its interval is conservative: it covers in
+        .96 to .98 of cases.
     d_prime : Estimate
         Distance of the two score distributions in standard deviations, ``sqrt(2) * Phi^-1(auc)``.
     bag_results : tuple of Bag

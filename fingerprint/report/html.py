@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from fingerprint.report import formatting, plots, sentences
 from fingerprint.report.detection_result import DetectionResult
+from fingerprint.report.results import RowsNeeded
 
 _FEATURES = 40  # rows of the feature table; a page to read, the rest is in the JSON
 _SPELLINGS = 6  # of a feature, quoted under it
@@ -58,7 +59,8 @@ def _render(template: str, report: DetectionResult) -> str:
         attribution_sentences=sentences.attribution(report),
         filters=[(result, sentences.removed(result)) for result in report.filter_results],
         filter_sentences=sentences.filters(report),
-        needed=[(item, sentences.needed(item), sentences.needed_unit(report, item.target)) for item in report.needed],
+        needed=_needed(report),
+        not_computed=sentences.NOT_COMPUTED,
         families_differ=sentences.differing_families(report),
         features=[(item, sentences.direction(item), sentences.spellings(item, _SPELLINGS)) for item in features],
         more_features=len(sentences.differing(report)) - len(features),
@@ -69,6 +71,18 @@ def _render(template: str, report: DetectionResult) -> str:
         settings=Markup(escape(json.dumps(report.to_dict()["settings"], indent=2))),
         ranking=_ranking(report.rows),
     )  # fmt: skip
+
+
+def _needed(report: DetectionResult) -> list[tuple[RowsNeeded, str | None, str]]:
+    """Rows needed and their unit by target and power; a target that nothing is known of stands once, with None."""
+    shown: list[tuple[RowsNeeded, str | None, str]] = []
+    for item in report.needed:
+        unit = sentences.needed_unit(report, item.target)
+        if not sentences.not_computed(report, item.target):
+            shown.append((item, sentences.needed(item), unit))
+        elif all(item.target != other.target for other, _, _ in shown):
+            shown.append((item, None, unit))
+    return shown
 
 
 def _headline(report: DetectionResult) -> str:

@@ -80,6 +80,14 @@ def needed_unit(report: DetectionResult, target: str) -> str:
     return "rows" if target == "trained detector" else report.design.unit
 
 
+NOT_COMPUTED = "not computed: nothing was detected"
+
+
+def not_computed(report: DetectionResult, target: str) -> bool:
+    """Whether nothing was found that rows could be planned from, rather than no number of rows that is enough."""
+    return not report.detected and all(item.rows is None for item in report.needed if item.target == target)
+
+
 def needed(item: RowsNeeded) -> str:
     """How many reach a power, as far as that is known, and how few or many it may really take."""
     if item.rows is None:
@@ -294,6 +302,12 @@ def copies(report: DetectionResult) -> str | None:
     once = "too few rows for a test" if found.pvalue_once is None else f"p = {probability(found.pvalue_once)}"
     text = visible(repr(found.text), 60)
     return f"{text} is {shares} of the reference's. With every text counted once {rows}: {once}."
+
+
+def warned(report: DetectionResult) -> str:
+    """How many warnings there are; empty where there are none."""
+    n = len(report.warnings)
+    return f"{n} warning{'s' if n > 1 else ''} below." if n else ""
 
 
 def self_test(report: DetectionResult) -> str | None:

@@ -32,7 +32,7 @@ def screenful(report: DetectionResult) -> str:
         Lines of at most 100 characters, without control characters other than newlines.
     """
     sections = (
-        _wrap(formatting.visible(report.verdict)),
+        _wrap(f"{formatting.visible(report.verdict)} {sentences.warned(report)}".rstrip()),
         _headline(report),
         _wrap("Design: " + " ".join(sentences.design(report.design)), "  "),
         _bags(report),
@@ -58,8 +58,10 @@ def _headline(report: DetectionResult) -> list[str]:
         ("row AUROC", formatting.with_interval(report.auc), f"d' {formatting.with_interval(report.d_prime)}"),
     ]
     if report.auc_paired.value is not None:
-        lines.append(("paired AUROC", formatting.with_interval(report.auc_paired), "rows that answer the same prompt"))
-    return [f"{label:<13} {value:<22}  {note}" for label, value, note in lines]
+        within = formatting.with_interval(report.auc_paired)
+        lines.append(("AUROC within prompts", within, "rows that answer the same prompt"))
+    width = max(len(label) for label, _, _ in lines)
+    return [f"{label:<{width}}  {value:<22}  {note}" for label, value, note in lines]
 
 
 def _bags(report: DetectionResult) -> list[str]:
@@ -175,11 +177,14 @@ def _filters(report: DetectionResult) -> list[str]:
 
 
 def _needed(report: DetectionResult) -> list[str]:
-    lines = ["Needed to detect"] if report.needed else []
+    if all(sentences.not_computed(report, item.target) for item in report.needed):
+        return _wrap(f"Needed to detect: {sentences.NOT_COMPUTED}", "  ") if report.needed else []
+    lines = ["Needed to detect"]
     for target, label in (("trained detector", "by a detector trained on this"), ("this design", "by this design")):
         items = [item for item in report.needed if item.target == target]
-        parts = ", ".join(f"{sentences.needed(item)} for power {item.power:g}" for item in items)
-        if parts:
+        if items:
+            parts = ", ".join(f"{sentences.needed(item)} for power {item.power:g}" for item in items)
+            parts = sentences.NOT_COMPUTED if sentences.not_computed(report, target) else parts
             lines += _wrap(f"{label}, {sentences.needed_unit(report, target)}: {parts}", "    ", "  ")
     return lines
 
