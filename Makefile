@@ -10,6 +10,10 @@ OTHER_PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 \
 MINIMAL := .venv-minimal
 TESTS ?= tests
 
+# Test files go to so many processes; a file stays whole, since its tests share what they have made.
+WORKERS ?= 2
+PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile
+
 .PHONY: demo test test-minimal test-slow lint clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
@@ -33,17 +37,17 @@ demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write
 test test-minimal test-slow: export OMP_NUM_THREADS ?= 1
 
 test: $(VENV)/.test lint  ## everything but the slow statistical suites
-	$(BIN)/python -m pytest -q
+	$(BIN)/python $(PYTEST)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check fingerprint tests benchmarks
 	$(BIN)/mypy
 
 test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
-	$(MINIMAL)/bin/python -m pytest -q $(TESTS)
+	$(MINIMAL)/bin/python $(PYTEST) $(TESTS)
 
 test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other tests under another Python
-	$(BIN)/python -m pytest -q -m slow --timeout 7200
+	$(BIN)/python $(PYTEST) -m slow --timeout 7200
 
 clean:
 	rm -rf $(VENV) $(MINIMAL) build dist *.egg-info demo-report.*
