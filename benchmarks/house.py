@@ -312,6 +312,7 @@ def crowded_functions(modules: Mapping[str, Module], most: int = MOST_PARAMETERS
 def seconds_to_run(program: str, checkout: Path, rounds: int = 5) -> float:
     """Median seconds of a fresh interpreter that runs `program`, less those of one that does nothing."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def once(text: str) -> float:
         started = time.perf_counter()

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-import zstandard
-
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -30,7 +28,7 @@ def opened(file: str) -> Iterator[io.BufferedReader]:
     try:
         with open(file, "rb") as raw:
             yield _decompressed(raw, file)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{file} must be complete compressed data, got a truncated or damaged file ({error}); copy it again"
         ) from error
@@ -74,12 +72,17 @@ class _ZstdStream(io.RawIOBase):
 
     @staticmethod
     def _decompressed(raw: BinaryIO) -> Iterator[bytes]:
+        import zstandard
+
         frame = None
         while compressed := raw.read(_BUFFER):
             while compressed:
                 # zstd --long=31 writes windows of 2 GiB
                 frame = frame or zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
-                yield frame.decompress(compressed)
+                try:
+                    yield frame.decompress(compressed)
+                except zstandard.ZstdError as error:
+                    raise EOFError(str(error)) from error
                 compressed = frame.unused_data
                 if frame.eof:
                     frame = None
