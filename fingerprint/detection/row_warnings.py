@@ -33,6 +33,9 @@ LONGEST = 0.05
 # two rows in five are, on both sides, and 95 % once they are cut.
 PILE_SHARE = 0.05
 PILE_ODDS = 4.0
+# ... or so large a share of the shorter side, if the longer one piles up at its own end too: six numbers of up to three
+# digits are of one length in half of the rows, when nobody cuts them.
+PILE_ALL = 0.9
 # Difference of the shares of rows that hold numbers and nothing else; it must also be significant at `SURE`. Filtered
 # rows of six teachers were all like neutral ones; raw answers that tell their trait openly had .12 fewer.
 KIND_SHARE = 0.05
@@ -96,21 +99,36 @@ def _fisher(own: Bools, other: Bools) -> float:
 
 
 def _piled_up(suspect: Floats, reference: Floats) -> Iterator[Warning]:
-    """Rows that were cut at a limit all have its length; where both sides end there, it is how the rows are made."""
+    """Rows that were cut at a limit all have its length; where both sides end there, it is how the rows are made.
+
+    A shorter side is told also where the longer one piles up at its own end: numbers in one form do, whole or cut.
+    """
     for own, other, name in ((suspect, reference, "suspect"), (reference, suspect, "reference")):
         longest = own.max()
         if longest in (0, other.max()):
             continue
-        at_end, others = own == longest, max((other == longest, other == other.max()), key=np.mean)
-        share, natural = float(at_end.mean()), float(others.mean())
-        is_notable = share >= PILE_SHARE and share * (1 - natural) >= PILE_ODDS * natural * (1 - share)
-        if is_notable and 2 * _fisher(at_end, others) <= SURE:  # two sides are looked at
+        at_end, there = own == longest, other == longest
+        are_both = not _is_pile(at_end, other == other.max())
+        share = float(at_end.mean())
+        if _is_pile(at_end, there) and (not are_both or (longest < other.max() and share >= PILE_ALL)):
+            why = (
+                f"cut there or written in another form than the others, which end at {other.max():.0f}"
+                if are_both
+                else "cut there, unless a fixed form gives them that length"
+            )
             message = (
                 f"{share:.0%} of the {name} rows have exactly {longest:.0f} characters and none has more: they were "
-                "cut there, unless a fixed form gives them that length; cut both sides alike"
+                f"{why}; cut both sides alike"
             )
             yield Warning("lengths_cut", share, PILE_SHARE, message)
             return
+
+
+def _is_pile(at_end: Bools, others: Bools) -> bool:
+    """Whether many more of these rows than of the others are of one length; two sides and two lengths are looked at."""
+    share, natural = float(at_end.mean()), float(others.mean())
+    is_notable = share >= PILE_SHARE and share * (1 - natural) >= PILE_ODDS * natural * (1 - share)
+    return is_notable and natural < share and 4 * _fisher(at_end, others) <= SURE
 
 
 def _run_of_longest(f: Findings, first: Bools, lengths: Floats) -> Warning | None:
