@@ -51,7 +51,8 @@ def test_rows_of_a_fixed_format_pile_up_on_both_sides_and_are_not_cut() -> None:
 
     cut = [row[:30] for row in rows(1, 1.0)]
     assert "lengths_cut" in codes(findings(corpora=shared(cut, rows(2, 0.4))))  # all of them where two in five were
-    (told,) = (w for w in warnings_for(findings(corpora=shared(cut, rows(2, 1.0)))) if w.code == "lengths_cut")
+    (told,) = warnings_for(findings(corpora=shared(cut, rows(2, 1.0))))
+    assert told.code == "lengths_cut"
     assert "cut there or written in another form than the others, which end at 48" in told.message
     longer = [*rows(2, 0.3)[1:], rows(3, 1.0)[0] + "."]  # one row that is longer than all others
     assert codes(findings(corpora=shared(rows(1, 0.3), rows(2, 0.3)))) == set()
