@@ -64,7 +64,7 @@ def _record(corpus: Corpus) -> JsonObject:
 def _prior(case: Case, prior: Prior) -> JsonObject:
     """What the prior was, and how many rows were left out for it."""
     sides = zip(("suspect", "reference"), case.given, case.corpora, strict=True)
-    trained = {part: prior.card_[part] for part in ("rows", "families", "feature_version") if part in prior.card_}
+    trained = {part: prior.card_[part] for part in ("rows", "families", "definitions") if part in prior.card_}
     return {
         "trained_on": trained,
         "trained_rows": case.options.trained_rows,
