@@ -24,7 +24,7 @@ from fingerprint.data.reading import read
         ("b.jsonl", "\n \n"),
         ("b.json", "[]"),
         ("b.csv", "text,prompt\n"),
-        ("b.jsonl.gz", gzip.compress(b"")),
+        ("b.jsonl.gz", gzip.compress(b"", mtime=0)),
         ("b.json", "{}"),
     ],
 )
@@ -63,7 +63,7 @@ class Bomb:
         ((30).to_bytes(8, "little") + b'{"w": {"dtype": "F32"}}', "safetensors"),
         (pickle.dumps(Bomb()), "a pickle, which is never loaded"),
         (b"abc\0def\n", "NUL bytes"),
-        (gzip.compress(gzip.compress(b"text")), "gzip data, compressed twice"),
+        (gzip.compress(gzip.compress(b"text", mtime=0), mtime=0), "gzip data, compressed twice"),
     ],
 )
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv", "rows.txt", "rows.pkl", "rows"])
