@@ -137,7 +137,7 @@ CASES = (
         rows(unix_lines, N, 2),
         detected=True,
         most=SMALLEST,
-        warnings=NO_PROMPTS | {"lengths_cut"},
+        warnings=NO_PROMPTS,
     ),
     Case(
         "one letter, another on each side",
