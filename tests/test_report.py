@@ -282,6 +282,7 @@ def test_text_says_everything_a_reader_must_know() -> None:
     ):  # fmt: skip
         assert part in text, part
     running = " ".join(text.split())
+    assert "p adj. is 1/2,000 at least" in running  # features are compared with fewer relabellings
     for part in (
         "as many rows removed by the detector 0.512", "no rows survive",
         "judge could not judge 3 suspect and 1 reference rows",

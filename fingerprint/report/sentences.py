@@ -17,6 +17,7 @@ from fingerprint.report.formatting import (
 )
 from fingerprint.report.results import Design, FeatureDifference, FilterResult, RowsNeeded, Rung
 from fingerprint.statistics.intervals import Estimate
+from fingerprint.statistics.permutation import FEATURE_PERMUTATIONS
 
 LIMITS = (
     "What this result does not say: detectable is not harmful, and not detected is not clean. Scores rank rows and "
@@ -104,8 +105,8 @@ def differing(report: DetectionResult) -> list[FeatureDifference]:
 
 
 def least_adjusted(report: DetectionResult) -> str:
-    """The floor of adjusted p-values."""
-    return f"p adj. is 1/{count(permutations(report) + 1)} at least"
+    """The floor of adjusted p-values of single features."""
+    return f"p adj. is 1/{count(min(permutations(report), FEATURE_PERMUTATIONS) + 1)} at least"
 
 
 def first_features(report: DetectionResult, limit: int) -> list[FeatureDifference]:
