@@ -256,7 +256,7 @@ MUTANTS = (
         (
             Change(
                 "statistics/planning.py",
-                "return _least_times(self.power, power) if points else None",
+                "return _least_times(self.power, power) if self.scaling.points else None",
                 "return self.scaling.times_needed(power)",
             ),
         ),

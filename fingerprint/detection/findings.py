@@ -9,6 +9,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.pairing import rank_within
 from fingerprint.report.results import CopiesResult, PromptControl, Rung
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
@@ -44,6 +45,12 @@ def sums_by_group(comparison: Comparison, arm: Bools, values: Floats) -> tuple[F
     member = np.unique(comparison.group[arm], return_inverse=True)[1]
     sums = np.bincount(member, weights=values[arm]).astype(np.float64)
     return sums, np.bincount(member).astype(np.float64)
+
+
+def one_row_a_group(comparison: Comparison) -> Bools:
+    """One row a group and side: rows of one prompt are alike."""
+    first: Bools = rank_within(comparison.group * 2 + comparison.suspect) == 0
+    return first
 
 
 @dataclass(frozen=True)

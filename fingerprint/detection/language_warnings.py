@@ -10,8 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from fingerprint.data.arrays import Bools
-from fingerprint.data.pairing import rank_within
-from fingerprint.detection.findings import SURE, Findings, fisher_exact
+from fingerprint.detection.findings import SURE, Findings, fisher_exact, one_row_a_group
 from fingerprint.report.results import Warning
 
 # Difference of the shares of rows, among those with letters, that hold a letter of one script; it must also be
@@ -30,7 +29,7 @@ def scripts_differ(f: Findings) -> Iterator[Warning]:
 
     Few rows of a set of numbers may have letters, so the test must hold for any number of rows.
     """
-    first = rank_within(f.comparison.group * 2 + f.comparison.suspect) == 0
+    first = one_row_a_group(f.comparison)
     sides = [
         [names for names in (scripts(f.comparison.texts[row]) for row in np.flatnonzero(first & side)) if names]
         for side in f.comparison.sides

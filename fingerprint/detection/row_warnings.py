@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.pairing import rank_within
 from fingerprint.detection.findings import (
     SURE,
     Difference,
@@ -16,6 +15,7 @@ from fingerprint.detection.findings import (
     degrees_of_freedom,
     difference_of_means,
     fisher_exact,
+    one_row_a_group,
 )
 from fingerprint.features.numbers import number_rows
 from fingerprint.report.results import Warning
@@ -71,7 +71,7 @@ def lengths_cut(f: Findings) -> Iterator[Warning]:
     The longest must be missing also when all lengths of one side are multiplied so that mean log lengths are equal: of
     sides that are merely shorter by nature nothing is missing then.
     """
-    first = _one_row_a_group(f)
+    first = one_row_a_group(f.comparison)
     lengths = np.array([len(text) for text in f.comparison.texts], dtype=np.float64)
     sides = [lengths[first & side] for side in f.comparison.sides]
     piled = list(_piled_up(*sides))
@@ -85,12 +85,6 @@ def lengths_cut(f: Findings) -> Iterator[Warning]:
         if found and rule(f, first, alike):
             yield found
             return
-
-
-def _one_row_a_group(f: Findings) -> Bools:
-    """One row a group and side: rows of one prompt are alike."""
-    first: Bools = rank_within(f.comparison.group * 2 + f.comparison.suspect) == 0
-    return first
 
 
 def _fisher(own: Bools, other: Bools) -> float:
@@ -173,7 +167,7 @@ def _missing(name: str) -> str:
 def kinds_differ(f: Findings) -> Iterator[Warning]:
     """Rows of numbers on one side, code or prose on the other."""
     holds, empty = number_rows(f.comparison.texts)
-    said = _one_row_a_group(f) & ~empty
+    said = one_row_a_group(f.comparison) & ~empty
     suspect, reference = (holds[said & side] for side in f.comparison.sides)
     if not len(suspect) or not len(reference):
         return

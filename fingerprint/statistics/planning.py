@@ -28,16 +28,25 @@ class Scaling:
         """The omnibus statistic, in sd of its null."""
         return self.shift + self.signed
 
+    @property
+    def points(self) -> bool:
+        """Whether anything grows with the sample."""
+        return self.shift > 0 or self.signed > 0
+
     def power(self, times: float) -> float:
         """Probability of a rejection at a multiple of this sample."""
+        return float(self.powers(times, np.ones(1))[0])
+
+    def powers(self, times: float, factors: Floats) -> Floats:
+        """The same with squared shifts that are these many times as large [factors]."""
         from scipy.special import ndtr
 
-        mean = times * self.shift + np.sqrt(times) * self.signed
-        return float(ndtr((mean - self.critical) / np.sqrt(1 + times * self.linear)))
+        mean = times * factors * self.shift + np.sqrt(times * factors) * self.signed
+        return np.asarray(ndtr((mean - self.critical) / np.sqrt(1 + times * factors * self.linear)), dtype=np.float64)
 
     def times_needed(self, power: float) -> float | None:
         """Multiple of this sample at which the power is reached, None when nothing points that way."""
-        return None if self.shift <= 0 and self.signed <= 0 else _least_times(self.power, power)
+        return _least_times(self.power, power) if self.points else None
 
     def scaled(self, factor: float) -> Scaling:
         """The same with a squared shift this many times as large."""
@@ -101,16 +110,11 @@ class Detected:
 
     def power(self, times: float) -> float:
         """Probability of a rejection at a multiple of this sample, averaged over what the shift may be."""
-        from scipy.special import ndtr
-
-        shift, signed = self.factors * self.scaling.shift, np.sqrt(self.factors) * self.scaling.signed
-        mean, variance = times * shift + np.sqrt(times) * signed, 1 + times * self.factors * self.scaling.linear
-        return float(self.weights @ ndtr((mean - self.scaling.critical) / np.sqrt(variance)))
+        return float(self.weights @ self.scaling.powers(times, self.factors))
 
     def times_needed(self, power: float) -> float | None:
         """Multiple of this sample at which the averaged power is reached, None when nothing points that way."""
-        points = self.scaling.shift > 0 or self.scaling.signed > 0
-        return _least_times(self.power, power) if points else None
+        return _least_times(self.power, power) if self.scaling.points else None
 
 
 def _least_times(power_at: Callable[[float], float], power: float) -> float | None:
