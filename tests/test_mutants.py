@@ -42,6 +42,11 @@ def test_the_package_as_it_is_lives_and_so_does_one_that_fails_without_an_assert
         assert outcome in found.said
 
 
+def test_a_trap_is_caught_where_pytest_cuts_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert mutants.outcome(next(mutant for mutant in MUTANTS if mutant.name == "scores-frozen")).caught
+
+
 def test_a_test_that_is_gone_catches_nothing(tmp_path: Path) -> None:
     mutants.planted(Mutant("a name", "no trap", KILLER, ()), tmp_path)
     assert not mutants.tried("test_inference.py::test_that_never_was", tmp_path).caught
