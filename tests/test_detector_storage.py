@@ -159,7 +159,7 @@ def test_a_definition_gets_another_number_when_a_family_changes() -> None:
         found[family.definition] = hashlib.sha256(content).hexdigest()[:16]
     assert found == {
         "tokens-1": "c7be056c42651257",
-        "ngrams-2": "5fdf71ca0f47df3e",
+        "ngrams-3": "7c430b9465998a46",
         "numbers-2": "618216d17da95926",
         "prose-2": "cb94123308978efe",
         "layout-2": "6fede7a7f244de1a",

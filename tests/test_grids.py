@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.features import FAMILIES, Layout, Numbers, Prose
+from fingerprint.features.counted import CountedFamily
 from fingerprint.features.grids import (
     COUNTS,
     EXTENTS,
@@ -156,3 +160,40 @@ def test_ranks_are_pooled_mid_ranks_of_bins(drawn: list[float | None]) -> None:
 def test_every_built_in_family_names_its_definition() -> None:
     names = [make().definition for make in FAMILIES.values()]
     assert all(name == f"{family}-{str(name)[-1]}" for family, name in zip(FAMILIES, names, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------ sums of counts
+
+ROWS = ["482, 113, 954", "[1; 2; 3]", "A quiet walk.", "", "007\n8 and 9", "482, 113", "aaa aaa aaa"]
+
+
+@pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
+def test_columns_and_their_scales_follow_from_sums_of_counts(make: Callable[[], CountedFamily]) -> None:
+    family = make()
+    values = sp.csr_matrix(family.fit_transform(ROWS)).toarray().astype(np.float64)
+    counts = family.counts(ROWS)
+    assert counts.dtype == np.int64
+    block, sums = np.array([0, 1, 1, 0, -1, 1, 0]), np.zeros((2, family.n_counts), dtype=np.int64)
+    squares = np.zeros(family.n_counts, dtype=np.int64)
+    family.add_sums(ROWS, block, sums, squares)
+    for b in range(2):
+        np.testing.assert_array_equal(sums[b], np.asarray(counts[block == b].sum(axis=0))[0])
+    again = make().fit_counts(family.pooled(counts, ROWS))
+    np.testing.assert_array_equal(again.ridge, family.ridge)
+    np.testing.assert_array_equal(again.column_weights, family.column_weights)
+    projected = again.projected(sums)
+    np.testing.assert_allclose(projected, [values[block == b].sum(axis=0) for b in range(2)], rtol=1e-6, atol=1e-6)
+    mean, second = again.moments(family.pooled(counts, ROWS))
+    np.testing.assert_allclose(mean, values.mean(axis=0), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(second, (values**2).mean(axis=0), rtol=1e-3, atol=1e-6)
+
+
+def test_pooled_counts_add_up_in_any_order() -> None:
+    family = FAMILIES["ngrams"]()
+    parts = [family.pooled(family.counts(ROWS[at]), ROWS[at]) for at in (slice(0, 2), slice(2, 3), slice(3, 7))]
+    whole = family.pooled(family.counts(ROWS), ROWS)
+    for first, second, third in ((0, 1, 2), (2, 0, 1)):
+        total = parts[first] + (parts[second] + parts[third])
+        assert (total.rows, total.characters) == (whole.rows, whole.characters)
+        np.testing.assert_array_equal(total.sums, whole.sums)
+        np.testing.assert_array_equal(total.squares, whole.squares)

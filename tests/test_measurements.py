@@ -239,6 +239,9 @@ class Given(QuantileFamily):
     def __init__(self, values: Sequence[float] = ()) -> None:
         self.values = values
 
+    def measurements(self) -> tuple[str, ...]:
+        return ("given",)
+
     def measure(self, texts: Sequence[str]) -> dict[str, Any]:
         return {"given": np.array([self.values[int(text)] for text in texts], dtype=np.float64)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Family
 from fingerprint.features.layout import Layout
 from fingerprint.features.ngrams import NGrams
@@ -13,7 +14,7 @@ from fingerprint.features.tokens import Tokens
 from fingerprint.features.transformer import Transformer
 from fingerprint.features.user_transformer import UserTransformer, is_transformer
 
-FAMILIES: Mapping[str, Callable[[], Transformer]] = {
+FAMILIES: Mapping[str, Callable[[], CountedFamily]] = {
     "tokens": Tokens,
     "ngrams": NGrams,
     "numbers": Numbers,

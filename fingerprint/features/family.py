@@ -85,6 +85,10 @@ class Family(Protocol):
         """A matrix [rows, columns]: row i from text i alone."""
         ...
 
+    def fit_transform(self, texts: Sequence[str], y: object = None) -> FeatureMatrix:
+        """`fit`, and `transform` of the same rows."""
+        return self.fit(texts, y).transform(texts)
+
     def weight_on(self, kind: str) -> float:
         """What the family counts in the omnibus on rows of a kind ("numbers", "prose" or "both")."""
         return 1.0

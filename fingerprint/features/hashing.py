@@ -43,7 +43,7 @@ def fold(hashed: Hashes, columns: int) -> NDArray[np.int32]:
 
 def count_matrix(rows: Ints, columns: NDArray[np.int32], shape: tuple[int, int]) -> sp.csr_matrix:
     """Sparse counts; entries of the same cell are added."""
-    return sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
+    return sp.csr_matrix((np.ones(len(rows), dtype=np.int64), (rows, columns)), shape=shape)
 
 
 def dominant(columns: NDArray[np.int32], hashed: Hashes, wanted: Ints) -> dict[int, int]:

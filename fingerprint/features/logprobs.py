@@ -171,6 +171,9 @@ class LogProbs(QuantileFamily):
     def grid(self, measurement: str) -> Grid:
         return REALS
 
+    def measurements(self) -> tuple[str, ...]:
+        return tuple(self.table)
+
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         n_rows = len(next(iter(self.table.values())))
         if len(texts) != n_rows:

@@ -9,11 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Hashes, Ints, Strings
+from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.family import Column, FittedState
 from fingerprint.features.hashing import count_matrix, dominant, fold, hash_strings, mix, rolling
 from fingerprint.features.segments import Segments, characters, items
 from fingerprint.features.tokens import tokenize
-from fingerprint.features.transformer import Transformer
 
 CHARACTER_ORDERS = range(1, 6)
 TOKEN_ORDERS = range(1, 4)
@@ -22,34 +22,53 @@ HALF = 2**14  # columns of each half: characters first, tokens after
 SCALED = "scaled count"
 
 
-class NGrams(Transformer):
+class NGrams(CountedFamily):
     """Character n-grams as counts over the square root of the row's length; token n-grams as presence.
 
     The square root is between counts (best on number rows, whose lengths say little) and shares (best on prose).
     """
 
-    definition = "ngrams-2"
+    definition = "ngrams-3"
+    unit = 2**12
     RIDGE = 0.3  # of counts in a row of the pooled mean length, and of presence
 
-    def fit(self, texts: Sequence[str], y: object = None) -> Self:
-        self.texts_ = tuple(texts)  # names are looked up in them, only for the columns somebody asks about
-        return self._of_length(max(float(np.mean([len(text) for text in texts])) if len(texts) else 1.0, 1.0))
+    @property
+    def n_counts(self) -> int:
+        return 2 * HALF
 
-    def _of_length(self, mean: float) -> Self:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
+        self._of_length(sum(map(len, texts)), len(texts))
+        self.texts_ = tuple(texts)  # names are looked up in them, only for the columns somebody asks about
+        return self
+
+    def fit_counts(self, pooled: PooledCounts) -> Self:
+        self.texts_ = ()
+        return self._of_length(pooled.characters, pooled.rows)
+
+    def _of_length(self, characters: int, rows: int) -> Self:
+        return self._scaled_for(max(characters / max(rows, 1), 1.0))
+
+    def _scaled_for(self, mean: float) -> Self:
         """Scale for pooled rows of this mean length: what counts over square roots vary by falls with it."""
         self.mean_length_ = mean
         self.ridge = np.repeat([self.RIDGE / mean, self.RIDGE], HALF)
         return self
 
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+    def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
         segments, codes = characters(texts)
         by_character = _counts(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS)
-        root = np.sqrt(1.0 / np.maximum(segments.counts, 1))
-        by_character.data *= np.repeat(root, np.diff(by_character.indptr)).astype(np.float32)
+        # Whole parts of the unit: sums of them are the same in any order.
+        worth = np.rint(self.unit / np.sqrt(np.maximum(segments.counts, 1))).astype(np.int64)
+        by_character.data *= np.repeat(worth, np.diff(by_character.indptr))
         token_segments, vocabulary, index = items([tokenize(text) for text in texts])
         by_token = _counts(token_segments, hash_strings(vocabulary)[index], TOKEN_ORDERS)
-        by_token.data[:] = 1.0
-        return sp.hstack([by_character, by_token], format="csr", dtype=np.float32)
+        by_token.data[:] = self.unit
+        return sp.hstack([by_character, by_token], format="csr", dtype=np.int64)
+
+    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+        counts = self.counts(texts).astype(np.float32)
+        counts.data *= np.float32(1 / self.unit)
+        return counts
 
     def get_feature_names_out(self, input_features: object = None) -> Strings:
         """The most frequent n-gram of each column."""
@@ -69,7 +88,7 @@ class NGrams(Transformer):
         return FittedState({"mean_length": self.mean_length_})
 
     def restore_state(self, state: FittedState) -> None:
-        self._of_length(cast("float", state.values["mean_length"]))
+        self._scaled_for(cast("float", state.values["mean_length"]))
 
     def _character_runs(self, wanted: Ints) -> dict[int, str]:
         joined = "".join(self.texts_)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Self, cast
 
 import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints, Strings
+from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.family import Column, FittedState
 from fingerprint.features.grids import COUNTS, Grid
-from fingerprint.features.transformer import Transformer
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
 # whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes
@@ -20,14 +21,14 @@ N_BINS = 4
 BIN_WEIGHT = 0.5
 
 
-class QuantileFamily(Transformer):
+class QuantileFamily(CountedFamily):
     """Base of the families that measure rows: `measure` gives a table, this turns it into columns.
 
-    A measurement falls into a bin of a fixed grid: a row's bins hang on that row alone. How many pooled rows each bin
-    holds is all that `fit` learns. From these counts come the columns: the pooled mid-rank of the bin in [0, 1], and an
-    indicator for each quarter of the pooled rows (for each value, where there are at most `N_BINS`). Both are linear in
-    the indicators of the bins, so that sums over rows follow from counts of bins. A missing measurement (nan) has rank
-    .5 and an indicator of its own. Nothing depends on which corpus a row is from.
+    A measurement falls into a bin of a fixed grid: a row's bins hang on that row alone, and are its counts.
+    How many pooled rows each bin holds is all that `fit` learns. From these come the columns: the pooled mid-rank of
+    the bin in [0, 1], and an indicator for each quarter of the pooled rows (for each value, where there are at most
+    `N_BINS`). A missing measurement (nan) has rank .5 and an indicator of its own. Nothing depends on which corpus a
+    row is from.
     """
 
     ridge = 0.02
@@ -35,18 +36,47 @@ class QuantileFamily(Transformer):
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         raise NotImplementedError
 
+    def measurements(self) -> tuple[str, ...]:
+        """Names of the measurements, in their order."""
+        return tuple(self.measure([""]))
+
     def grid(self, measurement: str) -> Grid:
         """The grid of a measurement; `COUNTS` is for whole numbers."""
         return COUNTS
 
-    def fit(self, texts: Sequence[str], y: object = None) -> Self:
+    @cached_property
+    def sizes(self) -> Ints:
+        """Bins of each measurement."""
+        return np.array([self.grid(name).n_bins for name in self.measurements()], dtype=np.int64)
+
+    @property
+    def n_counts(self) -> int:
+        return int(self.sizes.sum())
+
+    def bins(self, texts: Sequence[str]) -> Ints:
+        """Bin of every measurement [rows, measurements]."""
         table = self.measure(texts)
-        grids = [self.grid(name) for name in table]
-        counts = [
-            np.bincount(grid.bins(values), minlength=grid.n_bins)
-            for grid, values in zip(grids, table.values(), strict=True)
-        ]
-        return self.restore(list(table), counts)
+        return np.stack([self.grid(name).bins(values) for name, values in table.items()], axis=1)
+
+    def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
+        return self._indicators(self.bins(texts))
+
+    def _indicators(self, bins: Ints) -> sp.csr_matrix:
+        """1 for the bin of every measurement [rows, counts]."""
+        n, m = bins.shape
+        columns = (bins + (np.cumsum(self.sizes) - self.sizes)).ravel()
+        ones = np.ones(n * m, dtype=np.int64)
+        return sp.csr_matrix((ones, columns, np.arange(n + 1) * m), shape=(n, self.n_counts))
+
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
+        return self._fit_bins(self.bins(texts))
+
+    def _fit_bins(self, bins: Ints) -> Self:
+        counts = [np.bincount(column, minlength=size) for column, size in zip(bins.T, self.sizes, strict=True)]
+        return self.restore(list(self.measurements()), counts)
+
+    def fit_counts(self, pooled: PooledCounts) -> Self:
+        return self.restore(list(self.measurements()), np.split(pooled.sums, np.cumsum(self.sizes)[:-1]))
 
     def restore(self, names: list[str], counts: list[Ints]) -> Self:
         """Become what `fit` would make of pooled rows with these counts [bins] of the named measurements."""
@@ -58,18 +88,42 @@ class QuantileFamily(Transformer):
         return self
 
     def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        table, n = self.measure(texts), len(texts)
-        data = np.empty((len(self.names_), 2, n), dtype=np.float32)
-        columns = np.empty(data.shape, dtype=np.int64)
+        return self._columns_of(self.bins(texts))
+
+    def fit_transform(self, texts: Sequence[str], y: object = None) -> sp.csr_matrix:
+        bins = self.bins(texts)
+        return self._fit_bins(bins)._columns_of(bins)
+
+    def _columns_of(self, bins: Ints) -> sp.csr_matrix:
+        """Two columns of every measurement: its rank, and 1 for its quarter."""
+        n, m = bins.shape
+        data, columns = np.ones((m, n, 2), dtype=np.float32), np.empty((m, n, 2), dtype=np.int64)
+        for number, (ranks, quarter, first) in enumerate(self._layout()):
+            data[number, :, 0] = ranks[bins[:, number]]
+            columns[number, :, 0], columns[number, :, 1] = first, quarter[bins[:, number]]
+        width = len(self.column_weights) if self.column_weights is not None else 0
+        joined = (x.transpose(1, 0, 2).ravel() for x in (data, columns))
+        return sp.csr_matrix((*joined, np.arange(n + 1) * (2 * m)), shape=(n, width))
+
+    def projection(self) -> sp.csr_matrix:
+        offset, rows, columns, values = 0, [], [], []
+        for (ranks, quarter, first), size in zip(self._layout(), self.sizes, strict=True):
+            at = offset + np.arange(size)
+            rows += [at, at]
+            columns += [np.full(size, first), quarter]
+            values += [ranks, np.ones(size)]
+            offset += int(size)
+        width = len(self.column_weights) if self.column_weights is not None else 0
+        where = (np.concatenate(rows), np.concatenate(columns))
+        return sp.csr_matrix((np.concatenate(values), where), shape=(offset, width))
+
+    def _layout(self) -> Iterator[tuple[Floats, Ints, int]]:
+        """Of each measurement: the rank of every bin, the column of every bin's quarter, and the column of the rank."""
         first = 0
-        for m, (name, ranks, ends) in enumerate(zip(self.names_, self.ranks_, self.ends_, strict=True)):
-            bins = self.grid(name).bins(table[name])
+        for ranks, ends in zip(self.ranks_, self.ends_, strict=True):
             quarter = np.r_[np.searchsorted(ends, np.arange(len(ranks) - 1), "left"), len(ends) + 1]
-            data[m, 0], data[m, 1] = ranks[bins], 1.0
-            columns[m, 0], columns[m, 1] = first, first + 1 + quarter[bins]
+            yield ranks, first + 1 + quarter, first
             first += len(ends) + 3
-        rows = np.broadcast_to(np.arange(n), data.shape)
-        return sp.csr_matrix((data.ravel(), (rows.ravel(), columns.ravel())), shape=(n, first))
 
     def state(self) -> FittedState:
         return FittedState({"names": self.names_}, {"counts": np.concatenate(self.counts_)})

@@ -52,8 +52,7 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
     ValueError
         If the family gives another number of rows than there are texts, or values that are not finite.
     """
-    fitted = family.fit(texts)
-    matrix = _sparse(fitted.transform(texts))
+    matrix = _sparse(family.fit_transform(texts))
     if matrix.shape[0] != len(texts):
         raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
     if not np.isfinite(matrix.data).all():
@@ -63,11 +62,11 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
     square = np.asarray(exact.power(2).mean(axis=0)).ravel()
     variance = np.maximum(square - mean * mean, 0.0)
     columns = np.flatnonzero(variance > CONSTANT * square)
-    ridge = np.broadcast_to(fitted.ridge, variance.shape)
+    ridge = np.broadcast_to(family.ridge, variance.shape)
     scale = 1.0 / np.sqrt(variance[columns] + ridge[columns])
-    if fitted.column_weights is not None:
-        scale = scale * np.asarray(fitted.column_weights, dtype=np.float64)[columns]
-    return FamilyMatrix(fitted, scaled(matrix, columns, scale), columns, scale)
+    if family.column_weights is not None:
+        scale = scale * np.asarray(family.column_weights, dtype=np.float64)[columns]
+    return FamilyMatrix(family, scaled(matrix, columns, scale), columns, scale)
 
 
 def scaled(raw: FeatureMatrix, columns: Ints, scale: Floats) -> sp.csr_matrix:

@@ -27,10 +27,6 @@ class Transformer(Family):
         """A matrix [rows, columns], float32: row i from text i alone."""
         raise NotImplementedError
 
-    def fit_transform(self, texts: Sequence[str], y: object = None) -> FeatureMatrix:
-        """`fit`, and `transform` of the same rows."""
-        return self.fit(texts, y).transform(texts)
-
     def get_feature_names_out(self, input_features: object = None) -> Strings:
         """Names of all columns, as scikit-learn asks for them."""
         raise NotImplementedError

@@ -1,0 +1,116 @@
+"""Families whose columns are linear in counts: whole numbers that hang on the row alone, so that sums of them merge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from fingerprint.data.arrays import Floats, Ints
+from fingerprint.features.transformer import Transformer
+
+# Squares of counts that are not 0 and 1 are summed in this many parts of a row's `unit` squared: 10^10 rows of 1,000
+# characters stay within 64 bits.
+SQUARE_PARTS = 2**16
+
+
+@dataclass(frozen=True)
+class PooledCounts:
+    """What scaling a family needs to know of the pooled rows.
+
+    Attributes
+    ----------
+    rows, characters : int
+        Rows, and characters in them.
+    sums, squares : int arrays [counts]
+        Of every count over the rows; see `CountedFamily.squared`.
+    """
+
+    rows: int
+    characters: int
+    sums: Ints
+    squares: Ints
+
+    def __add__(self, other: PooledCounts) -> PooledCounts:
+        return PooledCounts(
+            self.rows + other.rows,
+            self.characters + other.characters,
+            self.sums + other.sums,
+            self.squares + other.squares,
+        )
+
+
+class CountedFamily(Transformer):
+    """A family with a definition: counts first, columns from them.
+
+    A row's counts are whole numbers that hang on that row alone. Each column is a sum over counts of which a row has
+    one at most, times a factor: sums and second moments of columns over any rows follow from sums of counts, which are
+    whole numbers and so add up to the same total in any order.
+
+    Attributes
+    ----------
+    unit : int
+        What a count is measured in: a count of `unit` means 1.
+    """
+
+    unit: int = 1
+
+    @property
+    def n_counts(self) -> int:
+        """How many counts a row has."""
+        raise NotImplementedError
+
+    def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
+        """Counts of each row, int64 [rows, counts]."""
+        raise NotImplementedError
+
+    def squared(self, counts: Ints) -> Ints:
+        """Squares of counts, in parts of the squared unit that keep their sums within 64 bits."""
+        return counts if self.unit == 1 else counts * counts // (self.unit**2 // SQUARE_PARTS)
+
+    def fit_counts(self, pooled: PooledCounts) -> Self:
+        """Become what `fit` makes of rows with these sums; names of columns that are pieces of text stay unknown."""
+        raise NotImplementedError
+
+    def projection(self) -> sp.csr_matrix | None:
+        """Columns of a count, float64 [counts, columns]; None where the columns are the counts over `unit`."""
+        return None
+
+    def projected(self, sums: Ints) -> Floats:
+        """Sums of the columns [..., columns] that belong to sums of counts [..., counts]."""
+        factors = self.projection()
+        return np.asarray(sums / self.unit if factors is None else sums @ factors, dtype=np.float64)
+
+    def moments(self, pooled: PooledCounts) -> tuple[Floats, Floats]:
+        """Mean and mean square of every column [columns] over the rows."""
+        factors, rows = self.projection(), max(pooled.rows, 1)
+        squares = pooled.squares / (1 if self.unit == 1 else SQUARE_PARTS)
+        second = squares if factors is None else squares @ factors.power(2)
+        return self.projected(pooled.sums) / rows, np.asarray(second, dtype=np.float64) / rows
+
+    def pooled(self, counts: sp.csr_matrix, texts: Sequence[str]) -> PooledCounts:
+        """Sums over rows with these counts."""
+        sums, squares = np.zeros((2, self.n_counts), dtype=np.int64)
+        np.add.at(sums, counts.indices, counts.data)
+        np.add.at(squares, counts.indices, self.squared(counts.data))
+        return PooledCounts(len(texts), sum(map(len, texts)), sums, squares)
+
+    def add_sums(self, texts: Sequence[str], block: Ints, sums: Ints, squares: Ints) -> None:
+        """Add the rows' counts to those of their blocks, and their squares to those of all rows.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        block : int array [rows]
+            Where each row is added; -1 for a row that is left out.
+        sums : int array [blocks, counts]
+        squares : int array [counts]
+        """
+        used = np.flatnonzero(block >= 0)
+        counts = self.counts([texts[row] for row in used.tolist()])
+        rows = np.repeat(block[used], np.diff(counts.indptr))
+        np.add.at(sums, (rows, counts.indices), counts.data)
+        np.add.at(squares, counts.indices, self.squared(counts.data))
