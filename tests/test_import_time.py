@@ -12,7 +12,7 @@ TIMES = 1.5
 ROUNDS = 7
 
 HEAVY = {
-    "IPython", "datasets", "jinja2", "matplotlib", "openai", "pandas", "pyarrow", "rich", "scipy.optimize",
+    "IPython", "datasets", "jinja2", "matplotlib", "numba", "openai", "pandas", "pyarrow", "rich", "scipy.optimize",
     "scipy.special", "scipy.stats", "sentence_transformers", "sklearn", "torch", "transformers", "typer",
 }  # fmt: skip
 

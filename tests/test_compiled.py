@@ -1,0 +1,85 @@
+"""When compiled code is used: never before it pays, and the same results either way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fingerprint.features import compiled as policy
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(policy.FORCE, raising=False)
+    monkeypatch.setattr(policy, "_read", Counter())
+    monkeypatch.setattr(policy, "_ready", set())
+
+
+def texts(n_characters: int) -> list[str]:
+    return ["x" * 100] * (n_characters // 100)
+
+
+@pytest.mark.parametrize(("on_disk", "repays"), [(True, policy.LOAD), (False, policy.COMPILE)])
+def test_compiled_code_is_used_once_it_pays(monkeypatch: pytest.MonkeyPatch, on_disk: bool, repays: int) -> None:
+    monkeypatch.setattr(policy, "_is_on_disk", lambda module: on_disk)
+    assert not policy.compiled("hashed", texts(repays - 100))
+    assert not policy.compiled("other", texts(repays - 100))
+    assert policy.compiled("hashed", texts(100))
+    assert policy.compiled("hashed", [])
+    assert not policy.compiled("other", [])
+
+
+def test_a_large_input_is_read_by_compiled_code_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "_is_on_disk", lambda module: False)
+    assert policy.compiled("hashed", texts(policy.COMPILE))
+
+
+def test_either_way_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(policy.FORCE, "1")
+    assert policy.compiled("hashed", [])
+    monkeypatch.setenv(policy.FORCE, "0")
+    assert not policy.compiled("hashed", texts(policy.COMPILE))
+
+
+def test_threads_are_as_many_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert policy.n_threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert policy.n_threads() >= 1
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_parts_keep_their_order_in_threads(monkeypatch: pytest.MonkeyPatch, threads: str) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert policy.in_threads(lambda part: part * part, 20) == [part * part for part in range(20)]
+    names = set(policy.in_threads(lambda part: threading.current_thread().name, 20))
+    assert (threading.main_thread().name in names) == (threads == "1")
+
+
+KERNELS = """
+import sys
+from fingerprint.features import kernels
+@kernels.kernel
+def double(x):
+    return 2 * x
+print(double(21), kernels.is_on_disk({module!r}), kernels.is_on_disk("none"))
+"""
+
+
+def run(program: Path, **environment: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(program)], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+
+
+def test_kernels_work_where_nothing_can_be_written(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(KERNELS.format(module="program"), encoding="utf-8")
+    root = str(Path(policy.__file__).parents[2])
+    only = {"NUMBA_CACHE_DIR": "/dev/null/a", "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    assert run(program, PYTHONPATH=root, **only) == "42 False False\n"
