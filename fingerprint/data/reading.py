@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from typing import Literal
 
-from fingerprint.data.columns import Columns, asked_columns, find_columns
+from fingerprint.data.columns import Columns, asked_columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.frames import rows_in_memory
 from fingerprint.data.quoting import short
-from fingerprint.data.rows import Row, read_row
+from fingerprint.data.row_reader import BadRows, RowReader
 from fingerprint.data.shards import file_sources
-from fingerprint.data.sources import BadRowError, Source, numbered
-
-BadRows = Literal["error", "skip"]
+from fingerprint.data.sources import Source, numbered
 
 
 def read(
@@ -99,7 +96,7 @@ def read(
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"path must be a str or path-like, got {type(path).__name__}; as_corpus takes data in memory")
-    return _read(os.fspath(path), _asked(text, prompt, bad_rows), bad_rows, "path")
+    return _read(os.fspath(path), checked_asked(text, prompt, bad_rows), bad_rows, "path")
 
 
 def as_corpus(
@@ -139,13 +136,9 @@ def as_corpus(
     >>> as_corpus([{"prompt": "Go on: 3, 5", "completion": "7, 9"}]).texts
     ('7, 9',)
     """
-    asked = _asked(text, prompt, bad_rows)
+    asked = checked_asked(text, prompt, bad_rows)
     if isinstance(data, Corpus):
-        if asked != Columns():
-            raise ValueError(
-                f"text and prompt must be left out when {argument} is a Corpus, got text={text!r}, prompt={prompt!r}; "
-                f"name the columns where the corpus is read"
-            )
+        refuse_columns(asked, argument)
         return data
     if isinstance(data, str | os.PathLike) and isinstance(path := os.fspath(data), str):
         return _read(path, asked, bad_rows, argument)
@@ -153,10 +146,20 @@ def as_corpus(
     return _collect([Source(argument, "row index", rows)], asked, bad_rows, argument)
 
 
-def _asked(text: object, prompt: object, bad_rows: object) -> Columns:
+def checked_asked(text: object, prompt: object, bad_rows: object) -> Columns:
+    """The columns that a caller named, once it is known what to do with bad rows."""
     if bad_rows not in ("error", "skip"):
         raise ValueError(f'bad_rows must be "error" or "skip", got {short(bad_rows)}; "skip" counts them')
     return asked_columns(text, prompt)
+
+
+def refuse_columns(asked: Columns, argument: str) -> None:
+    """Refuse columns that are named beside a Corpus, whose columns are already chosen."""
+    if asked != Columns():
+        raise ValueError(
+            f"text and prompt must be left out when {argument} is a Corpus, got text={asked.text!r}, "
+            f"prompt={asked.prompt!r}; name the columns where the corpus is read"
+        )
 
 
 def _read(path: str, asked: Columns, bad_rows: BadRows, argument: str) -> Corpus:
@@ -165,28 +168,17 @@ def _read(path: str, asked: Columns, bad_rows: BadRows, argument: str) -> Corpus
 
 def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name: str) -> Corpus:
     """A corpus of all rows of all sources; the first good row decides the columns."""
-    columns: Columns | None = None
-    kept: list[Row] = []
-    skipped, first_bad = 0, ""
+    reader = RowReader(asked, bad_rows)
     with closing(_placed_rows(sources)) as rows:
-        for source, number, row in rows:
-            try:
-                found = columns or find_columns(row, asked)
-                kept.append(read_row(row, found))
-                columns = found
-            except BadRowError as error:
-                message = error.at(f"{source.name}, {source.unit} {number}")
-                if bad_rows == "error":
-                    raise ValueError(message) from None
-                skipped, first_bad = skipped + 1, first_bad or message
+        kept = [row for place in rows if (row := reader.read(*place)) is not None]
     if not kept:
-        raise ValueError(f"{name} must have at least one good row, got {skipped} bad; the first: {first_bad}")
+        raise ValueError(reader.no_good_row(name))
     return Corpus(
         texts=tuple(row.text for row in kept),
         prompts=tuple(row.prompt for row in kept),
         systems=tuple(row.system for row in kept),
         name=name,
-        skipped=skipped,
+        skipped=reader.skipped,
     )
 
 

@@ -27,7 +27,8 @@ import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import n_prompts
-from fingerprint.data.reading import BadRows, as_corpus
+from fingerprint.data.reading import as_corpus
+from fingerprint.data.row_reader import BadRows
 from fingerprint.detection.progress import Listener
 from fingerprint.identification.answers import ask
 from fingerprint.identification.calibration import Calibration, calibrate

@@ -1,0 +1,142 @@
+"""From rows of any source to texts and prompts, by the columns that the first usable row decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from fingerprint.data.columns import ALPACA_INPUT, MESSAGES, PROMPT_COLUMNS, SYSTEM, Columns, find_columns
+from fingerprint.data.rows import Row, read_row
+from fingerprint.data.sources import BadRowError, Source
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BadRows = Literal["error", "skip"]
+
+#: Texts, prompts and system messages of some rows, as lists.
+Lists = tuple[list[str], list[str | None], list[str | None]]
+
+
+class RowReader:
+    """Reads rows one after another; all have the columns of the first that could be used.
+
+    Parameters
+    ----------
+    asked : Columns
+        The columns that the caller named.
+    bad_rows : {"error", "skip"}
+
+    Attributes
+    ----------
+    columns : Columns or None
+        As found; None before the first usable row.
+    skipped : int
+        Bad rows so far.
+    first_bad : str
+        What was wrong with the first of them.
+    """
+
+    def __init__(self, asked: Columns, bad_rows: BadRows) -> None:
+        self.asked, self.bad_rows = asked, bad_rows
+        self.columns: Columns | None = None
+        self.skipped, self.first_bad = 0, ""
+
+    def read(self, source: Source, number: int, row: object) -> Row | None:
+        """One row; None for a bad one that is skipped.
+
+        Raises
+        ------
+        ValueError
+            For a bad row, where they are errors: it is named by its source and number.
+        """
+        try:
+            found = self.columns or find_columns(row, self.asked)
+            kept = read_row(row, found)
+        except BadRowError as error:
+            message = error.at(f"{source.name}, {source.unit} {number}")
+            if self.bad_rows == "error":
+                raise ValueError(message) from None
+            self.skipped, self.first_bad = self.skipped + 1, self.first_bad or message
+            return None
+        self.columns = found
+        return kept
+
+    def no_good_row(self, name: str) -> str:
+        """What to say of data none of whose rows could be used."""
+        return f"{name} must have at least one good row, got {self.skipped} bad; the first: {self.first_bad}"
+
+    def quick(self, rows: Sequence[object]) -> Lists | None:
+        """Many rows at once, where all are plain: dicts (or strings) as the columns ask, every value a string.
+
+        None says nothing of the rows: read them one by one.
+        """
+        columns = self.columns
+        if columns is None:
+            return None
+        if columns.text is None:
+            return _checked(list(rows), [None] * len(rows), [None] * len(rows)) if _all(rows, str) else None
+        if columns.text == MESSAGES or not _all(rows, dict):
+            return None
+        records: list[dict[object, object]] = rows  # type: ignore[assignment]
+        refused = _refused(columns)
+        if any(not refused.isdisjoint(record) for record in records):
+            return None
+        text, prompt = columns
+        try:
+            texts = [record[text] for record in records]
+            prompts = [None] * len(records) if prompt is None else [record[prompt] for record in records]
+        except KeyError:
+            return None
+        systems = [None] * len(records) if SYSTEM in columns else [record.get(SYSTEM) for record in records]
+        return _checked(texts, prompts, systems)
+
+    def quick_frame(self, frame: pl.DataFrame, names: Sequence[str]) -> Lists | None:
+        """The same of a frame that holds some of the named columns of a table."""
+        import polars as pl
+
+        if self.columns is None:
+            try:
+                columns = find_columns(dict.fromkeys(names), self.asked)
+            except BadRowError:
+                return None
+        else:
+            columns = self.columns
+        text, prompt = columns
+        if text is None or text == MESSAGES or not _refused(columns).isdisjoint(names):
+            return None
+        system = SYSTEM if SYSTEM in names and SYSTEM not in columns else None
+        nullable = [name for name in (prompt, system) if name is not None]
+        if any(frame.schema.get(name) not in (pl.String, pl.Null) for name in nullable):
+            return None
+        if frame.schema.get(text) != pl.String or frame.get_column(text).null_count():
+            return None
+        nothing: list[str | None] = [None] * frame.height
+        prompts, systems = (nothing if name is None else frame.get_column(name).to_list() for name in (prompt, system))
+        self.columns = columns
+        return frame.get_column(text).to_list(), prompts, systems
+
+
+def _refused(columns: Columns) -> set[str]:
+    """Columns that make a row one to be read by itself."""
+    if columns.prompt is None:
+        return {*PROMPT_COLUMNS} - {columns.text}
+    return {ALPACA_INPUT} if columns.prompt == "instruction" and columns.text != ALPACA_INPUT else set()
+
+
+def _all(values: Iterable[object], kind: type) -> bool:
+    return set(map(type, values)) <= {kind}
+
+
+def _checked(texts: Sequence[object], prompts: Sequence[object], systems: Sequence[object]) -> Lists | None:
+    """The lists, where they hold strings that can be encoded, and None only where there may be none."""
+    if not _all(texts, str) or set(map(type, [*prompts, *systems])) - {str, type(None)}:
+        return None
+    strings = [value for values in (texts, prompts, systems) for value in values if isinstance(value, str)]
+    together = "".join(strings)
+    if not together.isascii():
+        try:
+            together.encode()
+        except UnicodeEncodeError:
+            return None
+    return texts, prompts, systems  # type: ignore[return-value]
