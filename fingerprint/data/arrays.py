@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Ints32 = NDArray[np.int32]
+Bins = NDArray[np.uint16]
+Codes = NDArray[np.uint32]  # code points of characters
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 Strings = NDArray[np.object_]

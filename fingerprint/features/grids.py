@@ -6,11 +6,13 @@ numbers and sentences have their values, and grow by octaves beyond.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from fingerprint.data.arrays import Floats, Ints
+from fingerprint.data.arrays import Bins, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,49 @@ class Grid:
         if end == below + 1:
             return f"{measurement} = {_figure(end)}"
         return f"{_figure(below + 1)} <= {measurement} <= {_figure(end)}"
+
+
+# Most numbers and counts lie below; four bytes for each of them and each grid.
+WHOLE_LIMIT = 1024
+
+
+@dataclass(frozen=True)
+class GridTables:
+    """Grids of some measurements as arrays, for compiled code.
+
+    Attributes
+    ----------
+    grid_of : int array [measurements]
+        Which of the grids.
+    edges : float array [grids, most edges]
+    sizes : int array [grids]
+        Edges of each grid.
+    whole : uint16 array [grids, 2 * WHOLE_LIMIT]
+        Bins of the whole numbers from -`WHOLE_LIMIT` to `WHOLE_LIMIT` - 1.
+    """
+
+    grid_of: Ints
+    edges: Floats
+    sizes: Ints
+    whole: Bins
+
+    @classmethod
+    def of(cls, grids: Sequence[Grid]) -> Self:
+        """Tables of the grid of each measurement."""
+        distinct = list(dict.fromkeys(grids))
+        sizes = np.array([len(grid.edges) for grid in distinct], dtype=np.int64)
+        edges = np.full((len(distinct), sizes.max()), np.inf)
+        for grid, row in zip(distinct, edges, strict=True):
+            row[: len(grid.edges)] = grid.edges
+        numbers = np.arange(-WHOLE_LIMIT, WHOLE_LIMIT, dtype=np.float64)
+        whole = np.stack([grid.bins(numbers) for grid in distinct]).astype(np.uint16)
+        return cls(np.array([distinct.index(grid) for grid in grids], dtype=np.int64), edges, sizes, whole)
+
+    def fill(self, values: Floats, bins: Bins) -> None:
+        """Put the bin of every measurement of some rows [rows, measurements] into `bins`."""
+        from fingerprint.features.kernels.measured_bins import bin_values
+
+        bin_values(values, self.grid_of, self.edges, self.sizes, self.whole, bins)
 
 
 def _figure(edge: float) -> str:

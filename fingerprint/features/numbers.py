@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.data.arrays import Bools, Codes, Floats, Ints
 from fingerprint.features.grids import COUNTS, STEP_MEANS, STEPS, VALUE_MEANS, VALUES, Grid
+from fingerprint.features.measured import Kernel
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments
 
@@ -83,6 +84,17 @@ class Numbers(QuantileFamily):
 
     def grid(self, measurement: str) -> Grid:
         return _GRIDS.get(measurement, COUNTS)
+
+    def kernel(self) -> Kernel:
+        from fingerprint.features.kernels.measured_numbers import measure_numbers
+
+        single = self.parts == "single"
+
+        def fill(codes: Codes, starts: Ints, out: Floats) -> None:
+            work = np.empty(4 * (int(np.diff(starts).max()) + 2), dtype=np.int64)
+            measure_numbers(codes, starts, single, work, out)
+
+        return fill
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         segments, values, lengths = parse(texts)

@@ -9,10 +9,11 @@ from typing import Self, cast
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.data.arrays import Floats, Ints, Strings
+from fingerprint.data.arrays import Bins, Floats, Ints, Strings
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.family import Column, FittedState
-from fingerprint.features.grids import COUNTS, Grid
+from fingerprint.features.grids import COUNTS, Grid, GridTables
+from fingerprint.features.measured import BATCH_ROWS, Kernel, batches, is_worth_compiling, run
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
 # whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes
@@ -40,43 +41,96 @@ class QuantileFamily(CountedFamily):
         """Names of the measurements, in their order."""
         return tuple(self.measure([""]))
 
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return self.measurements()
+
     def grid(self, measurement: str) -> Grid:
         """The grid of a measurement; `COUNTS` is for whole numbers."""
         return COUNTS
 
+    def kernel(self) -> Kernel | None:
+        """Compiled code that measures rows as `measure` does, to the bit; None where there is none."""
+        return None
+
     @cached_property
     def sizes(self) -> Ints:
         """Bins of each measurement."""
-        return np.array([self.grid(name).n_bins for name in self.measurements()], dtype=np.int64)
+        return np.array([self.grid(name).n_bins for name in self._names], dtype=np.int64)
+
+    @property
+    def offsets(self) -> Ints:
+        """First count of each measurement."""
+        return np.cumsum(self.sizes) - self.sizes
 
     @property
     def n_counts(self) -> int:
         return int(self.sizes.sum())
 
-    def bins(self, texts: Sequence[str]) -> Ints:
+    @cached_property
+    def _tables(self) -> GridTables:
+        return GridTables.of([self.grid(name) for name in self._names])
+
+    def measured(self, texts: Sequence[str]) -> Floats:
+        """What `measure` says, as one table [rows, measurements]."""
+        kernel = self.kernel() if is_worth_compiling(len(texts)) else None
+        if kernel is None:
+            return np.column_stack(list(self.measure(texts).values()))
+        out = np.empty((len(texts), len(self.sizes)))
+        for rows in batches(texts):
+            run(kernel, texts[rows], out[rows])
+        return out
+
+    def bins(self, texts: Sequence[str]) -> Bins:
         """Bin of every measurement [rows, measurements]."""
-        table = self.measure(texts)
-        return np.stack([self.grid(name).bins(values) for name, values in table.items()], axis=1)
+        kernel = self.kernel() if is_worth_compiling(len(texts)) else None
+        if kernel is None:
+            table = self.measure(texts)
+            columns = [self.grid(name).bins(values).astype(np.uint16) for name, values in table.items()]
+            return np.stack(columns, axis=1)
+        bins = np.empty((len(texts), len(self.sizes)), dtype=np.uint16)
+        values = np.empty((BATCH_ROWS, len(self.sizes)))
+        for rows in batches(texts):
+            part = values[: rows.stop - rows.start]
+            run(kernel, texts[rows], part)
+            self._tables.fill(part, bins[rows])
+        return bins
 
     def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
-        return self._indicators(self.bins(texts))
-
-    def _indicators(self, bins: Ints) -> sp.csr_matrix:
         """1 for the bin of every measurement [rows, counts]."""
+        bins = self.bins(texts)
         n, m = bins.shape
-        columns = (bins + (np.cumsum(self.sizes) - self.sizes)).ravel()
+        columns = np.add(bins, self.offsets, dtype=np.int32, casting="unsafe").ravel()
         ones = np.ones(n * m, dtype=np.int64)
         return sp.csr_matrix((ones, columns, np.arange(n + 1) * m), shape=(n, self.n_counts))
+
+    def add_sums(self, texts: Sequence[str], block: Ints, sums: Ints, squares: Ints) -> None:
+        used = np.flatnonzero(block >= 0)
+        chosen = texts if len(used) == len(texts) else [texts[row] for row in used.tolist()]
+        if self.kernel() is None or not is_worth_compiling(len(chosen)):
+            super().add_sums(texts, block, sums, squares)
+            return
+        from fingerprint.features.kernels.measured_bins import add_bins
+
+        for rows in batches(chosen):
+            of_rows = block[used[rows]]
+            add_bins(self.bins(chosen[rows]), self.offsets, np.argsort(of_rows, kind="stable"), of_rows, sums, squares)
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         return self._fit_bins(self.bins(texts))
 
-    def _fit_bins(self, bins: Ints) -> Self:
-        counts = [np.bincount(column, minlength=size) for column, size in zip(bins.T, self.sizes, strict=True)]
-        return self.restore(list(self.measurements()), counts)
+    def _fit_bins(self, bins: Bins) -> Self:
+        if is_worth_compiling(len(bins)):
+            from fingerprint.features.kernels.measured_bins import count_bins
+
+            counts = np.zeros(self.n_counts, dtype=np.int64)
+            count_bins(bins, self.offsets, counts)
+        else:
+            counts = np.bincount((bins + self.offsets).ravel(), minlength=self.n_counts)
+        return self.restore(list(self._names), np.split(counts, self.offsets[1:]))
 
     def fit_counts(self, pooled: PooledCounts) -> Self:
-        return self.restore(list(self.measurements()), np.split(pooled.sums, np.cumsum(self.sizes)[:-1]))
+        return self.restore(list(self._names), np.split(pooled.sums, self.offsets[1:]))
 
     def restore(self, names: list[str], counts: list[Ints]) -> Self:
         """Become what `fit` would make of pooled rows with these counts [bins] of the named measurements."""
@@ -94,16 +148,22 @@ class QuantileFamily(CountedFamily):
         bins = self.bins(texts)
         return self._fit_bins(bins)._columns_of(bins)
 
-    def _columns_of(self, bins: Ints) -> sp.csr_matrix:
+    def _columns_of(self, bins: Bins) -> sp.csr_matrix:
         """Two columns of every measurement: its rank, and 1 for its quarter."""
         n, m = bins.shape
-        data, columns = np.ones((m, n, 2), dtype=np.float32), np.empty((m, n, 2), dtype=np.int64)
-        for number, (ranks, quarter, first) in enumerate(self._layout()):
-            data[number, :, 0] = ranks[bins[:, number]]
-            columns[number, :, 0], columns[number, :, 1] = first, quarter[bins[:, number]]
+        ranks, quarters, firsts = zip(*self._layout(), strict=True)
+        rank = np.concatenate(ranks).astype(np.float32)
+        quarter, first = np.concatenate(quarters).astype(np.int32), np.array(firsts, dtype=np.int32)
+        data, columns = np.ones((n, m, 2), dtype=np.float32), np.empty((n, m, 2), dtype=np.int32)
+        if is_worth_compiling(n):
+            from fingerprint.features.kernels.measured_bins import columns_of_bins
+
+            columns_of_bins(bins, self.offsets, rank, first, quarter, data, columns)
+        else:
+            count = bins + self.offsets
+            data[:, :, 0], columns[:, :, 0], columns[:, :, 1] = rank[count], first, quarter[count]
         width = len(self.column_weights) if self.column_weights is not None else 0
-        joined = (x.transpose(1, 0, 2).ravel() for x in (data, columns))
-        return sp.csr_matrix((*joined, np.arange(n + 1) * (2 * m)), shape=(n, width))
+        return sp.csr_matrix((data.ravel(), columns.ravel(), np.arange(n + 1) * (2 * m)), shape=(n, width))
 
     def projection(self) -> sp.csr_matrix:
         offset, rows, columns, values = 0, [], [], []

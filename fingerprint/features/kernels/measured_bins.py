@@ -1,0 +1,102 @@
+"""From measurements to bins of fixed grids, and from bins to sums and columns, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from fingerprint.data.arrays import Bins, Floats, Floats32, Ints, Ints32
+
+
+@njit(nogil=True, cache=True)
+def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole: Bins, out: Bins) -> None:
+    """What `Grid.bins` gives, for a whole table.
+
+    Parameters
+    ----------
+    values : float array [rows, measurements]
+    grid_of : int array [measurements]
+    edges : float array [grids, most edges]
+    sizes : int array [grids]
+        Edges of each grid.
+    whole : uint16 array [grids, 2 * limit]
+        Bins of the whole numbers from -limit to limit - 1: most measurements are such.
+    out : uint16 array [rows, measurements]
+    """
+    limit = whole.shape[1] // 2
+    for row in range(values.shape[0]):
+        for m in range(values.shape[1]):
+            value, grid = values[row, m], grid_of[m]
+            if -limit <= value < limit and value == np.floor(value):
+                out[row, m] = whole[grid, int(value) + limit]
+            elif np.isnan(value):
+                out[row, m] = sizes[grid] + 1
+            else:
+                out[row, m] = _first_not_below(edges[grid], sizes[grid], value)
+
+
+@njit(nogil=True)
+def _first_not_below(edges: Floats, size: int, value: float) -> int:
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if edges[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(nogil=True, cache=True)
+def add_bins(bins: Bins, offsets: Ints, order: Ints, block: Ints, sums: Ints, squares: Ints) -> None:
+    """Count the bins of rows into the sums of their blocks, and into those of all rows.
+
+    Parameters
+    ----------
+    bins : uint16 array [rows, measurements]
+    offsets : int array [measurements]
+        First count of each measurement.
+    order : int array [rows]
+        Rows one block after another, so that a block's sums stay close at hand.
+    block : int array [rows]
+        -1 for a row that is left out.
+    sums : int array [blocks, counts]
+    squares : int array [counts]
+    """
+    for row in order:
+        if block[row] >= 0:
+            for m in range(bins.shape[1]):
+                count = offsets[m] + bins[row, m]
+                sums[block[row], count] += 1
+                squares[count] += 1
+
+
+@njit(nogil=True, cache=True)
+def count_bins(bins: Bins, offsets: Ints, counts: Ints) -> None:
+    """Add the rows of every bin to `counts` [counts]."""
+    for row in range(bins.shape[0]):
+        for m in range(bins.shape[1]):
+            counts[offsets[m] + bins[row, m]] += 1
+
+
+@njit(nogil=True, cache=True)
+def columns_of_bins(
+    bins: Bins, offsets: Ints, ranks: Floats32, rank_column: Ints32, quarter: Ints32, data: Floats32, columns: Ints32
+) -> None:
+    """Two columns of every measurement: its rank, and 1 for its quarter.
+
+    Parameters
+    ----------
+    bins : uint16 array [rows, measurements]
+    offsets, rank_column : int arrays [measurements]
+        First count of a measurement, and the column of its rank.
+    ranks, quarter : arrays [counts]
+        Rank of each bin, and the column of its quarter.
+    data, columns : arrays [rows, measurements, 2]
+        To be filled: values, which are 1 before, and where they stand.
+    """
+    for row in range(bins.shape[0]):
+        for m in range(bins.shape[1]):
+            count = offsets[m] + bins[row, m]
+            columns[row, m, 0], data[row, m, 0] = rank_column[m], ranks[count]
+            columns[row, m, 1] = quarter[count]
