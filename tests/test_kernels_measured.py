@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fingerprint.features import Numbers
 from fingerprint.features import measured as batching
+from fingerprint.features.compiled import FORCE
 from fingerprint.features.grids import COUNTS, REALS, STEP_MEANS, VALUES, Grid, GridTables
 from fingerprint.features.quantiles import QuantileFamily
 
@@ -58,7 +59,7 @@ def reference(family: QuantileFamily, rows: Sequence[str]) -> tuple[np.ndarray, 
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fingerprint.features.quantiles.is_worth_compiling", lambda n_rows: True)
+    monkeypatch.setenv(FORCE, "1")
 
 
 @EVERY_FAMILY
@@ -68,7 +69,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_compiled_measurements_are_those_of_the_reference(make: Callable[[], QuantileFamily], rows: list[str]) -> None:
     family = make()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fingerprint.features.quantiles.is_worth_compiling", lambda n_rows: True)
+        patch.setenv(FORCE, "1")
         measured, bins = family.measured(rows), family.bins(rows)
     wanted, wanted_bins = reference(family, rows)
     for name, found, right in zip(family.measurements(), measured.T, wanted.T, strict=True):
@@ -122,8 +123,8 @@ def test_sums_columns_and_what_is_fitted_are_the_same_compiled_or_not(
 ) -> None:
     block = np.array([1, 0, 2, 1, -1, 2, 0, 1])
     found = []
-    for compiled in (True, False):
-        monkeypatch.setattr("fingerprint.features.quantiles.is_worth_compiling", lambda n_rows, use=compiled: use)
+    for compiled in ("1", "0"):
+        monkeypatch.setenv(FORCE, compiled)
         family = make()
         sums, squares = np.zeros((3, family.n_counts), dtype=np.int64), np.zeros(family.n_counts, dtype=np.int64)
         family.add_sums(ROWS, block, sums, squares)

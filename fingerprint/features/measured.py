@@ -20,11 +20,6 @@ BATCH_ROWS = 1024
 BATCH_CHARACTERS = 2**20
 
 
-def is_worth_compiling(n_rows: int) -> bool:
-    """Whether so many rows are read with compiled code."""
-    return n_rows >= 200
-
-
 def batches(texts: Sequence[str]) -> Iterator[slice]:
     """Neighbouring rows: `BATCH_ROWS` and `BATCH_CHARACTERS` at most, or one row that is longer."""
     first, held = 0, 0

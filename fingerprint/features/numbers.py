@@ -75,6 +75,7 @@ class Numbers(QuantileFamily):
     """
 
     definition = "numbers-2"
+    kernels = "measured_numbers"
 
     def __init__(self, parts: str = "all") -> None:
         self.parts = parts

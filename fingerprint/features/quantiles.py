@@ -10,10 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bins, Floats, Ints, Strings
+from fingerprint.features.compiled import compiled
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.family import Column, FittedState
 from fingerprint.features.grids import COUNTS, Grid, GridTables
-from fingerprint.features.measured import BATCH_ROWS, Kernel, batches, is_worth_compiling, run
+from fingerprint.features.measured import BATCH_ROWS, Kernel, batches, run
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
 # whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes
@@ -33,6 +34,7 @@ class QuantileFamily(CountedFamily):
     """
 
     ridge = 0.02
+    kernels: str | None = None  # the module that `kernel` is from
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         raise NotImplementedError
@@ -49,9 +51,13 @@ class QuantileFamily(CountedFamily):
         """The grid of a measurement; `COUNTS` is for whole numbers."""
         return COUNTS
 
-    def kernel(self) -> Kernel | None:
-        """Compiled code that measures rows as `measure` does, to the bit; None where there is none."""
-        return None
+    def kernel(self) -> Kernel:
+        """Compiled code that measures rows as `measure` does, to the bit."""
+        raise NotImplementedError
+
+    def _kernel(self, texts: Sequence[str]) -> Kernel | None:
+        """Compiled code, if there is any and if these rows repay it."""
+        return self.kernel() if self.kernels is not None and compiled(self.kernels, texts) else None
 
     @cached_property
     def sizes(self) -> Ints:
@@ -73,7 +79,7 @@ class QuantileFamily(CountedFamily):
 
     def measured(self, texts: Sequence[str]) -> Floats:
         """What `measure` says, as one table [rows, measurements]."""
-        kernel = self.kernel() if is_worth_compiling(len(texts)) else None
+        kernel = self._kernel(texts)
         if kernel is None:
             return np.column_stack(list(self.measure(texts).values()))
         out = np.empty((len(texts), len(self.sizes)))
@@ -83,7 +89,7 @@ class QuantileFamily(CountedFamily):
 
     def bins(self, texts: Sequence[str]) -> Bins:
         """Bin of every measurement [rows, measurements]."""
-        kernel = self.kernel() if is_worth_compiling(len(texts)) else None
+        kernel = self._kernel(texts)
         if kernel is None:
             table = self.measure(texts)
             columns = [self.grid(name).bins(values).astype(np.uint16) for name, values in table.items()]
@@ -107,7 +113,7 @@ class QuantileFamily(CountedFamily):
     def add_sums(self, texts: Sequence[str], block: Ints, sums: Ints, squares: Ints) -> None:
         used = np.flatnonzero(block >= 0)
         chosen = texts if len(used) == len(texts) else [texts[row] for row in used.tolist()]
-        if self.kernel() is None or not is_worth_compiling(len(chosen)):
+        if self.kernels is None or not compiled("measured_bins", chosen):
             super().add_sums(texts, block, sums, squares)
             return
         from fingerprint.features.kernels.measured_bins import add_bins
@@ -117,10 +123,10 @@ class QuantileFamily(CountedFamily):
             add_bins(self.bins(chosen[rows]), self.offsets, np.argsort(of_rows, kind="stable"), of_rows, sums, squares)
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
-        return self._fit_bins(self.bins(texts))
+        return self._fit_bins(self.bins(texts), compiled("measured_bins", texts))
 
-    def _fit_bins(self, bins: Bins) -> Self:
-        if is_worth_compiling(len(bins)):
+    def _fit_bins(self, bins: Bins, fast: bool) -> Self:
+        if fast:
             from fingerprint.features.kernels.measured_bins import count_bins
 
             counts = np.zeros(self.n_counts, dtype=np.int64)
@@ -142,20 +148,20 @@ class QuantileFamily(CountedFamily):
         return self
 
     def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        return self._columns_of(self.bins(texts))
+        return self._columns_of(self.bins(texts), compiled("measured_bins", texts))
 
     def fit_transform(self, texts: Sequence[str], y: object = None) -> sp.csr_matrix:
-        bins = self.bins(texts)
-        return self._fit_bins(bins)._columns_of(bins)
+        bins, fast = self.bins(texts), compiled("measured_bins", texts)
+        return self._fit_bins(bins, fast)._columns_of(bins, fast)
 
-    def _columns_of(self, bins: Bins) -> sp.csr_matrix:
+    def _columns_of(self, bins: Bins, fast: bool) -> sp.csr_matrix:
         """Two columns of every measurement: its rank, and 1 for its quarter."""
         n, m = bins.shape
         ranks, quarters, firsts = zip(*self._layout(), strict=True)
         rank = np.concatenate(ranks).astype(np.float32)
         quarter, first = np.concatenate(quarters).astype(np.int32), np.array(firsts, dtype=np.int32)
         data, columns = np.ones((n, m, 2), dtype=np.float32), np.empty((n, m, 2), dtype=np.int32)
-        if is_worth_compiling(n):
+        if fast:
             from fingerprint.features.kernels.measured_bins import columns_of_bins
 
             columns_of_bins(bins, self.offsets, rank, first, quarter, data, columns)

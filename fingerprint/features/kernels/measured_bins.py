@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fingerprint.data.arrays import Bins, Floats, Floats32, Ints, Ints32
+from fingerprint.features.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole: Bins, out: Bins) -> None:
     """What `Grid.bins` gives, for a whole table.
 
@@ -35,7 +35,7 @@ def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole:
                 out[row, m] = _first_not_below(edges[grid], sizes[grid], value)
 
 
-@njit(nogil=True)
+@kernel
 def _first_not_below(edges: Floats, size: int, value: float) -> int:
     low, high = 0, size
     while low < high:
@@ -47,7 +47,7 @@ def _first_not_below(edges: Floats, size: int, value: float) -> int:
     return low
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def add_bins(bins: Bins, offsets: Ints, order: Ints, block: Ints, sums: Ints, squares: Ints) -> None:
     """Count the bins of rows into the sums of their blocks, and into those of all rows.
 
@@ -71,7 +71,7 @@ def add_bins(bins: Bins, offsets: Ints, order: Ints, block: Ints, sums: Ints, sq
                 squares[count] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_bins(bins: Bins, offsets: Ints, counts: Ints) -> None:
     """Add the rows of every bin to `counts` [counts]."""
     for row in range(bins.shape[0]):
@@ -79,7 +79,7 @@ def count_bins(bins: Bins, offsets: Ints, counts: Ints) -> None:
             counts[offsets[m] + bins[row, m]] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def columns_of_bins(
     bins: Bins, offsets: Ints, ranks: Floats32, rank_column: Ints32, quarter: Ints32, data: Floats32, columns: Ints32
 ) -> None:

@@ -7,9 +7,9 @@ too, and fall into the same bins.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fingerprint.data.arrays import Codes, Floats, Ints
+from fingerprint.features.kernels import kernel
 
 CAP = 10**9  # `VALUE_CAP`
 POSITIONS = 10
@@ -20,7 +20,7 @@ N_SINGLE = 86
 N_STEPS = 23
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def measure_numbers(codes: Codes, starts: Ints, single: bool, work: Ints, out: Floats) -> None:
     """Fill the table of measurements.
 
@@ -51,7 +51,7 @@ def measure_numbers(codes: Codes, starts: Ints, single: bool, work: Ints, out: F
             _chains(values, lengths, n, out, row, first + N_STEPS - 3)
 
 
-@njit(nogil=True)
+@kernel
 def _parse(codes: Codes, first: int, last: int, values: Ints, lengths: Ints) -> int:
     """Values, capped, and written lengths of the runs of digits; how many there are."""
     n, length, value = 0, 0, 0
@@ -67,7 +67,7 @@ def _parse(codes: Codes, first: int, last: int, values: Ints, lengths: Ints) -> 
     return n
 
 
-@njit(nogil=True)
+@kernel
 def _mean_and_spread(values: Ints, n: int) -> tuple[float, float]:
     total = 0.0
     for i in range(n):
@@ -78,7 +78,7 @@ def _mean_and_spread(values: Ints, n: int) -> tuple[float, float]:
     return mean, np.sqrt(squares / n)
 
 
-@njit(nogil=True)
+@kernel
 def _values(values: Ints, n: int, out: Floats, row: int) -> None:
     out[row, 0] = n
     if n:
@@ -93,7 +93,7 @@ def _values(values: Ints, n: int, out: Floats, row: int) -> None:
         out[row, 6 + position] = values[position] if position < n else np.nan
 
 
-@njit(nogil=True)
+@kernel
 def _single(values: Ints, lengths: Ints, n: int, out: Floats, row: int, first: int) -> None:
     """Sums over single numbers: digits by place, shapes of three digits, bands."""
     bands = first + BANDS
@@ -116,7 +116,7 @@ def _single(values: Ints, lengths: Ints, n: int, out: Floats, row: int, first: i
             out[row, bands + 6] += 1
 
 
-@njit(nogil=True)
+@kernel
 def _shapes(units: int, tens: int, hundreds: int, out: Floats, row: int, first: int) -> None:
     up, down = tens - hundreds, units - tens
     out[row, first] += up == 1 and down == 1
@@ -135,7 +135,7 @@ def _shapes(units: int, tens: int, hundreds: int, out: Floats, row: int, first: 
     out[row, steps + 2 * (down + 9) + 1] += 1
 
 
-@njit(nogil=True)
+@kernel
 def _steps(values: Ints, n: int, out: Floats, row: int, first: int) -> None:
     """Steps between neighbours: their means and extremes, kinds of them, the first five, and those in a row."""
     if n < 2:
@@ -170,7 +170,7 @@ def _steps(values: Ints, n: int, out: Floats, row: int, first: int) -> None:
         out[row, first + 12 + position] = values[position] - values[position - 1] if position < n else np.nan
 
 
-@njit(nogil=True)
+@kernel
 def _chains(values: Ints, lengths: Ints, n: int, out: Floats, row: int, first: int) -> None:
     """How a number takes up digits of the one before it."""
     before_units, before_leading = -1, -1
@@ -185,7 +185,7 @@ def _chains(values: Ints, lengths: Ints, n: int, out: Floats, row: int, first: i
         before_units, before_leading = units, leading
 
 
-@njit(nogil=True)
+@kernel
 def _distinct(values: Ints, n: int, slots: Ints) -> int:
     """How many different values there are, by a table with linear probing; `slots` holds 2n or more."""
     size = 4
