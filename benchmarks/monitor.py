@@ -35,7 +35,7 @@ from scipy.stats import binom
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import family_matrices, fresh_test
+from fingerprint.detection.analysis import family_matrices, fresh_pvalue
 from fingerprint.detector import monitor
 from fingerprint.detector.detector import Detector
 from fingerprint.detector.drift import DriftTest
@@ -91,7 +91,7 @@ def fixed_power(pool: Pool, n: int, draws: int) -> float:
         prompts, suspect, reference = zip(*drawn, strict=True)
         comparison = pair(Corpus(suspect, prompts), Corpus(reference, prompts, name="reference"))
         matrices = family_matrices(comparison, choose("auto", comparison.texts))
-        rejected += fresh_test(comparison, matrices, 499, np.random.default_rng([draw, 6])).pvalue <= ALPHA
+        rejected += fresh_pvalue(comparison, matrices, 499, np.random.default_rng([draw, 6])) <= ALPHA
     return rejected / draws
 
 

@@ -20,6 +20,7 @@ from fingerprint.statistics.permutation import (
     Relabellings,
     feature_pvalues,
     gram,
+    omnibus_pvalue,
     permutation_test,
     pvalue,
     without_diagonal,
@@ -126,6 +127,23 @@ def test_pvalue_is_never_zero_and_counts_near_ties() -> None:
     assert pvalue(np.zeros(100)) == 1.0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_form_of_the_weighted_sum_gives_the_pvalue_of_all_families(kind: str) -> None:
+    """More blocks and relabellings than are summed together."""
+    rng = np.random.default_rng(7)
+    pvalues = []
+    for number in range(8):
+        drawn = relabellings(kind, 150, 60, 700, seed=number)
+        toward = 0.05 * drawn.design.shift_pattern(drawn.observed)[:, None]
+        units = {name: centred(kind, rng.standard_normal((150, 5)) + toward).astype(np.float32) for name in "ab"}
+        kernels = {name: gram(u) for name, u in units.items()} | {"flat": np.zeros((150, 150))}
+        signed, weights = {"c": units["a"][:, 0].astype(np.float64)}, {"a": 3.0, "c": 0.5}
+        whole = permutation_test(kernels, drawn, signed, weights)
+        assert omnibus_pvalue(kernels, drawn, signed, weights) == pytest.approx(whole.pvalue, abs=1.5 / 701)
+        pvalues.append(whole.pvalue)
+    assert max(pvalues) - min(pvalues) > 0.1
+
+
 def test_families_without_variance_are_left_out_and_named_and_none_left_gives_one() -> None:
     drawn = relabellings("signs", 30, 30, 99)
     units = np.random.default_rng(0).standard_normal((30, 3))
@@ -173,18 +191,15 @@ def test_planting_from_inner_products_equals_planting_in_the_units(kind: str) ->
     units = centred(kind, rng.standard_normal((n, 6)))
     drawn = relabellings(kind, n, 15, 60, pairs=rng.integers(1, 4, size=n))
     tested = permutation_test({"x": units @ units.T}, drawn)
-    decisions = []
-    for true in range(1, 40):
-        shift = rng.standard_normal(6) * 0.2
-        along = Shift({"x": units @ shift}, {"x": float(shift @ shift)})
-        fast = planted_rejections(tested, along, (0.0, 1.0, 2.5), true, 50, 0.2)
-        chosen = np.array([true, *[i for i in range(1, 52) if i != true][:50]])
-        f = drawn.contrasts[chosen]
+    shifts, true = rng.standard_normal((39, 6)) * 0.2, np.arange(1, 40)
+    along = Shift({"x": shifts @ units.T}, {"x": (shifts**2).sum(axis=1)})
+    fast = planted_rejections(tested, along, (0.0, 1.0, 2.5), true, 50, 0.2)
+    for number, shift, decisions in zip(true, shifts, fast, strict=True):
+        f = drawn.contrasts[np.array([number, *[i for i in range(1, 52) if i != number]])]
         pattern = drawn.design.shift_pattern(f[0].astype(float))
         slow = [planted_by_hand(units, Relabellings(drawn.design, f), pattern, t * shift) for t in (0.0, 1.0, 2.5)]
-        assert fast == [one.pvalue <= 0.2 for one in slow]
-        decisions.append(fast)
-    rates = np.mean(decisions, axis=0)
+        assert decisions.tolist() == [one.pvalue <= 0.2 for one in slow]
+    rates = np.mean(fast, axis=0)
     assert rates[0] < rates[1] < rates[2]
 
 

@@ -19,7 +19,7 @@ from fingerprint.statistics.classifier import Classifier
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores, cross_fit
 from fingerprint.statistics.intervals import Estimate, interval
-from fingerprint.statistics.permutation import PermutationTest, Relabellings, gram, permutation_test
+from fingerprint.statistics.permutation import PermutationTest, Relabellings, gram, omnibus_pvalue, permutation_test
 from fingerprint.statistics.streams import Stream
 
 FEATURES, TEST, SCORES = "features", "permutation test", "cross-fitted scores"
@@ -118,13 +118,18 @@ def exact_test(
     return permute(units, relabellings, omnibus_weights(comparison, matrices)), units
 
 
-def fresh_test(
+def fresh_pvalue(
     comparison: Comparison, matrices: Mapping[str, FamilyMatrix], n_permutations: int, rng: np.random.Generator
-) -> PermutationTest:
-    """The exact test with relabellings of its own."""
+) -> float:
+    """p-value of the exact test with relabellings of its own."""
+    return pvalue_among(comparison, matrices, Relabellings.draw(comparison.design, n_permutations, rng))
+
+
+def pvalue_among(comparison: Comparison, matrices: Mapping[str, FamilyMatrix], relabellings: Relabellings) -> float:
+    """p-value of the exact test of some features with these relabellings."""
     units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
-    relabellings = Relabellings.draw(comparison.design, n_permutations, rng)
-    return permute(units, relabellings, omnibus_weights(comparison, matrices))
+    kernels, signed = _inner_products(units)
+    return omnibus_pvalue(kernels, relabellings, signed, omnibus_weights(comparison, matrices))
 
 
 def omnibus_weights(comparison: Comparison, matrices: Mapping[str, FamilyMatrix]) -> dict[str, float]:
@@ -137,9 +142,14 @@ def permute(
     units: Mapping[str, Floats32], relabellings: Relabellings, weights: Mapping[str, float]
 ) -> PermutationTest:
     """The exact test of block units: a prior with its sign, every other family by its inner products."""
-    signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
-    kernels = {name: gram(u) for name, u in units.items() if name != PRIOR}
+    kernels, signed = _inner_products(units)
     return permutation_test(kernels, relabellings, signed, weights)
+
+
+def _inner_products(units: Mapping[str, Floats32]) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """What is tested of block units: of a prior the units themselves."""
+    signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
+    return {name: gram(u) for name, u in units.items() if name != PRIOR}, signed
 
 
 def scored(

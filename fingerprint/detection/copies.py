@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from fingerprint.data.arrays import Bools
-from fingerprint.detection.analysis import Analysis, fresh_test
+from fingerprint.detection.analysis import Analysis, fresh_pvalue
 from fingerprint.detection.case import Case
 from fingerprint.detection.findings import difference_of_means
 from fingerprint.detection.progress import Step
@@ -106,7 +106,7 @@ def _pvalue(case: Case, main: Analysis, keep: Bools) -> float | None:
     except ValueError:
         return None
     matrices = {name: replace(matrix, values=matrix.values[keep]) for name, matrix in main.matrices.items()}
-    return fresh_test(left, matrices, case.options.n_permutations, case.rng(Stream.COPIES)).pvalue
+    return fresh_pvalue(left, matrices, case.options.n_permutations, case.rng(Stream.COPIES))
 
 
 def _steps(prepared: Prepared) -> Sequence[Step]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,7 @@ from fingerprint.statistics.streams import Stream
 PLANTED_AUCS = (0.52, 0.55, 0.60)
 MIXTURE_SHARES = (0.05, 0.10, 0.25)
 PLANTED_RUNS = 200
+BATCH = 50  # runs whose directions are drawn together: what they need fits the caches
 PLANTED_ROWS = 4000  # rows from which the covariances of random directions are taken
 NEEDED_POWERS = (0.5, 0.8, 0.95)
 
@@ -47,9 +48,8 @@ def planted_power(case: Case, main: Analysis) -> tuple[PlantedPower, ...]:
     """Power against signals of several row AUROCs along random directions; nothing where no family varies."""
     if not main.test.families:
         return ()
-    shifts = list(_random_shifts(main, case.rng(Stream.PLANTED_SHIFTS)))
-    runs = _Planting(main.test, case.alpha, case.options.n_permutations)
-    powers = runs.powers(lambda run: shifts[run], [d_prime(area) for area in PLANTED_AUCS])
+    shifts = _random_shifts(main, case.rng(Stream.PLANTED_SHIFTS))
+    powers = _powers(case, main.test, shifts, [d_prime(area) for area in PLANTED_AUCS])
     return tuple(PlantedPower(area, power) for area, power in zip(PLANTED_AUCS, powers, strict=True))
 
 
@@ -58,31 +58,21 @@ def _mixture_power(case: Case, main: Analysis) -> tuple[MixturePower, ...]:
     if not main.test.families:
         return ()
     rest, shift = observed_shift(main.test)
-    runs = _Planting(rest, case.alpha, case.options.n_permutations)
-    powers = runs.powers(lambda run: shift, MIXTURE_SHARES)
+    powers = _powers(case, rest, shift, MIXTURE_SHARES)
     return tuple(MixturePower(share, power) for share, power in zip(MIXTURE_SHARES, powers, strict=True))
 
 
-@dataclass(frozen=True)
-class _Planting:
-    test: PermutationTest
-    alpha: float
-    n_permutations: int
-
-    def powers(self, shift: Callable[[int], Shift], strengths: Sequence[float]) -> list[Estimate]:
-        """Share of `PLANTED_RUNS` replicates rejected at each strength, with its exact interval."""
-        available = self.n_permutations - 1
-        n_null = min(available, max(199, 2 * int(np.ceil(1 / self.alpha)) - 1))
-        runs = [
-            planted_rejections(self.test, shift(run), strengths, 1 + run % available, n_null, self.alpha)
-            for run in range(PLANTED_RUNS)
-        ]
-        counts = np.sum(runs, axis=0)
-        return [Estimate(int(n) / PLANTED_RUNS, *exact_interval(int(n), PLANTED_RUNS)) for n in counts]
+def _powers(case: Case, test: PermutationTest, shift: Shift, strengths: Sequence[float]) -> list[Estimate]:
+    """Share of `PLANTED_RUNS` replicates rejected at each strength, with its exact interval."""
+    available = case.options.n_permutations - 1
+    n_null = min(available, max(PLANTED_RUNS - 1, 2 * int(np.ceil(1 / case.alpha)) - 1))
+    true = 1 + np.arange(PLANTED_RUNS) % available
+    counts = planted_rejections(test, shift, strengths, true, n_null, case.alpha).sum(axis=0)
+    return [Estimate(int(n) / PLANTED_RUNS, *exact_interval(int(n), PLANTED_RUNS)) for n in counts]
 
 
-def _random_shifts(main: Analysis, rng: np.random.Generator) -> Iterator[Shift]:
-    """Shifts of the row means under an exponential tilt along random directions of the feature space.
+def _random_shifts(main: Analysis, rng: np.random.Generator) -> Shift:
+    """Shifts of the row means under an exponential tilt along random directions of the feature space, one a run.
 
     A direction is a random score over all columns of all families, each family with the same variance. Tilting rows by
     exp(t * score), the score having unit variance, moves the mean of column x by t * Cov(x, score) and separates the
@@ -91,38 +81,44 @@ def _random_shifts(main: Analysis, rng: np.random.Generator) -> Iterator[Shift]:
     names = [name for name in main.matrices if name in main.test.families]
     rows, share = _row_differences(main, names)
     directed, _ = _row_differences(main, list(main.test.signed))
-    n, batch = next(iter(rows.values())).shape[0], 50
+    n = next(iter(rows.values())).shape[0]
     halves = np.array_split(rng.permutation(n), 2)
-    for _ in range(PLANTED_RUNS // batch):
-        scores = np.zeros((n, batch))
+    by_half = {name: [matrix[half].T for half in halves] for name, matrix in rows.items()}
+    along: dict[str, list[Floats]] = {name: [] for name in names}
+    square: dict[str, list[Floats]] = {name: [] for name in names}
+    moved: dict[str, list[Floats]] = {name: [] for name in directed}
+    for _ in range(PLANTED_RUNS // BATCH):
+        scores = np.zeros((n, BATCH))
         for matrix in rows.values():
-            family = matrix @ rng.standard_normal((matrix.shape[1], batch)).astype(np.float32)
+            family = matrix @ rng.standard_normal((matrix.shape[1], BATCH)).astype(np.float32)
             family -= family.mean(axis=0)
             scores += family / np.maximum(family.std(axis=0), 1e-12)
         scores /= np.maximum(scores.std(axis=0), 1e-12) * np.sqrt(share)
-        shifts = {name: _shift(matrix, scores.astype(np.float32), share, halves) for name, matrix in rows.items()}
-        along = {f: main.units[f] @ shifts[f].astype(np.float32) for f in names}
-        moved = {f: np.asarray(column.T @ scores)[0] * share / n for f, column in directed.items()}
-        for r in range(batch):
-            yield Shift(
-                {f: along[f][:, r].astype(np.float64) for f in names},
-                {f: float((shifts[f][:, r] ** 2).sum()) for f in names},
-                {f: float(moved[f][r]) for f in moved},
-            )
+        single = scores.astype(np.float32)
+        for name, parts in by_half.items():
+            shift = _shift([part @ single[half] * share for part, half in zip(parts, halves, strict=True)], halves)
+            along[name].append((main.units[name] @ shift.astype(np.float32)).T.astype(np.float64))
+            square[name].append((shift**2).sum(axis=0))
+        for name, column in directed.items():
+            moved[name].append(np.asarray(column.T @ scores)[0] * share / n)
+    return Shift(*({name: np.concatenate(found) for name, found in of.items()} for of in (along, square, moved)))
 
 
-def _shift(
-    matrix: sp.csr_matrix, scores: Floats32, share: float, halves: list[Ints]
-) -> Floats:
+def _shift(sums: list[Floats32], halves: list[Ints]) -> Floats:
     """Covariances of the columns with each score, shortened to the length they have without sampling noise.
 
     At a few hundred rows, noise makes the covariance vector of thousands of columns several times too long, and the
     power it plants too high (.47 claimed where .15 was real); products of two halves of the rows are free of it.
+
+    Parameters
+    ----------
+    sums : pair of float arrays [columns, scores]
+        Over the rows of each half, of their products.
     """
-    whole = np.asarray(matrix.T @ scores, dtype=np.float64) * share / len(scores)
-    parts = [np.asarray(matrix[h].T @ scores[h], dtype=np.float64) * share / len(h) for h in halves]
+    whole = np.asarray(sums[0] + sums[1], dtype=np.float64) / sum(map(len, halves))
     squared = float((whole**2).sum(axis=0).mean())
-    free_of_noise = max(float((parts[0] * parts[1]).sum(axis=0).mean()), 0.0)
+    product = float((sums[0] * sums[1]).sum(axis=0, dtype=np.float64).mean())
+    free_of_noise = max(product / float(np.prod([len(half) for half in halves])), 0.0)
     return whole * np.sqrt(min(free_of_noise / squared, 1.0)) if squared > 0 else whole
 
 

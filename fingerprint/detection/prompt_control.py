@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import family_matrices, fresh_test
+from fingerprint.detection.analysis import family_matrices, fresh_pvalue
 from fingerprint.detection.case import Case
 from fingerprint.detection.findings import control_level
 from fingerprint.features import choose
@@ -72,8 +72,8 @@ def prompt_control(case: Case, suspect: Corpus, reference: Corpus, comparison: C
     sides = [Corpus(tuple(own), name=f"prompts of {c.name}") for own, c in zip(only, (suspect, reference), strict=True)]
     prompts = thin(pair(sides[0], sides[1], seed=case.seed), CONTROL_PROMPTS)
     matrices = family_matrices(prompts, choose("auto", prompts.texts))
-    found = fresh_test(prompts, matrices, case.options.n_permutations, case.rng(Stream.PROMPT_CONTROL))
-    differs = found.pvalue <= control_level(case.alpha)
+    pvalue = fresh_pvalue(prompts, matrices, case.options.n_permutations, case.rng(Stream.PROMPT_CONTROL))
+    differs = pvalue <= control_level(case.alpha)
     scope = "the prompts" if comparison.design.paired is None else "the prompts that only one side answers"
     note = f"{scope} {'differ' if differs else 'were not found to differ'} between the sides"
-    return PromptControl(found.pvalue, differs, note)
+    return PromptControl(pvalue, differs, note)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.detection.analysis import Analysis, family_matrices, fresh_test
+from fingerprint.detection.analysis import Analysis, family_matrices, fresh_pvalue
 from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.features import choose
@@ -66,6 +66,6 @@ def _self_test(prepared: Prepared) -> SelfTest:
     rejections = 0
     for run in range(SELF_TEST_RUNS):
         rng = case.rng(Stream.SELF_TEST, run)
-        rejections += fresh_test(small.null(rng), matrices, n_permutations, rng).pvalue <= case.alpha
+        rejections += fresh_pvalue(small.null(rng), matrices, n_permutations, rng) <= case.alpha
     low, high = exact_interval(rejections, SELF_TEST_RUNS)
     return SelfTest(SELF_TEST_RUNS, rejections, case.alpha, Estimate(rejections / SELF_TEST_RUNS, low, high))

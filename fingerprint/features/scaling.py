@@ -57,9 +57,7 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
         raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"family {name} must give finite values, got nan or infinity; check its transform")
-    exact = matrix.astype(np.float64)  # single precision would take constant columns for varying ones
-    mean = np.asarray(exact.mean(axis=0)).ravel()
-    square = np.asarray(exact.power(2).mean(axis=0)).ravel()
+    mean, square = column_moments(matrix)
     variance = np.maximum(square - mean * mean, 0.0)
     columns = np.flatnonzero(variance > CONSTANT * square)
     ridge = np.broadcast_to(family.ridge, variance.shape)
@@ -69,10 +67,34 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
     return FamilyMatrix(family, scaled(matrix, columns, scale), columns, scale)
 
 
+def column_moments(matrix: sp.csr_matrix) -> tuple[Floats, Floats]:
+    """Mean and mean square of every column, in double precision: single would take constant columns for varying."""
+    rows, width = matrix.shape
+    exact = matrix.data.astype(np.float64)
+    sums = (np.bincount(matrix.indices, weights=values, minlength=width) for values in (exact, exact * exact))
+    mean, square = (total / max(rows, 1) for total in sums)
+    return mean, square
+
+
 def scaled(raw: FeatureMatrix, columns: Ints, scale: Floats) -> sp.csr_matrix:
-    """Some columns of a family's raw features, each multiplied by its scale, in single precision."""
-    return (_sparse(raw)[:, columns] @ sp.diags(scale)).tocsr().astype(np.float32)
+    """Some columns of a family's raw features, in rising order, each multiplied by its scale, in single precision."""
+    matrix = _sparse(raw)
+    factor = np.zeros(matrix.shape[1])
+    factor[columns] = scale
+    place = np.full(matrix.shape[1], -1, dtype=np.int32)
+    place[columns] = np.arange(len(columns))
+    data, indices, starts = (matrix.data * factor[matrix.indices]).astype(np.float32), matrix.indices, matrix.indptr
+    if len(columns) < matrix.shape[1]:
+        kept = place[indices] >= 0
+        data, indices = data[kept], place[indices[kept]]
+        starts = np.r_[0, np.cumsum(kept)][starts]
+    return sp.csr_matrix((data, indices, starts), shape=(matrix.shape[0], len(columns)))
 
 
 def _sparse(raw: FeatureMatrix) -> sp.csr_matrix:
-    return sp.csr_matrix(raw) if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
+    """With every entry once: a transformer of a user may give parts of one."""
+    matrix = sp.csr_matrix(raw) if sp.issparse(raw) else sp.csr_matrix(np.asarray(raw, dtype=np.float64))
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    return matrix

@@ -31,9 +31,9 @@ class FormSums:
 
     Attributes
     ----------
-    squares : float array [parts, parts]
+    squares : float array [..., parts, parts]
         Sums of squared inner products of the blocks of two parts, the diagonal of K left out.
-    row_sums : float array [blocks]
+    row_sums : float array [..., blocks]
         Sums of the rows of K over the blocks of the same part, the diagonal left out.
     """
 
@@ -190,34 +190,50 @@ class Design:
         return FormSums(np.array(squares), row_sums)
 
     def by_part(self, values: Floats) -> Floats:
-        """Values of the blocks [blocks], in a column for each part [blocks, parts], elsewhere 0."""
-        own = np.zeros((self.n_blocks, len(self.parts)))
+        """Values of the blocks [..., blocks], in a row for each part [..., parts, blocks], elsewhere 0."""
+        own = np.zeros((*values.shape[:-1], len(self.parts), self.n_blocks))
         for number, (_, at) in enumerate(self._slices()):
-            own[at, number] = values[at]
+            own[..., number, at] = values[..., at]
         return own
 
     def shifted_sums(
-        self, sums: FormSums, products: tuple[Floats, Floats], p: Floats, a: Floats, s: float
+        self, sums: FormSums, products: tuple[Floats, Floats], p: Floats, a: Floats, s: Floats
     ) -> FormSums:
         """The sums after the inner products have become K + p a' + a p' + s p p', the diagonal still left out.
 
-        `products` are K with `by_part` of p and of a [blocks, parts]: what takes time, and grows in proportion.
+        Parameters
+        ----------
+        sums : FormSums
+            Of K.
+        products : pair of float arrays [..., parts, blocks]
+            K with `by_part` of p and of a: what takes time, and grows in proportion.
+        p, a : float arrays [..., blocks]
+        s : float array [...]
         """
-        blocks = [at for _, at in self._slices()]
         (with_p, with_a), own_p, own_a = products, self.by_part(p), self.by_part(a)
-        pp, pa, aa = (np.array([float(x[at] @ y[at]) for at in blocks]) for x, y in ((p, p), (p, a), (a, a)))
-        added_diagonal = 2 * p * a + s * p**2
-        squares = sums.squares + 2 * (own_p.T @ with_a + own_a.T @ with_p + s * (own_p.T @ with_p))
-        squares += np.outer(pp, aa) + np.outer(aa, pp) + s**2 * np.outer(pp, pp) + 2 * np.outer(pa, pa)
-        squares += 2 * s * (np.outer(pp, pa) + np.outer(pa, pp))
-        squares -= np.diag([float((added_diagonal[at] ** 2).sum()) for at in blocks])
+
+        def between(x: Floats, y: Floats) -> Floats:  # [..., parts, parts]
+            return np.asarray(x @ np.swapaxes(y, -1, -2))
+
+        def outer(x: Floats, y: Floats) -> Floats:
+            return np.asarray(x[..., :, None] * y[..., None, :])
+
+        pp, pa, aa = ((x * y).sum(axis=-1) for x, y in ((own_p, own_p), (own_p, own_a), (own_a, own_a)))
+        added_diagonal = 2 * p * a + s[..., None] * p**2
+        each = s[..., None, None]
+        squares = sums.squares + 2 * (between(own_p, with_a) + between(own_a, with_p) + each * between(own_p, with_p))
+        squares = squares + outer(pp, aa) + outer(aa, pp) + each**2 * outer(pp, pp) + 2 * outer(pa, pa)
+        squares = squares + 2 * each * (outer(pp, pa) + outer(pa, pp))
+        squares -= (self.by_part(added_diagonal) ** 2).sum(axis=-1)[..., None] * np.eye(len(self.parts))
         row_sums = sums.row_sums - added_diagonal
-        for at in blocks:
-            row_sums[at] += p[at] * a[at].sum() + a[at] * p[at].sum() + s * p[at] * p[at].sum()
+        for _, at in self._slices():
+            mine, moved = p[..., at], a[..., at]
+            total = mine.sum(axis=-1, keepdims=True)
+            row_sums[..., at] += mine * moved.sum(axis=-1, keepdims=True) + moved * total + s[..., None] * mine * total
         return FormSums(squares, row_sums)
 
-    def form_moments(self, sums: FormSums, contrast: Floats) -> tuple[float, float]:
-        """Exact mean and sd over all relabellings of sum over a != b of c_a c_b K_ab.
+    def form_moments(self, sums: FormSums, contrast: Floats) -> tuple[Floats, Floats]:
+        """Exact mean and sd [...] over all relabellings of sum over a != b of c_a c_b K_ab.
 
         Parameters
         ----------
@@ -232,15 +248,15 @@ class Design:
         and between them are uncorrelated. Units of a separate part are centred, so that rows of K between the parts add
         up to zero over its blocks.
         """
-        mean, variance = 0.0, 0.0
+        mean, variance = np.zeros((2, *sums.squares.shape[:-2]))
         square_means = [part.square_mean(contrast[at]) for part, at in self._slices()]
         for number, (part, at) in enumerate(self._slices()):
-            own = part.form_moments(float(sums.squares[number, number]), sums.row_sums[at], contrast[at])
+            own = part.form_moments(sums.squares[..., number, number], sums.row_sums[..., at], contrast[at])
             mean, variance = mean + own[0], variance + own[1]
             for other in range(number):
                 between = square_means[number] * square_means[other]
-                variance += 4 * between * float(sums.squares[number, other])
-        return mean, float(np.sqrt(variance))
+                variance = variance + 4 * between * sums.squares[..., number, other]
+        return mean, np.sqrt(variance)
 
     def sum_variance(self, units: Floats | Floats32, contrast: Floats) -> Floats:
         """Exact variance over all relabellings of sum of c_a u_a, for each column of the units [blocks, columns]."""
@@ -248,8 +264,11 @@ class Design:
         return np.asarray(np.sum(parts, axis=0))
 
     def shift_pattern(self, contrast: Floats) -> Floats:
-        """How far each block's unit moves [blocks] when the rows that are suspect under a contrast shift by one."""
-        return np.concatenate([part.shift_pattern(contrast[at]) for part, at in self._slices()])
+        """How far each block's unit moves when the rows that are suspect under a contrast shift by one.
+
+        Of one contrast or several [..., blocks].
+        """
+        return np.concatenate([part.shift_pattern(contrast[..., at]) for part, at in self._slices()], axis=-1)
 
     def strata(self, contrast: Floats) -> list[Ints]:
         """Blocks of one part and one side under a contrast: alike but for noise."""

@@ -78,14 +78,14 @@ class Part(ABC):
         """The observed labelling and `n_permutations` random ones [1 + permutations, blocks]."""
 
     @abstractmethod
-    def form_moments(self, squares: float, row_sums: Floats, contrast: Floats) -> tuple[float, float]:
-        """Exact mean and variance over all relabellings of sum over a != b of c_a c_b K_ab.
+    def form_moments(self, squares: Floats, row_sums: Floats, contrast: Floats) -> tuple[Floats, Floats]:
+        """Exact mean and variance [...] over all relabellings of sum over a != b of c_a c_b K_ab.
 
         Parameters
         ----------
-        squares : float
+        squares : float array [...]
             Sum of the squared inner products of different blocks.
-        row_sums : float array [blocks]
+        row_sums : float array [..., blocks]
             Sums of the rows of K, the diagonal left out.
         contrast : float array [blocks]
             The observed one.
@@ -101,7 +101,7 @@ class Part(ABC):
 
     @abstractmethod
     def shift_pattern(self, contrast: Floats) -> Floats:
-        """How far each block's unit moves [blocks] when the rows that are suspect under a contrast shift by one."""
+        """How far each unit moves when the rows that are suspect under a contrast shift by one [..., blocks]."""
 
     @abstractmethod
     def differences(self, suspect: Bools, group: Ints) -> tuple[Ints, Ints | None]:
@@ -187,8 +187,8 @@ class PairedPart(Part):
         signs[0] = 1.0
         return np.asarray(signs / np.float32(self.n_pairs), dtype=np.float32)
 
-    def form_moments(self, squares: float, row_sums: Floats, contrast: Floats) -> tuple[float, float]:
-        return 0.0, 2.0 * squares * self.square_mean(contrast) ** 2
+    def form_moments(self, squares: Floats, row_sums: Floats, contrast: Floats) -> tuple[Floats, Floats]:
+        return np.zeros(squares.shape), 2.0 * squares * self.square_mean(contrast) ** 2
 
     def square_mean(self, contrast: Floats) -> float:
         return float(contrast[0] ** 2)
@@ -329,7 +329,7 @@ class SeparatePart(Part):
         drawn[0] = observed
         return drawn
 
-    def form_moments(self, squares: float, row_sums: Floats, contrast: Floats) -> tuple[float, float]:
+    def form_moments(self, squares: Floats, row_sums: Floats, contrast: Floats) -> tuple[Floats, Floats]:
         return _form_moments_over_orders(squares, row_sums, contrast)
 
     def square_mean(self, contrast: Floats) -> float:
@@ -342,7 +342,7 @@ class SeparatePart(Part):
     def shift_pattern(self, contrast: Floats) -> Floats:
         """1 on the suspect blocks; units are centred, so a shift of one side moves the common mean too."""
         pattern = (contrast > 0).astype(np.float64)
-        return np.asarray(pattern - pattern.mean())
+        return np.asarray(pattern - pattern.mean(axis=-1, keepdims=True))
 
     def differences(self, suspect: Bools, group: Ints) -> tuple[Ints, Ints | None]:
         return np.flatnonzero(self.used), None
@@ -363,7 +363,7 @@ def two_arm_contrast(suspect: Bools) -> Floats:
     return np.asarray(np.where(suspect, 1.0 / suspect.sum(), -1.0 / (~suspect).sum()), dtype=np.float64)
 
 
-def _form_moments_over_orders(squares: float, row_sums: Floats, c: Floats) -> tuple[float, float]:
+def _form_moments_over_orders(squares: Floats, row_sums: Floats, c: Floats) -> tuple[Floats, Floats]:
     """Mean and variance of sum K_ij c_i c_j over all orders of c, from means over distinct indices of products of c."""
     n = len(c)
     s1, s2, s3, s4 = (float((c**k).sum()) for k in (1, 2, 3, 4))
@@ -374,11 +374,11 @@ def _form_moments_over_orders(squares: float, row_sums: Floats, c: Floats) -> tu
     m22 = (s2**2 - s4) / falling[1]
     m211 = (s2 * s1**2 - s2**2 - 2 * s3 * s1 + 2 * s4) / falling[2]
     m1111 = (s1**4 - 6 * s1**2 * s2 + 8 * s1 * s3 + 3 * s2**2 - 6 * s4) / falling[3]
-    total = float(row_sums.sum())
-    shared_one = float((row_sums**2).sum()) - squares  # pairs of pairs that have exactly one index in common
+    total = row_sums.sum(axis=-1)
+    shared_one = (row_sums**2).sum(axis=-1) - squares  # pairs of pairs that have exactly one index in common
     second = 2 * squares * m22 + 4 * shared_one * m211 + (total**2 - 2 * squares - 4 * shared_one) * m1111
     mean = total * pair
-    return mean, max(second - mean**2, 0.0)
+    return mean, np.maximum(second - mean**2, 0.0)
 
 
 def _rows_of_groups(group: Ints) -> Floats:

@@ -28,6 +28,8 @@ from fingerprint.statistics.designs import Design, FormSums
 
 # Statistics closer than this (in standard deviations) count as tied: single-precision sums are good to about 1e-5.
 TIE = 1e-4
+# Relabellings and blocks whose forms are summed together: what they need fits the caches.
+CONTRASTS_AT_ONCE, BLOCKS_AT_ONCE = 512, 128
 # A family whose permutation sd is below this share of the size of its inner products does not vary.
 NO_VARIANCE = 1e-10
 # Enough for an adjusted p-value of .0005; the observed statistics come first, then these permutations.
@@ -58,15 +60,25 @@ class Relabellings:
         """The observed contrast [blocks]."""
         return np.asarray(self.contrasts[0], dtype=np.float64)
 
-    def moments(self, sums: FormSums) -> tuple[float, float]:
-        """Exact mean and sd of the quadratic form over all relabellings; see `Design.form_moments`."""
+    def moments(self, sums: FormSums) -> tuple[Floats, Floats]:
+        """Exact mean and sd [...] of the quadratic form over all relabellings; see `Design.form_moments`."""
         return self.design.form_moments(sums, self.observed)
 
     def quadratic(self, off_diagonal: Floats) -> Floats:
-        """The quadratic form for every contrast [1 + permutations]."""
-        kernel = off_diagonal.astype(np.float32)
-        chunks = np.array_split(self.contrasts, max(1, len(self.contrasts) // 2048))
-        return np.concatenate([np.einsum("pb,pb->p", c @ kernel, c, dtype=np.float64) for c in chunks])
+        """The quadratic form for every contrast [1 + permutations], of a symmetric matrix [blocks, blocks].
+
+        Of two equal products only one is made: the upper triangle counts twice.
+        """
+        n_contrasts, n_blocks = self.contrasts.shape
+        upper = np.triu(2 * off_diagonal, 1).astype(np.float32)
+        forms = np.zeros(n_contrasts)
+        for first in range(0, n_contrasts, CONTRASTS_AT_ONCE):
+            some = self.contrasts[first : first + CONTRASTS_AT_ONCE]
+            for start in range(0, n_blocks, BLOCKS_AT_ONCE):
+                at, above = slice(start, start + BLOCKS_AT_ONCE), slice(start + BLOCKS_AT_ONCE)
+                products = some[:, above] @ upper[above, at]
+                forms[first : first + len(some)] += np.einsum("pb,pb->p", products, some[:, at], dtype=np.float64)
+        return forms
 
 
 @dataclass(frozen=True)
@@ -193,25 +205,63 @@ def permutation_test(
         What each counts in the sum, fixed without a look at the labels; 1 where not named.
     """
     families: dict[str, FamilyTest] = {}
+    directed: dict[str, SignedTest] = {}
     constant: list[str] = []
     for name, kernel in kernels.items():
-        off = without_diagonal(kernel)
-        sums = relabellings.design.form_sums(off)
-        mean, sd = relabellings.moments(sums)
-        scale = float((relabellings.observed**2 * np.abs(np.diag(kernel))).sum())
-        if not sd > NO_VARIANCE * max(scale, 1e-300):
+        form = _standardised(kernel, relabellings)
+        if form is None:
             constant.append(name)
             continue
-        families[name] = FamilyTest(kernel, sums, mean, sd, (relabellings.quadratic(off) - mean) / sd)
-    directed: dict[str, SignedTest] = {}
+        statistics = (relabellings.quadratic(form.off_diagonal) - form.mean) / form.sd
+        families[name] = FamilyTest(kernel, form.sums, form.mean, form.sd, statistics)
     for name, units in (signed or {}).items():
         exact = units.astype(np.float64)
-        statistics = signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.design)
-        if statistics is None:
+        found = signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.design)
+        if found is None:
             constant.append(name)
         else:
-            directed[name] = SignedTest(exact, statistics)
+            directed[name] = SignedTest(exact, found)
     return PermutationTest(relabellings, families, tuple(constant), directed, dict(weights or {}))
+
+
+def omnibus_pvalue(
+    kernels: Mapping[str, Floats],
+    relabellings: Relabellings,
+    signed: Mapping[str, Floats] | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> float:
+    """The p-value that `permutation_test` gives, without the families' own: one form, of their weighted sum."""
+    weights = weights or {}
+    whole = np.zeros((relabellings.design.n_blocks,) * 2)
+    for name, kernel in kernels.items():
+        form = _standardised(kernel, relabellings)
+        if form is not None:
+            whole += weights.get(name, 1.0) / form.sd * form.off_diagonal
+    statistics = relabellings.quadratic(whole)  # less their common mean, which no comparison needs
+    for name, units in (signed or {}).items():
+        contrasts = relabellings.contrasts.astype(np.float64)
+        found = signed_statistics(units.astype(np.float64), contrasts, relabellings.design)
+        statistics += 0.0 if found is None else weights.get(name, 1.0) * found
+    return pvalue(statistics)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Inner products without their diagonal, and the exact moments of their form."""
+
+    off_diagonal: Floats
+    sums: FormSums
+    mean: float
+    sd: float
+
+
+def _standardised(kernel: Floats, relabellings: Relabellings) -> _Form | None:
+    """The form of inner products [blocks, blocks]; None where nothing varies."""
+    off = without_diagonal(kernel)
+    sums = relabellings.design.form_sums(off)
+    mean, sd = relabellings.moments(sums)
+    scale = float((relabellings.observed**2 * np.abs(np.diag(kernel))).sum())
+    return _Form(off, sums, float(mean), float(sd)) if sd > NO_VARIANCE * max(scale, 1e-300) else None
 
 
 def pvalue(statistics: Floats) -> float:

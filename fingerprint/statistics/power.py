@@ -10,63 +10,81 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fingerprint.data.arrays import Floats
-from fingerprint.statistics.permutation import PermutationTest, permutation_test, pvalue, signed_statistics
+from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.statistics.permutation import TIE, PermutationTest, permutation_test, signed_statistics
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A shift of the suspect rows, as the test sees it: per family, its products with the units and its square."""
+    """Shifts of the suspect rows, as the test sees them, one a run; a single one stands for every run.
 
-    along: dict[str, Floats]  # family -> [blocks], inner products of units and shift
-    square: dict[str, float]  # family -> squared length of the shift
-    signed: dict[str, float] = field(default_factory=dict)  # signed score -> shift of its mean over suspect rows
+    Attributes
+    ----------
+    along : dict of float arrays [runs, blocks]
+        Of each family, inner products of units and shift.
+    square : dict of float arrays [runs]
+        Squared length of the shift.
+    signed : dict of float arrays [runs]
+        Of each signed score, the shift of its mean over suspect rows.
+    """
+
+    along: dict[str, Floats]
+    square: dict[str, Floats]
+    signed: dict[str, Floats] = field(default_factory=dict)
 
 
 def planted_rejections(
-    test: PermutationTest, shift: Shift, strengths: Sequence[float], true: int, n_null: int, alpha: float
-) -> list[bool]:
-    """Would the test reject, had relabelling number `true` been the real one and its suspect rows been shifted?
+    test: PermutationTest, shift: Shift, strengths: Sequence[float], true: Ints, n_null: int, alpha: float
+) -> Bools:
+    """Would the test reject, had another relabelling been the real one and its suspect rows been shifted?
 
-    The units keep their real noise: relabelling `true` of real rows is a draw of the null, to which the shift is added.
-    Everything follows from inner products in O(blocks^2), without touching the rows again.
+    The units keep their real noise: a relabelling of real rows is a draw of the null, to which the shift is added.
+    Everything follows from inner products of blocks, of all runs at once, without touching the rows again.
 
     Parameters
     ----------
     shift : Shift
         Of the rows' means, at strength 1.
     strengths : sequence of float
-        What the shift is multiplied by: one answer for each.
-    true : int
-        Number of the relabelling that is taken for the real one, at least 1.
+        What the shifts are multiplied by.
+    true : int array [runs]
+        Number of the relabelling that is taken for the real one in each run, 1 to `n_null` + 1.
     n_null : int
-        How many relabellings (other than the observed and the true one) make up the null.
+        The others of the first `n_null` + 1 relabellings make up the null.
     alpha : float
         Level of the test.
+
+    Returns
+    -------
+    bool array [runs, strengths]
     """
     design = test.relabellings.design
-    chosen = np.array([true, *[i for i in range(1, n_null + 2) if i != true][:n_null]])
-    f = test.relabellings.contrasts[chosen].astype(np.float64)
-    pattern = design.shift_pattern(f[0])
-    own_pattern, at_pattern, squared = design.by_part(pattern), f @ pattern, f * f
-    at_squared_pattern = squared @ pattern**2
-    totals = np.zeros((len(strengths), len(f)))
+    contrasts = test.relabellings.contrasts[1 : n_null + 2].astype(np.float64)
+    pattern, squared = design.shift_pattern(contrasts[true - 1]), contrasts * contrasts
+    at_pattern, at_squared_pattern = pattern @ contrasts.T, pattern**2 @ squared.T
+    own_pattern = design.by_part(pattern)
+    totals = np.zeros((len(strengths), *at_pattern.shape))
     for name, family in test.families.items():
         along, square = shift.along[name], shift.square[name]
-        with_pattern, with_along = family.off_diagonal @ own_pattern, family.off_diagonal @ design.by_part(along)
-        form = family.statistics[chosen] * family.sd + family.mean
-        crossed = 2 * (at_pattern * (f @ along) - squared @ (pattern * along))
-        alone = square * (at_pattern**2 - at_squared_pattern)
+        with_pattern = own_pattern @ family.off_diagonal
+        with_along = design.by_part(along) @ family.off_diagonal
+        form = family.statistics[1 : n_null + 2] * family.sd + family.mean
+        crossed = 2 * (at_pattern * (along @ contrasts.T) - (pattern * along) @ squared.T)
+        alone = square[:, None] * (at_pattern**2 - at_squared_pattern)
         for total, t in zip(totals, strengths, strict=True):
             products = with_pattern, t * with_along
             sums = design.shifted_sums(family.sums, products, pattern, t * along, t**2 * square)
             mean, sd = test.relabellings.moments(sums)
-            total += test.weight(name) * (form + t * crossed + t**2 * alone - mean) / sd
+            total += test.weight(name) * (form + t * crossed + t**2 * alone - mean[:, None]) / sd[:, None]
     for name, score in test.signed.items():
+        moved = pattern * shift.signed[name][:, None]
         for total, t in zip(totals, strengths, strict=True):
-            statistics = signed_statistics(score.units + t * pattern * shift.signed[name], f, design)
-            total += 0.0 if statistics is None else test.weight(name) * statistics
-    return [pvalue(total) <= alpha for total in totals]
+            for of_run, units in zip(total, score.units + t * moved, strict=True):
+                statistics = signed_statistics(units, contrasts, design)
+                of_run += 0.0 if statistics is None else test.weight(name) * statistics
+    # The real one is among them, and stands for the 1 that is added to both counts of a p-value.
+    real = np.take_along_axis(totals, np.broadcast_to(true - 1, totals.shape[:2])[..., None], axis=2)
+    return np.asarray(np.count_nonzero(totals >= real - TIE, axis=2).T / len(contrasts) <= alpha)
 
 
 def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
@@ -79,7 +97,7 @@ def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
     pattern, average = design.shift_pattern(observed), observed
     kernels: dict[str, Floats] = {}
     along: dict[str, Floats] = {}
-    square: dict[str, float] = {}
+    square: dict[str, Floats] = {}
     for name, family in test.families.items():
         toward = family.kernel @ average
         length = float(average @ toward)
@@ -87,8 +105,8 @@ def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
         ratio = max(length - diagonal, 0.0) / length if length > 0 else 0.0
         cross = np.outer(pattern, toward)
         kernels[name] = family.kernel - cross - cross.T + length * np.outer(pattern, pattern)
-        along[name] = (toward - pattern * length) * np.sqrt(ratio)
-        square[name] = length * ratio
-    moved = {name: float(average @ score.units) for name, score in test.signed.items()}
+        along[name] = ((toward - pattern * length) * np.sqrt(ratio))[None]
+        square[name] = np.array([length * ratio])
+    moved = {name: np.array([average @ score.units]) for name, score in test.signed.items()}
     rest = {name: score.units - pattern * moved[name] for name, score in test.signed.items()}
     return permutation_test(kernels, test.relabellings, rest, test.weights), Shift(along, square, moved)
