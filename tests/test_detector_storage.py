@@ -161,7 +161,7 @@ def test_a_definition_gets_another_number_when_a_family_changes() -> None:
         "tokens-1": "c7be056c42651257",
         "ngrams-3": "7c430b9465998a46",
         "numbers-2": "618216d17da95926",
-        "prose-2": "cb94123308978efe",
+        "prose-3": "cb94123308978efe",
         "layout-2": "6fede7a7f244de1a",
     }
 

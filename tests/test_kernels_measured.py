@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fingerprint.features import Numbers
+from fingerprint.features import Layout, Numbers
 from fingerprint.features import measured as batching
 from fingerprint.features.compiled import FORCE
 from fingerprint.features.grids import COUNTS, REALS, STEP_MEANS, VALUES, Grid, GridTables
@@ -19,6 +19,7 @@ from fingerprint.features.quantiles import QuantileFamily
 FAMILIES: dict[str, Callable[[], QuantileFamily]] = {
     "numbers": Numbers,
     "single numbers": lambda: Numbers(parts="single"),
+    "layout": Layout,
 }
 EVERY_FAMILY = pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
 

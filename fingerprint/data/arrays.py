@@ -13,6 +13,7 @@ Ints = NDArray[np.int64]
 Ints32 = NDArray[np.int32]
 Bins = NDArray[np.uint16]
 Codes = NDArray[np.uint32]  # code points of characters
+Flags = NDArray[np.uint8]  # bits
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 Strings = NDArray[np.object_]

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fingerprint.data.arrays import Bools, Floats
+from fingerprint.data.arrays import Codes, Floats, Ints
+from fingerprint.features.characters import ALPHA, LOWER, NUMERAL, UPPER, character_flags
 from fingerprint.features.grids import COUNTS, EXTENTS, KINDS, LENGTHS, Grid
+from fingerprint.features.measured import Kernel
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import characters, items
+from fingerprint.features.shapes import WHITE, shape
 
 MARKS = " \n\t,;:.!?()[]{}<>|-_*#/\\\"'`"
-_SEPARATORS = re.compile(r"[^\w]+")
+_SEPARATORS = re.compile(r"[^\w]+", re.ASCII)
 
 
 _GRIDS = {
@@ -31,35 +33,41 @@ class Layout(QuantileFamily):
     """
 
     definition = "layout-2"
+    kernels = "measured_layout"
 
     def grid(self, measurement: str) -> Grid:
         return _GRIDS.get(measurement, COUNTS)
 
+    def kernel(self) -> Kernel:
+        from fingerprint.features.kernels.measured_layout import measure_layout
+
+        def fill(codes: Codes, starts: Ints, out: Floats) -> None:
+            work = np.empty((5, int(np.diff(starts).max()) + 2), dtype=np.int64)
+            measure_layout(codes, starts, character_flags(), _MARK_CODES, _END_CODES, work, out)
+
+        return fill
+
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
-        return _marks(texts) | _separators(texts) | _lines(texts) | _ends(texts)
-
-
-def character_flags(codes: NDArray[np.uint32]) -> dict[str, Bools]:
-    """Which characters are upper case, lower case, digits or outside ASCII, looked up once a distinct character."""
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    signs = [chr(int(code)) for code in distinct]
-    tests = {"upper": str.isupper, "lower": str.islower, "digit": str.isdigit, "space": str.isspace}
-    flags = {name: np.fromiter(map(test, signs), dtype=bool, count=len(signs)) for name, test in tests.items()}
-    flags["non-ASCII"] = distinct > 127
-    return {name: flag[inverse] for name, flag in flags.items()}
+        shapes = [shape(text) for text in texts]
+        return _marks(texts) | _separators(texts, shapes) | _lines(shapes) | _ends(texts, shapes)
 
 
 def _marks(texts: Sequence[str]) -> dict[str, Floats]:
     segments, codes = characters(texts)
     table = {"characters": segments.counts.astype(np.float64)}
-    names = {"upper": "upper-case letters", "lower": "lower-case letters", "digit": "digits", "non-ASCII": "non-ASCII"}
-    flags = character_flags(codes)
-    table |= {label: segments.total(flags[name]) for name, label in names.items()}
+    bits = character_flags()[codes]
+    names = {"upper-case letters": UPPER, "lower-case letters": LOWER, "digits": NUMERAL}
+    table |= {name: segments.total(bits & bit != 0) for name, bit in names.items()}
+    table["non-ASCII"] = segments.total(codes > 127)
     return table | {f"count of {mark!r}": segments.total(codes == ord(mark)) for mark in MARKS}
 
 
-def _separators(texts: Sequence[str]) -> dict[str, Floats]:
-    segments, vocabulary, index = items([_SEPARATORS.findall(text) for text in texts])
+def _separators(texts: Sequence[str], shapes: Sequence[str]) -> dict[str, Floats]:
+    found = [
+        [text[run.start() : run.end()] for run in _SEPARATORS.finditer(shaped)]
+        for text, shaped in zip(texts, shapes, strict=True)
+    ]
+    segments, vocabulary, index = items(found)
     lengths = np.fromiter((len(s) for s in vocabulary), dtype=np.int64, count=len(vocabulary))
     return {
         "separators": segments.counts.astype(np.float64),
@@ -68,10 +76,10 @@ def _separators(texts: Sequence[str]) -> dict[str, Floats]:
     }
 
 
-def _lines(texts: Sequence[str]) -> dict[str, Floats]:
-    segments, vocabulary, index = items([text.split("\n") for text in texts])
+def _lines(shapes: Sequence[str]) -> dict[str, Floats]:
+    segments, vocabulary, index = items([shaped.split("\n") for shaped in shapes])
     lengths = np.fromiter((len(s) for s in vocabulary), dtype=np.int64, count=len(vocabulary))[index]
-    blank = np.fromiter((not s.strip() for s in vocabulary), dtype=bool, count=len(vocabulary))[index]
+    blank = np.fromiter((not s.strip(WHITE) for s in vocabulary), dtype=bool, count=len(vocabulary))[index]
     bullet = np.fromiter((_is_bullet(s) for s in vocabulary), dtype=bool, count=len(vocabulary))[index]
     return {
         "blank lines": segments.total(blank),
@@ -81,7 +89,7 @@ def _lines(texts: Sequence[str]) -> dict[str, Floats]:
     }
 
 
-_BULLET = re.compile(r"\s*(?:[-*+•–]|\d{1,3}[.)])\s")
+_BULLET = re.compile(r" *(?:[-*+•–]|0{1,3}[.)]) ")
 
 
 def _is_bullet(line: str) -> bool:
@@ -90,24 +98,32 @@ def _is_bullet(line: str) -> bool:
 
 # Kinds of first and last character; the number is only a label for the bins.
 _END_KINDS = {mark: 5 + i for i, mark in enumerate(".,;:!?)]}\"'`*”’…")}
+_MARK_CODES = np.array([ord(mark) for mark in MARKS], dtype=np.int64)
+_END_CODES = np.array([ord(mark) for mark in _END_KINDS], dtype=np.int64)
 
 
-def _ends(texts: Sequence[str]) -> dict[str, Floats]:
+def _ends(texts: Sequence[str], shapes: Sequence[str]) -> dict[str, Floats]:
+    leading = [len(shaped) - len(shaped.lstrip(WHITE)) for shaped in shapes]
+    trailing = [len(shaped) - len(shaped.rstrip(WHITE)) for shaped in shapes]
     return {
-        "leading white space": _floats(len(text) - len(text.lstrip()) for text in texts),
-        "trailing white space": _floats(len(text) - len(text.rstrip()) for text in texts),
-        "kind of first character": _floats(_kind(text.lstrip()[:1]) for text in texts),
-        "kind of last character": _floats(_kind(text.rstrip()[-1:]) for text in texts),
+        "leading white space": _floats(leading),
+        "trailing white space": _floats(trailing),
+        "kind of first character": _floats(_kind(text[n : n + 1]) for text, n in zip(texts, leading, strict=True)),
+        "kind of last character": _floats(
+            _kind(text[len(text) - n - 1 : len(text) - n] if n < len(text) else "")
+            for text, n in zip(texts, trailing, strict=True)
+        ),
     }
 
 
 def _kind(sign: str) -> int:
     if not sign:
         return 0
-    if sign.isdigit():
+    bits = int(character_flags()[ord(sign)])
+    if bits & NUMERAL:
         return 1
-    if sign.isalpha():
-        return 2 if sign.isupper() else 3
+    if bits & ALPHA:
+        return 2 if bits & UPPER else 3
     return _END_KINDS.get(sign, 4)
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fingerprint.data.arrays import Floats, Ints
+from fingerprint.data.arrays import Flags, Floats, Ints
+from fingerprint.features.characters import DIGIT, LETTER, LOWER, NUMERAL, SPACE, UPPER, character_flags
 from fingerprint.features.grids import COUNTS, EXTENTS, KINDS, LENGTHS, MEANS, SHARES, Grid
-from fingerprint.features.layout import Layout, character_flags
+from fingerprint.features.layout import Layout
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments, characters, items
+from fingerprint.features.shapes import shape
 
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?:\s|$)")
+# Of shapes, whose letters are "a".
+_WORD = re.compile(r"a+(?:['’]a+)*")
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]]*(?:[ \n]|$)")
 FUNCTION_WORDS = (
     "the a an of to in and or but is are was were be been it its this that these those with for on as by at from "
     "can could will would should may might must not no if then than so when while which who what how there their "
@@ -44,15 +46,20 @@ class Prose(QuantileFamily):
     measurements, because a shift in habits shows in them before single words do.
     """
 
-    definition = "prose-2"
+    definition = "prose-3"
 
     def grid(self, measurement: str) -> Grid:
         return SHARES if measurement.startswith("share of") else _GRIDS.get(measurement, COUNTS)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
-        segments, vocabulary, index = items([WORD.findall(text) for text in texts])
+        shapes = [shape(text) for text in texts]
+        found = [
+            [text[word.start() : word.end()] for word in _WORD.finditer(shaped)]
+            for text, shaped in zip(texts, shapes, strict=True)
+        ]
+        segments, vocabulary, index = items(found)
         return (
-            _lengths(texts, segments, _each(len, vocabulary)[index])
+            _lengths(shapes, segments, _each(len, vocabulary)[index])
             | _shapes(texts)
             | _kinds(segments, vocabulary, index)
             | _edges(segments, vocabulary, index)
@@ -64,8 +71,8 @@ def _each(function: Callable[[str], int], vocabulary: list[str]) -> Ints:
     return np.fromiter((function(word) for word in vocabulary), dtype=np.int64, count=len(vocabulary))
 
 
-def _lengths(texts: Sequence[str], segments: Segments, length: Ints) -> dict[str, Floats]:
-    sentences = np.array([len(_SENTENCE_END.findall(text)) for text in texts], dtype=np.float64)
+def _lengths(shapes: Sequence[str], segments: Segments, length: Ints) -> dict[str, Floats]:
+    sentences = np.array([len(_SENTENCE_END.findall(shaped)) for shaped in shapes], dtype=np.float64)
     words = segments.counts.astype(np.float64)
     return {
         "words": words,
@@ -79,22 +86,65 @@ def _lengths(texts: Sequence[str], segments: Segments, length: Ints) -> dict[str
     }
 
 
+# What is measured as `Layout` measures it.
+_SHAPES = (
+    "characters", "blank lines", "bulleted or numbered lines", "longest line", "trailing white space",
+    "kind of first character", "kind of last character", *(f"count of {mark!r}" for mark in PROSE_MARKS),
+)  # fmt: skip
+
+
 def _shapes(texts: Sequence[str]) -> dict[str, Floats]:
     layout = Layout().measure(texts)
-    shared = ["characters", "blank lines", "bulleted or numbered lines", "longest line", "trailing white space"]
-    shared += ["kind of first character", "kind of last character", *(f"count of {mark!r}" for mark in PROSE_MARKS)]
-    return {name: layout[name] for name in shared}
+    return {name: layout[name] for name in _SHAPES}
+
+
+@cache
+def lower_case() -> Ints:
+    """Lower case of every code point up to the last one that is not its own [code points].
+
+    Of Latin letters with and without accents, Greek and Cyrillic: a rule, so that it does not follow the interpreter.
+    """
+    flags = character_flags()
+    table = np.arange(0x430, dtype=np.int64)
+    latin = ((0x41, 0x5A, 32), (0xC0, 0xDE, 32), (0x100, 0x12F, 1), (0x131, 0x17F, 1))  # `İ` has no single lower case
+    for first, last, distance in (*latin, (0x391, 0x3AB, 32), (0x400, 0x40F, 80), (0x410, 0x42F, 32)):
+        for code in range(first, last + 1):
+            if flags[code] & UPPER and flags[code + distance] & LOWER:
+                table[code] = code + distance
+    return table
+
+
+@cache
+def _lower_case_of() -> dict[int, int]:
+    return dict(enumerate(lower_case().tolist()))
+
+
+def _lower(text: str) -> str:
+    return text.translate(_lower_case_of())
+
+
+def _bits(text: str) -> Flags:
+    return character_flags()[[ord(sign) for sign in text]]
+
+
+def _is_shouted(word: str) -> bool:
+    bits = _bits(word)
+    return len(word) > 1 and bool((bits & UPPER).any()) and not (bits & LOWER).any()
+
+
+def _is_capitalised(word: str) -> bool:
+    return bool(_bits(word[0])[0] & UPPER)
 
 
 def _kinds(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, Floats]:
-    lower = [word.lower() for word in vocabulary]
+    lower = [_lower(word) for word in vocabulary]
     place = {word: i for i, word in enumerate(FUNCTION_WORDS)}
     which = np.array([place.get(word, -1) for word in lower], dtype=np.int64)[index]
     table = {f"word {word!r}": segments.total(which == i) for i, word in enumerate(FUNCTION_WORDS)}
     for ending in ENDINGS:
         table[f"words in -{ending}"] = segments.total(_each(partial(_ends_in, ending), lower)[index])
-    capital = _each(lambda w: w[0].isupper(), vocabulary)[index]
-    shouted = _each(lambda w: len(w) > 1 and w.isupper(), vocabulary)[index]
+    capital = _each(_is_capitalised, vocabulary)[index]
+    shouted = _each(_is_shouted, vocabulary)[index]
     contracted = _each(lambda w: "'" in w or "’" in w, vocabulary)[index]
     table["function words"] = segments.mean(which >= 0)
     table["capitalised words"] = segments.total(capital)
@@ -118,9 +168,9 @@ def _distinct(segments: Segments, lower: list[str], index: Ints) -> Floats:
 
 def _edges(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, Floats]:
     length = _each(len, vocabulary)[index]
-    lower = [word.lower() for word in vocabulary]
+    lower = [_lower(word) for word in vocabulary]
     function = _each(lambda w: w in FUNCTION_WORDS, lower)[index]
-    capital = _each(lambda w: w[0].isupper(), vocabulary)[index]
+    capital = _each(_is_capitalised, vocabulary)[index]
     return {
         "length of first word": segments.at(length, 0),
         "length of last word": segments.at(length, -1),
@@ -133,18 +183,15 @@ def _edges(segments: Segments, vocabulary: list[str], index: Ints) -> dict[str, 
 
 def _signs(texts: Sequence[str]) -> dict[str, Floats]:
     segments, codes = characters(texts)
-    flags = character_flags(codes)
-    punctuation = ~(flags["upper"] | flags["lower"] | flags["digit"] | flags["space"])
+    bits = character_flags()[codes]
+    punctuation = bits & (LETTER | DIGIT | SPACE) == 0
     table = {
         "punctuation": segments.total(punctuation),
         "share of punctuation": segments.mean(punctuation),
-        "share of white space": segments.mean(flags["space"]),
-        "share of digits": segments.mean(flags["digit"]),
-        "share of capitals": segments.mean(flags["upper"]),
+        "share of white space": segments.mean(bits & SPACE != 0),
+        "share of digits": segments.mean(bits & NUMERAL != 0),
+        "share of capitals": segments.mean(bits & UPPER != 0),
     }
-    folded = _fold_case(codes)
-    return table | {f"share of letter {letter}": segments.mean(folded == ord(letter)) for letter in LETTERS}
-
-
-def _fold_case(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return np.where((codes >= 65) & (codes <= 90), codes + 32, codes).astype(np.uint32)
+    for letter in LETTERS:
+        table[f"share of letter {letter}"] = segments.mean((codes == ord(letter)) | (codes == ord(letter.upper())))
+    return table

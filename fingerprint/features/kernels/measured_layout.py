@@ -1,0 +1,174 @@
+"""Measurements of `Layout`, compiled: the same values as `Layout.measure` in the same order of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fingerprint.data.arrays import Codes, Flags, Floats, Ints
+from fingerprint.features.kernels import kernel
+
+# Bits of a character, those of `fingerprint.features.characters`.
+WORD = 0b1011  # letters, digits and underscores
+SPACE = 0b100
+DIGIT, UPPER, LOWER, ALPHA, NUMERAL = 1 << 0, 1 << 4, 1 << 5, 1 << 6, 1 << 7
+LINE_END = 10
+
+
+@kernel
+def measure_layout(
+    codes: Codes, starts: Ints, flags: Flags, marks: Ints, ends: Ints, work: Ints, out: Floats
+) -> None:
+    """Fill the table of measurements.
+
+    Parameters
+    ----------
+    codes : uint32 array [characters]
+    starts : int array [rows + 1]
+        Where each row begins in `codes`, and where the last one ends.
+    flags : uint8 array [code points]
+        Bits of every character.
+    marks, ends : int arrays
+        Code points that are counted, all ASCII, and those that have a kind of their own where a row begins or ends.
+    work : int array [5, longest row + 2]
+        Room for the separators of a row.
+    out : float array [rows, measurements]
+    """
+    column = np.full(128, -1, dtype=np.int64)
+    for i in range(len(marks)):
+        column[marks[i]] = 5 + i
+    after = 5 + len(marks)
+    for row in range(len(starts) - 1):
+        first, last = starts[row], starts[row + 1]
+        out[row, :] = 0.0
+        _characters(codes, first, last, flags, column, out, row)
+        _separators(codes, first, last, flags, work, out, row, after)
+        _lines(codes, first, last, flags, out, row, after + 3)
+        _ends(codes, first, last, flags, ends, out, row, after + 7)
+
+
+@kernel
+def _characters(
+    codes: Codes, first: int, last: int, flags: Flags, column: Ints, out: Floats, row: int
+) -> None:
+    upper = lower = numerals = others = 0
+    for i in range(first, last):
+        code = codes[i]
+        bits = flags[code]
+        upper += (bits & UPPER) != 0
+        lower += (bits & LOWER) != 0
+        numerals += (bits & NUMERAL) != 0
+        if code > 127:
+            others += 1
+        elif column[code] >= 0:
+            out[row, column[code]] += 1
+    out[row, 0], out[row, 1], out[row, 2] = last - first, upper, lower
+    out[row, 3], out[row, 4] = numerals, others
+
+
+@kernel
+def _separators(
+    codes: Codes, first: int, last: int, flags: Flags, work: Ints, out: Floats, row: int, at: int
+) -> None:
+    """Runs of what is in no word and no number: how many, how many different ones, and the longest."""
+    begins, lengths, hashes = work[0], work[1], work[2]
+    n, length, longest, hashed = 0, 0, 0, 0
+    for i in range(first, last + 1):
+        if i < last and not flags[codes[i]] & WORD:
+            length += 1
+            hashed = 31 * hashed + codes[i]
+        elif length:
+            begins[n], lengths[n], hashes[n] = i - length, length, hashed
+            n, longest, length, hashed = n + 1, max(longest, length), 0, 0
+    out[row, at] = n
+    out[row, at + 1] = _distinct(codes, begins, lengths, hashes, n, work)
+    out[row, at + 2] = longest if n else np.nan
+
+
+@kernel
+def _distinct(codes: Codes, begins: Ints, lengths: Ints, hashes: Ints, n: int, work: Ints) -> int:
+    """How many different runs of characters there are, by a table with linear probing."""
+    slots, size = work[3:].reshape(-1), 4
+    while size < n + n // 2:
+        size *= 2
+    slots[:size] = -1
+    found = 0
+    for i in range(n):
+        place = (hashes[i] * 0x9E3779B1 >> 15) & (size - 1)
+        while slots[place] >= 0 and not _same(codes, begins, lengths, hashes, i, slots[place]):
+            place = (place + 1) & (size - 1)
+        if slots[place] < 0:
+            slots[place] = i
+            found += 1
+    return found
+
+
+@kernel
+def _same(codes: Codes, begins: Ints, lengths: Ints, hashes: Ints, one: int, other: int) -> bool:
+    if hashes[one] != hashes[other] or lengths[one] != lengths[other]:
+        return False
+    for k in range(lengths[one]):  # noqa: SIM110 (loops are what is compiled well)
+        if codes[begins[one] + k] != codes[begins[other] + k]:
+            return False
+    return True
+
+
+@kernel
+def _lines(codes: Codes, first: int, last: int, flags: Flags, out: Floats, row: int, at: int) -> None:
+    """Blank lines, bulleted or numbered ones, the longest line and the last."""
+    blank = bullets = longest = length = 0
+    begin = first
+    for i in range(first, last + 1):
+        if i < last and codes[i] != LINE_END:
+            continue
+        length = i - begin
+        text = begin
+        while text < i and flags[codes[text]] & SPACE:
+            text += 1
+        if text == i:
+            blank += 1
+        elif _is_bullet(codes, text, i, flags):
+            bullets += 1
+        longest, begin = max(longest, length), i + 1
+    out[row, at], out[row, at + 1], out[row, at + 2], out[row, at + 3] = blank, bullets, longest, length
+
+
+@kernel
+def _is_bullet(codes: Codes, first: int, last: int, flags: Flags) -> bool:
+    """Whether a line whose text begins at `first` begins with a sign of a list and white space."""
+    code = codes[first]
+    after = first + 1
+    if flags[code] & DIGIT:
+        while after < last and flags[codes[after]] & DIGIT:
+            after += 1
+        if after - first > 3 or after == last or not (codes[after] == 46 or codes[after] == 41):  # . and )
+            return False
+        after += 1
+    elif not (code == 45 or code == 42 or code == 43 or code == 0x2022 or code == 0x2013):  # - * + and two more dashes
+        return False
+    return after < last and flags[codes[after]] & SPACE != 0
+
+
+@kernel
+def _ends(codes: Codes, first: int, last: int, flags: Flags, ends: Ints, out: Floats, row: int, at: int) -> None:
+    begin, end = first, last
+    while begin < last and flags[codes[begin]] & SPACE:
+        begin += 1
+    while end > first and flags[codes[end - 1]] & SPACE:
+        end -= 1
+    out[row, at], out[row, at + 1] = begin - first, last - end
+    if begin < last:
+        out[row, at + 2] = _kind(codes[begin], flags, ends)
+        out[row, at + 3] = _kind(codes[end - 1], flags, ends)
+
+
+@kernel
+def _kind(code: int, flags: Flags, ends: Ints) -> int:
+    bits = flags[code]
+    if bits & NUMERAL:
+        return 1
+    if bits & ALPHA:
+        return 2 if bits & UPPER else 3
+    for i in range(len(ends)):
+        if ends[i] == code:
+            return 5 + i
+    return 4
