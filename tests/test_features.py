@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from fingerprint import detect
 from fingerprint.features import FAMILIES, NGrams, Numbers, Tokens, choose, data_kind
-from fingerprint.features.hashing import fold, hash_strings
 from fingerprint.features.ngrams import HALF
 from fingerprint.features.tokens import N_COLUMNS, tokenize
 from fingerprint.lab.simulated import simulated_pair
@@ -46,35 +44,43 @@ def test_tokens_mark_presence(texts: list[str]) -> None:
     matrix = Tokens().fit(texts).transform(texts)
     assert matrix.shape == (len(texts), N_COLUMNS)
     for row, text in enumerate(texts):
-        wanted = {int(c) for c in fold(hash_strings(sorted(set(tokenize(text)))), N_COLUMNS)}
+        wanted = {folded(string_hash(token), 15) for token in tokenize(text)}
         assert set(matrix[row].indices.tolist()) == wanted
     assert set(matrix.data.tolist()) <= {1.0}
 
 
+MASK = (1 << 64) - 1
+
+
 def mixed_python(value: int) -> int:
-    """`hashing.mix` in Python integers."""
-    mask = (1 << 64) - 1
-    spread = ((value ^ (value >> 31)) * 0x5851F42D4C957F2D) & mask
-    return spread ^ (spread >> 29)
+    """SplitMix64 in Python integers."""
+    mixed = (value + 0x9E3779B97F4A7C15) & MASK
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & MASK
+    return mixed ^ (mixed >> 31)
 
 
 def chained(values: Sequence[int]) -> int:
     hashed = 0
-    for step, value in enumerate(values):
-        hashed = mixed_python((hashed + value + step + 1) & ((1 << 64) - 1))
+    for value in values:
+        hashed = (hashed * 0xD1342543DE82EF95 + mixed_python(value)) & MASK
     return hashed
 
 
+def folded(hashed: int, bits: int) -> int:
+    return (((hashed ^ (hashed >> 32)) * 0x5851F42D4C957F2D) & MASK) >> (64 - bits)
+
+
 def string_hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return chained([ord(sign) for sign in text])
 
 
 def brute_force(text: str) -> tuple[Counter[int], set[int]]:
     """Columns of a row's character n-grams (counted) and token n-grams."""
-    codes, tokens = [mixed_python(ord(sign)) for sign in text], [string_hash(token) for token in tokenize(text)]
-    characters = Counter(chained(codes[i : i + n]) % HALF for n in range(1, 6) for i in range(len(codes) - n + 1))
-    token_columns = {HALF + chained(tokens[i : i + n]) % HALF for n in range(1, 4) for i in range(len(tokens) - n + 1)}
-    return characters, token_columns
+    codes, tokens = [ord(sign) for sign in text], [string_hash(token) for token in tokenize(text)]
+    characters = Counter(folded(chained(codes[i : i + n]), 14) for n in range(1, 6) for i in range(len(codes) - n + 1))
+    token_runs = [tokens[i : i + n] for n in range(1, 4) for i in range(len(tokens) - n + 1)]
+    return characters, {HALF + folded(chained(run), 14) for run in token_runs}
 
 
 @given(texts=texts_strategy)
@@ -97,8 +103,8 @@ def test_an_ngram_is_named_by_the_ngram_in_its_column() -> None:
     for column, name in zip(columns, family.column_names(columns), strict=True):
         kind, _, quoted = str(name).partition(" ")
         text = eval(quoted)
-        values = [mixed_python(ord(s)) for s in text] if kind == "chars" else [string_hash(t) for t in tokenize(text)]
-        assert chained(values) % HALF + HALF * (kind == "tokens") == column
+        values = [ord(s) for s in text] if kind == "chars" else [string_hash(t) for t in tokenize(text)]
+        assert folded(chained(values), 14) + HALF * (kind == "tokens") == column
         assert any(text in row for row in texts)
     assert {"chars 'zq'", "tokens 'Owl, '", "tokens '17'"} <= set(family.column_names(columns))
 

@@ -60,7 +60,7 @@ def n_threads() -> int:
 
 def in_threads(work: Callable[[int], T], n_parts: int) -> list[T]:
     """`work(0)`, `work(1)`, ... side by side; kernels let go of Python's lock. Results in the order of the parts."""
-    if n_parts == 1 or n_threads() == 1:
+    if min(n_parts, n_threads()) <= 1:
         return [work(part) for part in range(n_parts)]
     from concurrent.futures import ThreadPoolExecutor
 

@@ -53,7 +53,7 @@ class CountedFamily(Transformer):
     Attributes
     ----------
     unit : int
-        What a count is measured in: a count of `unit` means 1.
+        What a count is measured in: a count of `unit` means 1. A power of two.
     """
 
     unit: int = 1
@@ -67,9 +67,14 @@ class CountedFamily(Transformer):
         """Counts of each row, int64 [rows, counts]."""
         raise NotImplementedError
 
+    @property
+    def squares_shift(self) -> int:
+        """Binary digits that squares of counts lose."""
+        return max((self.unit**2 // SQUARE_PARTS).bit_length() - 1, 0)
+
     def squared(self, counts: Ints) -> Ints:
         """Squares of counts, in parts of the squared unit that keep their sums within 64 bits."""
-        return counts if self.unit == 1 else counts * counts // (self.unit**2 // SQUARE_PARTS)
+        return counts if self.unit == 1 else counts * counts >> self.squares_shift
 
     def fit_counts(self, pooled: PooledCounts) -> Self:
         """Become what `fit` makes of rows with these sums; names of columns that are pieces of text stay unknown."""
@@ -110,7 +115,12 @@ class CountedFamily(Transformer):
         squares : int array [counts]
         """
         used = np.flatnonzero(block >= 0)
-        counts = self.counts([texts[row] for row in used.tolist()])
-        rows = np.repeat(block[used], np.diff(counts.indptr))
-        np.add.at(sums, (rows, counts.indices), counts.data)
+        self.add_counts(self.counts([texts[row] for row in used.tolist()]), block[used], sums, squares)
+
+    def add_counts(self, counts: sp.csr_matrix, block: Ints, sums: Ints, squares: Ints) -> None:
+        """`add_sums` of rows with these counts, all of which have a block."""
+        n_rows = counts.shape[0]
+        of_block = sp.csr_matrix((np.ones(n_rows, np.int64), (block, np.arange(n_rows))), (len(sums), n_rows))
+        totals = (of_block @ counts).tocoo()
+        sums[totals.row, totals.col] += totals.data
         np.add.at(squares, counts.indices, self.squared(counts.data))

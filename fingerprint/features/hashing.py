@@ -1,4 +1,8 @@
-"""Hashed n-grams over flat arrays: rolling 64-bit hashes, folded to columns, with names looked up on demand."""
+"""Fixed 64-bit hashes of runs of items, over flat arrays; what compiled kernels do row by row, written plainly.
+
+An item is a code point or the hash of a token. The hash of a run is a polynomial of its mixed items modulo 2^64, so
+that runs that begin alike share the work; its column is the highest bits of one more multiplication.
+"""
 
 from __future__ import annotations
 
@@ -8,52 +12,65 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fingerprint.data import digests
 from fingerprint.data.arrays import Hashes, Ints
-from fingerprint.features.segments import Segments
+from fingerprint.features.segments import Segments, characters
 
-_MULTIPLIER = np.uint64(0x5851F42D4C957F2D)  # an odd 64-bit multiplier (Knuth's MMIX generator)
-
-
-def hash_strings(strings: Sequence[str]) -> Hashes:
-    """64-bit hash of each string, the same in every process."""
-    return digests.numbers(strings)
+# SplitMix64's increment and multipliers (Steele, Lea and Flood 2014); a multiplier of the longest period modulo 2^64
+# (Steele and Vigna 2022); Knuth's MMIX multiplier.
+CONSTANTS = tuple(map(np.uint64, (
+    0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD1342543DE82EF95, 0x5851F42D4C957F2D,
+)))  # fmt: skip
+_INCREMENT, _FIRST, _SECOND, MULTIPLIER, _LAST = CONSTANTS
 
 
 def mix(values: Hashes) -> Hashes:
-    """Spread the bits of 64-bit integers, so that their low bits can serve as a column."""
-    mixed = (values ^ (values >> np.uint64(31))) * _MULTIPLIER
-    return np.asarray(mixed ^ (mixed >> np.uint64(29)), dtype=np.uint64)
+    """Spread the bits of 64-bit integers (SplitMix64)."""
+    mixed = values + _INCREMENT
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
 
 
-def rolling(segments: Segments, values: Hashes, n: int) -> tuple[Ints, Hashes]:
+def rolling(segments: Segments, mixed: Hashes, n: int) -> tuple[Ints, Hashes]:
     """Index of the first item, and hash, of every run of `n` items that stays inside its row."""
     row_end = np.repeat(np.cumsum(segments.counts), segments.counts)
-    first = np.flatnonzero(np.arange(len(values)) + n <= row_end)
+    first = np.flatnonzero(np.arange(len(mixed)) + n <= row_end)
     hashed = np.zeros(len(first), dtype=np.uint64)
     for step in range(n):
-        hashed = mix(hashed + values[first + step] + np.uint64(step + 1))
+        hashed = hashed * MULTIPLIER + mixed[first + step]
     return first, hashed
+
+
+def hash_runs(mixed: Hashes, ends: Ints) -> Hashes:
+    """Hash of each of the runs that the items fall into, whatever their lengths.
+
+    The sum of mixed[j] * M^(end - 1 - j) over a run is a difference of running sums of mixed[j] * M^-j, times
+    M^(end - 1): an odd multiplier M has an inverse modulo 2^64.
+    """
+    inverse = np.uint64(pow(int(MULTIPLIER), -1, 2**64))
+    powers, inverses = (_powers(base, len(mixed)) for base in (MULTIPLIER, inverse))
+    running = np.cumsum(mixed * inverses, dtype=np.uint64)[ends - 1]
+    return np.asarray(np.diff(running, prepend=np.uint64(0)) * powers[ends - 1], dtype=np.uint64)
+
+
+def _powers(base: np.uint64, n: int) -> Hashes:
+    factors = np.full(n, base, dtype=np.uint64)
+    factors[:1] = 1
+    return np.cumprod(factors, dtype=np.uint64)
+
+
+def hash_strings(strings: Sequence[str]) -> Hashes:
+    """Hash of each string, none of them empty; that of a token."""
+    segments, codes = characters(strings)
+    return hash_runs(mix(codes.astype(np.uint64)), np.cumsum(segments.counts))
 
 
 def fold(hashed: Hashes, columns: int) -> NDArray[np.int32]:
     """Column of each hash; `columns` is a power of two."""
-    return (hashed & np.uint64(columns - 1)).astype(np.int32)
+    shift = np.uint64(64 - (columns.bit_length() - 1))
+    return (((hashed ^ (hashed >> np.uint64(32))) * _LAST) >> shift).astype(np.int32)
 
 
-def count_matrix(rows: Ints, columns: NDArray[np.int32], shape: tuple[int, int]) -> sp.csr_matrix:
+def count_matrix(rows: Ints, columns: NDArray[np.int32] | Ints, shape: tuple[int, int]) -> sp.csr_matrix:
     """Sparse counts; entries of the same cell are added."""
     return sp.csr_matrix((np.ones(len(rows), dtype=np.int64), (rows, columns)), shape=shape)
-
-
-def dominant(columns: NDArray[np.int32], hashed: Hashes, wanted: Ints) -> dict[int, int]:
-    """For each wanted column, the position of the first occurrence of its most frequent hash (ties: the earliest)."""
-    candidates = np.flatnonzero(np.isin(columns, wanted))
-    if not len(candidates):
-        return {}
-    _, first, counts = np.unique(hashed[candidates], return_index=True, return_counts=True)
-    positions = candidates[first]
-    best: dict[int, int] = {}
-    for position in positions[np.lexsort((positions, -counts))]:
-        best.setdefault(int(columns[position]), int(position))
-    return best

@@ -8,12 +8,12 @@ from typing import Self, cast
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.data.arrays import Hashes, Ints, Strings
-from fingerprint.features.counted import CountedFamily, PooledCounts
+from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.features.counted import PooledCounts
 from fingerprint.features.family import Column, FittedState
-from fingerprint.features.hashing import count_matrix, dominant, fold, hash_strings, mix, rolling
-from fingerprint.features.segments import Segments, characters, items
-from fingerprint.features.tokens import tokenize
+from fingerprint.features.hashed import HashedFamily, Kernels, Runs, token_rows
+from fingerprint.features.hashing import count_matrix, fold, mix, rolling
+from fingerprint.features.segments import Segments
 
 CHARACTER_ORDERS = range(1, 6)
 TOKEN_ORDERS = range(1, 4)
@@ -22,7 +22,7 @@ HALF = 2**14  # columns of each half: characters first, tokens after
 SCALED = "scaled count"
 
 
-class NGrams(CountedFamily):
+class NGrams(HashedFamily):
     """Character n-grams as counts over the square root of the row's length; token n-grams as presence.
 
     The square root is between counts (best on number rows, whose lengths say little) and shares (best on prose).
@@ -38,7 +38,7 @@ class NGrams(CountedFamily):
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         self._of_length(sum(map(len, texts)), len(texts))
-        self.texts_ = tuple(texts)  # names are looked up in them, only for the columns somebody asks about
+        self.texts_ = tuple(texts)
         return self
 
     def fit_counts(self, pooled: PooledCounts) -> Self:
@@ -54,35 +54,38 @@ class NGrams(CountedFamily):
         self.ridge = np.repeat([self.RIDGE / mean, self.RIDGE], HALF)
         return self
 
-    def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
-        segments, codes = characters(texts)
-        by_character = _counts(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS)
-        # Whole parts of the unit: sums of them are the same in any order.
-        worth = np.rint(self.unit / np.sqrt(np.maximum(segments.counts, 1))).astype(np.int64)
-        by_character.data *= np.repeat(worth, np.diff(by_character.indptr))
-        token_segments, vocabulary, index = items([tokenize(text) for text in texts])
-        by_token = _counts(token_segments, hash_strings(vocabulary)[index], TOKEN_ORDERS)
-        by_token.data[:] = self.unit
-        return sp.hstack([by_character, by_token], format="csr", dtype=np.int64)
-
     def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
         counts = self.counts(texts).astype(np.float32)
         counts.data *= np.float32(1 / self.unit)
         return counts
 
-    def get_feature_names_out(self, input_features: object = None) -> Strings:
-        """The most frequent n-gram of each column."""
-        return np.asarray(self.column_names(np.arange(2 * HALF)), dtype=object)
+    def reference(self, texts: Sequence[str]) -> sp.csr_matrix:
+        rows = token_rows(texts)
+        by_character = _counted(rows.characters, rows.signs, CHARACTER_ORDERS)
+        # Whole parts of the unit: sums of them are the same in any order.
+        worth = np.rint(self.unit / np.sqrt(np.maximum(rows.characters.counts, 1))).astype(np.int64)
+        by_character.data *= np.repeat(worth, np.diff(by_character.indptr))
+        by_token = _counted(rows.tokens, mix(rows.hashed), TOKEN_ORDERS)
+        by_token.data[:] = self.unit
+        return sp.hstack([by_character, by_token], format="csr", dtype=np.int64)
 
-    def column_names(self, columns: Ints) -> list[str]:
-        return [column.name for column in self.describe(columns)]
+    def runs(self, texts: Sequence[str]) -> Runs:
+        rows = token_rows(texts)
+        of_characters = _all_orders(rows.characters, rows.signs, CHARACTER_ORDERS)
+        of_tokens = _all_orders(rows.tokens, mix(rows.hashed), TOKEN_ORDERS)
+        column = np.concatenate([of_characters.column, HALF + of_tokens.column])
+        hashed = np.concatenate([of_characters.hashed, of_tokens.hashed])
+        start = np.concatenate([of_characters.start, rows.start[of_tokens.start]])
+        return Runs(column, hashed, start, np.concatenate([of_characters.end, rows.end[of_tokens.end - 1]]))
+
+    def kernels(self) -> Kernels:
+        from fingerprint.features.kernels.hashed import add_ngrams, fill_ngrams, find_ngrams
+
+        return Kernels(fill_ngrams, add_ngrams, find_ngrams)
 
     def describe(self, columns: Ints) -> list[Column]:
-        of_characters = self._character_runs(columns[columns < HALF])
-        of_tokens = self._token_runs(columns[columns >= HALF] - HALF)
-        found = {c: Column(f"chars {run!r}", run, True, SCALED) for c, run in of_characters.items()}
-        found |= {c + HALF: Column(f"tokens {run!r}", run, True) for c, run in of_tokens.items()}
-        return [found.get(c) or _unnamed(c) for c in map(int, columns)]
+        runs = self._pieces(columns)
+        return [_column(c, runs.get(c)) for c in map(int, columns)]
 
     def state(self) -> FittedState:
         return FittedState({"mean_length": self.mean_length_})
@@ -90,41 +93,24 @@ class NGrams(CountedFamily):
     def restore_state(self, state: FittedState) -> None:
         self._scaled_for(cast("float", state.values["mean_length"]))
 
-    def _character_runs(self, wanted: Ints) -> dict[int, str]:
-        joined = "".join(self.texts_)
-        segments, codes = characters(self.texts_)
-        found = _positions(segments, mix(codes.astype(np.uint64)), CHARACTER_ORDERS, wanted)
-        return {column: joined[first : first + n] for column, (first, n) in found.items()}
 
-    def _token_runs(self, wanted: Ints) -> dict[int, str]:
-        segments, vocabulary, index = items([tokenize(text) for text in self.texts_])
-        found = _positions(segments, hash_strings(vocabulary)[index], TOKEN_ORDERS, wanted)
-        return {
-            column: "".join(vocabulary[i] for i in index[first : first + n])
-            for column, (first, n) in found.items()
-        }
+def _column(column: int, run: str | None) -> Column:
+    if run is None:
+        name = f"n-gram column {column}"
+        return Column(name, name, measure=SCALED)
+    if column < HALF:
+        return Column(f"chars {run!r}", run, True, SCALED)
+    return Column(f"tokens {run!r}", run, True)
 
 
-def _unnamed(column: int) -> Column:
-    name = f"n-gram column {column}"
-    return Column(name, name, measure=SCALED)
+def _all_orders(segments: Segments, mixed: Hashes, orders: range) -> Runs:
+    """Runs of some orders, their places counted in items."""
+    found = [rolling(segments, mixed, n) for n in orders]
+    first, hashed = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    n_items = np.repeat(orders, [len(hashes) for _, hashes in found])
+    return Runs(fold(hashed, HALF).astype(np.int64), hashed, first, first + n_items)
 
 
-def _counts(segments: Segments, values: Hashes, orders: range) -> sp.csr_matrix:
-    row = segments.row
-    runs = [rolling(segments, values, n) for n in orders]
-    rows = np.concatenate([row[first] for first, _ in runs])
-    columns = np.concatenate([fold(hashed, HALF) for _, hashed in runs])
-    return count_matrix(rows, columns, (segments.n_rows, HALF))
-
-
-def _positions(
-    segments: Segments, values: Hashes, orders: range, wanted: Ints
-) -> dict[int, tuple[int, int]]:
-    """First item and order of the most frequent n-gram of each wanted column."""
-    runs = [rolling(segments, values, n) for n in orders]
-    first = np.concatenate([f for f, _ in runs])
-    order = np.concatenate([np.full(len(f), n) for n, (f, _) in zip(orders, runs, strict=True)])
-    hashed = np.concatenate([h for _, h in runs])
-    best = dominant(fold(hashed, HALF), hashed, wanted)
-    return {column: (int(first[at]), int(order[at])) for column, at in best.items()}
+def _counted(segments: Segments, mixed: Hashes, orders: range) -> sp.csr_matrix:
+    runs = _all_orders(segments, mixed, orders)
+    return count_matrix(segments.row[runs.start], runs.column, (segments.n_rows, HALF))
