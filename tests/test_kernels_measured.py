@@ -10,16 +10,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fingerprint.features import Layout, Numbers
+from fingerprint.features import Layout, Numbers, Prose
 from fingerprint.features import measured as batching
 from fingerprint.features.compiled import FORCE
 from fingerprint.features.grids import COUNTS, REALS, STEP_MEANS, VALUES, Grid, GridTables
+from fingerprint.features.prose import lower_case
 from fingerprint.features.quantiles import QuantileFamily
 
 FAMILIES: dict[str, Callable[[], QuantileFamily]] = {
     "numbers": Numbers,
     "single numbers": lambda: Numbers(parts="single"),
     "layout": Layout,
+    "prose": Prose,
 }
 EVERY_FAMILY = pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
 
@@ -66,7 +68,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 @EVERY_FAMILY
 @given(rows=st.lists(texts, min_size=1, max_size=12))
 @example(rows=["", " ", "\n", "7", "7 7", "5, 5, 5", "1.5", "0.1 0.2 0.3"])
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_compiled_measurements_are_those_of_the_reference(make: Callable[[], QuantileFamily], rows: list[str]) -> None:
     family = make()
     with pytest.MonkeyPatch.context() as patch:
@@ -109,10 +111,20 @@ def test_batches_hold_every_row_once_and_no_more_than_they_may(lengths: list[int
         patch.setattr(batching, "BATCH_ROWS", rows)
         patch.setattr(batching, "BATCH_CHARACTERS", characters)
         found = list(batching.batches(["a" * length for length in lengths]))
-    assert [row for part in found for row in range(part.start, part.stop)] == list(range(len(lengths)))
-    for part in found:
+    assert [row for part, _ in found for row in range(part.start, part.stop)] == list(range(len(lengths)))
+    for part, starts in found:
+        assert starts.tolist() == [sum(lengths[part.start : row]) for row in range(part.start, part.stop + 1)]
         assert 1 <= part.stop - part.start <= rows
-        assert part.stop - part.start == 1 or sum(lengths[part]) <= characters
+        assert part.stop - part.start == 1 or starts[-1] <= characters
+
+
+def test_lower_case_is_that_of_the_letters_of_common_alphabets() -> None:
+    table = lower_case()
+    changed = [code for code in range(len(table)) if table[code] != code]
+    assert [chr(table[code]) for code in changed] == [chr(code).lower() for code in changed]
+    capitals = "ABCXYZÀÉÑÖØÞĀŁŠŽΑΛΣΩАЖЯЁЇ"
+    assert [chr(table[ord(sign)]) for sign in capitals] == list(capitals.lower())
+    assert {chr(code) for code in changed}.isdisjoint("×İŸ")
 
 
 ROWS = ["482, 113, 954", "[1; 2; 3]", "A quiet walk.", "", "007\n8 and 9", "482, 113", "aaa aaa aaa", "- x\n- y"]

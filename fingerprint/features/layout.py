@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -38,6 +39,9 @@ class Layout(QuantileFamily):
     def grid(self, measurement: str) -> Grid:
         return _GRIDS.get(measurement, COUNTS)
 
+    def measurements(self) -> tuple[str, ...]:
+        return _names()
+
     def kernel(self) -> Kernel:
         from fingerprint.features.kernels.measured_layout import measure_layout
 
@@ -50,6 +54,12 @@ class Layout(QuantileFamily):
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         shapes = [shape(text) for text in texts]
         return _marks(texts) | _separators(texts, shapes) | _lines(shapes) | _ends(texts, shapes)
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(Layout().measure([""]))
+
 
 
 def _marks(texts: Sequence[str]) -> dict[str, Floats]:

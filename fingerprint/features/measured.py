@@ -8,7 +8,6 @@ from typing import TypeAlias
 import numpy as np
 
 from fingerprint.data.arrays import Codes, Floats, Ints
-from fingerprint.features.segments import characters
 
 # Code points of some rows, where each row begins in them and the last one ends, and the table [rows, measurements] to
 # be filled.
@@ -20,19 +19,21 @@ BATCH_ROWS = 1024
 BATCH_CHARACTERS = 2**20
 
 
-def batches(texts: Sequence[str]) -> Iterator[slice]:
-    """Neighbouring rows: `BATCH_ROWS` and `BATCH_CHARACTERS` at most, or one row that is longer."""
-    first, held = 0, 0
-    for row, text in enumerate(texts):
-        if row > first and (row - first == BATCH_ROWS or held + len(text) > BATCH_CHARACTERS):
-            yield slice(first, row)
-            first, held = row, 0
-        held += len(text)
-    if len(texts):
-        yield slice(first, len(texts))
+def batches(texts: Sequence[str]) -> Iterator[tuple[slice, Ints]]:
+    """Neighbouring rows: `BATCH_ROWS` and `BATCH_CHARACTERS` at most, or one row that is longer.
+
+    With each slice of rows comes where they begin among the batch's characters, and where the last one ends.
+    """
+    starts = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), out=starts[1:])
+    first = 0
+    while first < len(texts):
+        full = int(np.searchsorted(starts, starts[first] + BATCH_CHARACTERS, "right")) - 1
+        last = max(min(first + BATCH_ROWS, full), first + 1)
+        yield slice(first, last), starts[first : last + 1] - starts[first]
+        first = last
 
 
-def run(kernel: Kernel, texts: Sequence[str], out: Floats) -> None:
-    """Fill `out` [rows, measurements]."""
-    segments, codes = characters(texts)
-    kernel(codes, np.concatenate([[0], np.cumsum(segments.counts)]), out)
+def code_points(texts: Sequence[str]) -> Codes:
+    """Code points of all rows, one flat array (lone surrogates pass as they are)."""
+    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -86,6 +87,9 @@ class Numbers(QuantileFamily):
     def grid(self, measurement: str) -> Grid:
         return _GRIDS.get(measurement, COUNTS)
 
+    def measurements(self) -> tuple[str, ...]:
+        return _names(self.parts)
+
     def kernel(self) -> Kernel:
         from fingerprint.features.kernels.measured_numbers import measure_numbers
 
@@ -103,6 +107,11 @@ class Numbers(QuantileFamily):
         if self.parts == "single":
             return single
         return _values(segments, values) | single | _steps(segments, values, lengths)
+
+
+@cache
+def _names(parts: str) -> tuple[str, ...]:
+    return tuple(Numbers(parts).measure([""]))
 
 
 def _values(segments: Segments, values: Ints) -> dict[str, Floats]:

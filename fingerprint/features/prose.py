@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from typing import TypeAlias
 
 import numpy as np
 
-from fingerprint.data.arrays import Flags, Floats, Ints
+from fingerprint.data.arrays import Codes, Flags, Floats, Ints
 from fingerprint.features.characters import DIGIT, LETTER, LOWER, NUMERAL, SPACE, UPPER, character_flags
 from fingerprint.features.grids import COUNTS, EXTENTS, KINDS, LENGTHS, MEANS, SHARES, Grid
 from fingerprint.features.layout import Layout
+from fingerprint.features.measured import Kernel
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments, characters, items
 from fingerprint.features.shapes import shape
+
+# What the module of kernels looks up: bits of characters, lower case, function words, endings, columns of letters.
+Tables: TypeAlias = tuple[Flags, Ints, Ints, Ints, Ints, Ints]
 
 # Of shapes, whose letters are "a".
 _WORD = re.compile(r"a+(?:['’]a+)*")
@@ -47,9 +52,29 @@ class Prose(QuantileFamily):
     """
 
     definition = "prose-3"
+    kernels = "measured_prose"
 
     def grid(self, measurement: str) -> Grid:
         return SHARES if measurement.startswith("share of") else _GRIDS.get(measurement, COUNTS)
+
+    def measurements(self) -> tuple[str, ...]:
+        return _names()
+
+    def kernel(self) -> Kernel:
+        from fingerprint.features.kernels.measured_prose import measure_prose
+
+        measure_layout = Layout().kernel()
+        names = Layout().measurements()
+        shared = [names.index(name) for name in _SHAPES]
+
+        def fill(codes: Codes, starts: Ints, out: Floats) -> None:
+            work = np.empty((8, int(np.diff(starts).max()) // 2 + 4), dtype=np.int64)
+            measure_prose(codes, starts, _tables(), len(_SHAPES), len(FUNCTION_WORDS), work, out)
+            layout = np.empty((len(out), len(names)))
+            measure_layout(codes, starts, layout)
+            out[:, _N_LENGTHS : _N_LENGTHS + len(shared)] = layout[:, shared]
+
+        return fill
 
     def measure(self, texts: Sequence[str]) -> dict[str, Floats]:
         shapes = [shape(text) for text in texts]
@@ -65,6 +90,36 @@ class Prose(QuantileFamily):
             | _edges(segments, vocabulary, index)
             | _signs(texts)
         )
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(Prose().measure([""]))
+
+
+
+def _key(letters: str, key: int) -> int:
+    """Small letters at five bits each."""
+    for letter in letters:
+        key = key << 5 | ord(letter) - 96
+    return key
+
+
+@cache
+def _tables() -> Tables:
+    """What `fingerprint.features.kernels.measured_prose` looks up."""
+    keys, numbers = np.zeros((2, 512), dtype=np.int64)
+    for number, word in enumerate(FUNCTION_WORDS):
+        key = _key(word, 1)
+        place = (key * 0x9E3779B1 >> 15) & (len(keys) - 1)
+        while keys[place]:
+            place = (place + 1) & (len(keys) - 1)
+        keys[place], numbers[place] = key, number
+    endings = np.array([[len(e), _key(e, 0), 32 ** len(e) - 1] for e in ENDINGS], dtype=np.int64).T.copy()
+    columns = np.zeros(128, dtype=np.int64)
+    for column, letter in enumerate(LETTERS):
+        columns[[ord(letter), ord(letter.upper())]] = column + 1
+    return character_flags(), lower_case(), keys, numbers, endings, columns
 
 
 def _each(function: Callable[[str], int], vocabulary: list[str]) -> Ints:
@@ -86,6 +141,7 @@ def _lengths(shapes: Sequence[str], segments: Segments, length: Ints) -> dict[st
     }
 
 
+_N_LENGTHS = 8  # columns before those of shapes
 # What is measured as `Layout` measures it.
 _SHAPES = (
     "characters", "blank lines", "bulleted or numbered lines", "longest line", "trailing white space",

@@ -14,7 +14,7 @@ from fingerprint.features.compiled import compiled
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.family import Column, FittedState
 from fingerprint.features.grids import COUNTS, Grid, GridTables
-from fingerprint.features.measured import BATCH_ROWS, Kernel, batches, run
+from fingerprint.features.measured import BATCH_ROWS, Kernel, batches, code_points
 
 # Measured on number rows of three models and on prose (power at 50 to 200 pairs): a rank column sees a shift of the
 # whole law, bins see a bump in it; four bins beat eight and sixteen, and both together beat either. The weight makes
@@ -83,8 +83,8 @@ class QuantileFamily(CountedFamily):
         if kernel is None:
             return np.column_stack(list(self.measure(texts).values()))
         out = np.empty((len(texts), len(self.sizes)))
-        for rows in batches(texts):
-            run(kernel, texts[rows], out[rows])
+        for rows, starts in batches(texts):
+            kernel(code_points(texts[rows]), starts, out[rows])
         return out
 
     def bins(self, texts: Sequence[str]) -> Bins:
@@ -96,9 +96,9 @@ class QuantileFamily(CountedFamily):
             return np.stack(columns, axis=1)
         bins = np.empty((len(texts), len(self.sizes)), dtype=np.uint16)
         values = np.empty((BATCH_ROWS, len(self.sizes)))
-        for rows in batches(texts):
+        for rows, starts in batches(texts):
             part = values[: rows.stop - rows.start]
-            run(kernel, texts[rows], part)
+            kernel(code_points(texts[rows]), starts, part)
             self._tables.fill(part, bins[rows])
         return bins
 
@@ -118,7 +118,7 @@ class QuantileFamily(CountedFamily):
             return
         from fingerprint.features.kernels.measured_bins import add_bins
 
-        for rows in batches(chosen):
+        for rows, _ in batches(chosen):
             of_rows = block[used[rows]]
             add_bins(self.bins(chosen[rows]), self.offsets, np.argsort(of_rows, kind="stable"), of_rows, sums, squares)
 

@@ -27,12 +27,12 @@ def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole:
     for row in range(values.shape[0]):
         for m in range(values.shape[1]):
             value, grid = values[row, m], grid_of[m]
-            if -limit <= value < limit and value == np.floor(value):
-                out[row, m] = whole[grid, int(value) + limit]
-            elif np.isnan(value):
-                out[row, m] = sizes[grid] + 1
-            else:
-                out[row, m] = _first_not_below(edges[grid], sizes[grid], value)
+            if -limit <= value < limit:
+                number = int(value)
+                if number == value:
+                    out[row, m] = whole[grid, number + limit]
+                    continue
+            out[row, m] = sizes[grid] + 1 if np.isnan(value) else _first_not_below(edges[grid], sizes[grid], value)
 
 
 @kernel

@@ -10,7 +10,7 @@ from fingerprint.features.kernels import kernel
 # Bits of a character, those of `fingerprint.features.characters`.
 WORD = 0b1011  # letters, digits and underscores
 SPACE = 0b100
-DIGIT, UPPER, LOWER, ALPHA, NUMERAL = 1 << 0, 1 << 4, 1 << 5, 1 << 6, 1 << 7
+DIGIT, UPPER, ALPHA, NUMERAL = 1 << 0, 1 << 4, 1 << 6, 1 << 7
 LINE_END = 10
 
 
@@ -33,7 +33,7 @@ def measure_layout(
         Room for the separators of a row.
     out : float array [rows, measurements]
     """
-    column = np.full(128, -1, dtype=np.int64)
+    column = np.zeros(128, dtype=np.int64)  # what is no mark is counted where the number of characters will be
     for i in range(len(marks)):
         column[marks[i]] = 5 + i
     after = 5 + len(marks)
@@ -53,14 +53,12 @@ def _characters(
     upper = lower = numerals = others = 0
     for i in range(first, last):
         code = codes[i]
-        bits = flags[code]
-        upper += (bits & UPPER) != 0
-        lower += (bits & LOWER) != 0
-        numerals += (bits & NUMERAL) != 0
-        if code > 127:
-            others += 1
-        elif column[code] >= 0:
-            out[row, column[code]] += 1
+        bits = int(flags[code])
+        upper += bits >> 4 & 1
+        lower += bits >> 5 & 1
+        numerals += bits >> 7
+        others += code > 127
+        out[row, column[min(code, 127)]] += 1
     out[row, 0], out[row, 1], out[row, 2] = last - first, upper, lower
     out[row, 3], out[row, 4] = numerals, others
 
@@ -71,16 +69,22 @@ def _separators(
 ) -> None:
     """Runs of what is in no word and no number: how many, how many different ones, and the longest."""
     begins, lengths, hashes = work[0], work[1], work[2]
-    n, length, longest, hashed = 0, 0, 0, 0
+    seen = np.zeros(128, dtype=np.bool_)  # single characters, which most of them are
+    n = kept = distinct = length = longest = hashed = 0
     for i in range(first, last + 1):
         if i < last and not flags[codes[i]] & WORD:
             length += 1
             hashed = 31 * hashed + codes[i]
         elif length:
-            begins[n], lengths[n], hashes[n] = i - length, length, hashed
+            if length == 1 and codes[i - 1] < 128:
+                distinct += not seen[codes[i - 1]]
+                seen[codes[i - 1]] = True
+            else:
+                begins[kept], lengths[kept], hashes[kept] = i - length, length, hashed
+                kept += 1
             n, longest, length, hashed = n + 1, max(longest, length), 0, 0
     out[row, at] = n
-    out[row, at + 1] = _distinct(codes, begins, lengths, hashes, n, work)
+    out[row, at + 1] = distinct + _distinct(codes, begins, lengths, hashes, kept, work)
     out[row, at + 2] = longest if n else np.nan
 
 
