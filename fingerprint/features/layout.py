@@ -46,8 +46,8 @@ class Layout(QuantileFamily):
         from fingerprint.features.kernels.measured_layout import measure_layout
 
         def fill(codes: Codes, starts: Ints, out: Floats) -> None:
-            work = np.empty((5, int(np.diff(starts).max()) + 2), dtype=np.int64)
-            measure_layout(codes, starts, character_flags(), _MARK_CODES, _END_CODES, work, out)
+            work = np.full((5, 2 * int(np.diff(starts).max()) + 128), -1)
+            measure_layout(codes, starts, character_flags(), len(MARKS), _mark_columns(), _END_CODES, work, out)
 
         return fill
 
@@ -60,6 +60,14 @@ class Layout(QuantileFamily):
 def _names() -> tuple[str, ...]:
     return tuple(Layout().measure([""]))
 
+
+
+@cache
+def _mark_columns() -> Ints:
+    """Columns of the counts of marks, by ASCII character; 0 for others."""
+    columns = np.zeros(128, dtype=np.int64)
+    columns[[ord(mark) for mark in MARKS]] = _names().index(f"count of {MARKS[0]!r}") + np.arange(len(MARKS))
+    return columns
 
 
 def _marks(texts: Sequence[str]) -> dict[str, Floats]:
@@ -108,7 +116,6 @@ def _is_bullet(line: str) -> bool:
 
 # Kinds of first and last character; the number is only a label for the bins.
 _END_KINDS = {mark: 5 + i for i, mark in enumerate(".,;:!?)]}\"'`*”’…")}
-_MARK_CODES = np.array([ord(mark) for mark in MARKS], dtype=np.int64)
 _END_CODES = np.array([ord(mark) for mark in _END_KINDS], dtype=np.int64)
 
 

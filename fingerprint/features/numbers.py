@@ -96,7 +96,7 @@ class Numbers(QuantileFamily):
         single = self.parts == "single"
 
         def fill(codes: Codes, starts: Ints, out: Floats) -> None:
-            work = np.empty(4 * (int(np.diff(starts).max()) + 2), dtype=np.int64)
+            work = np.empty((3, 2 * int(np.diff(starts).max()) + 4), dtype=np.int64)
             measure_numbers(codes, starts, single, work, out)
 
         return fill

@@ -68,7 +68,7 @@ class Prose(QuantileFamily):
         shared = [names.index(name) for name in _SHAPES]
 
         def fill(codes: Codes, starts: Ints, out: Floats) -> None:
-            work = np.empty((8, int(np.diff(starts).max()) // 2 + 4), dtype=np.int64)
+            work = np.empty((6, 2 * int(np.diff(starts).max()) + 4), dtype=np.int64)
             measure_prose(codes, starts, _tables(), len(_SHAPES), len(FUNCTION_WORDS), work, out)
             layout = np.empty((len(out), len(names)))
             measure_layout(codes, starts, layout)

@@ -16,7 +16,7 @@ LINE_END = 10
 
 @kernel
 def measure_layout(
-    codes: Codes, starts: Ints, flags: Flags, marks: Ints, ends: Ints, work: Ints, out: Floats
+    codes: Codes, starts: Ints, flags: Flags, n_marks: int, columns: Ints, ends: Ints, work: Ints, out: Floats
 ) -> None:
     """Fill the table of measurements.
 
@@ -27,28 +27,35 @@ def measure_layout(
         Where each row begins in `codes`, and where the last one ends.
     flags : uint8 array [code points]
         Bits of every character.
-    marks, ends : int arrays
-        Code points that are counted, all ASCII, and those that have a kind of their own where a row begins or ends.
-    work : int array [5, longest row + 2]
-        Room for the separators of a row.
+    n_marks : int
+        Signs that are counted, all of them ASCII.
+    columns : int array [128]
+        Columns of signs; 0 for other ASCII characters.
+    ends : int array
+        Code points that have a kind of their own where a row begins or ends.
+    work : int array [5, 2 * longest row + 128]
+        Room for the separators of a row; all -1.
     out : float array [rows, measurements]
     """
-    column = np.zeros(128, dtype=np.int64)  # what is no mark is counted where the number of characters will be
-    for i in range(len(marks)):
-        column[marks[i]] = 5 + i
-    after = 5 + len(marks)
+    after = 5 + n_marks
     for row in range(len(starts) - 1):
         first, last = starts[row], starts[row + 1]
-        out[row, :] = 0.0
-        _characters(codes, first, last, flags, column, out, row)
+        _fill(out, row, 0, out.shape[1], 0.0)
+        _characters(codes, first, last, flags, columns, out, row)
         _separators(codes, first, last, flags, work, out, row, after)
         _lines(codes, first, last, flags, out, row, after + 3)
         _ends(codes, first, last, flags, ends, out, row, after + 7)
 
 
 @kernel
+def _fill(out: Floats, row: int, first: int, last: int, value: float) -> None:
+    for column in range(first, last):
+        out[row, column] = value
+
+
+@kernel
 def _characters(
-    codes: Codes, first: int, last: int, flags: Flags, column: Ints, out: Floats, row: int
+    codes: Codes, first: int, last: int, flags: Flags, columns: Ints, out: Floats, row: int
 ) -> None:
     upper = lower = numerals = others = 0
     for i in range(first, last):
@@ -58,7 +65,7 @@ def _characters(
         lower += bits >> 5 & 1
         numerals += bits >> 7
         others += code > 127
-        out[row, column[min(code, 127)]] += 1
+        out[row, columns[min(code, 127)]] += 1  # of no mark: where the number of characters will be
     out[row, 0], out[row, 1], out[row, 2] = last - first, upper, lower
     out[row, 3], out[row, 4] = numerals, others
 
@@ -69,7 +76,7 @@ def _separators(
 ) -> None:
     """Runs of what is in no word and no number: how many, how many different ones, and the longest."""
     begins, lengths, hashes = work[0], work[1], work[2]
-    seen = np.zeros(128, dtype=np.bool_)  # single characters, which most of them are
+    seen = work[4]  # ASCII characters that stood alone, as most separators do: the last row in which they were
     n = kept = distinct = length = longest = hashed = 0
     for i in range(first, last + 1):
         if i < last and not flags[codes[i]] & WORD:
@@ -77,8 +84,8 @@ def _separators(
             hashed = 31 * hashed + codes[i]
         elif length:
             if length == 1 and codes[i - 1] < 128:
-                distinct += not seen[codes[i - 1]]
-                seen[codes[i - 1]] = True
+                distinct += seen[codes[i - 1]] != row
+                seen[codes[i - 1]] = row
             else:
                 begins[kept], lengths[kept], hashes[kept] = i - length, length, hashed
                 kept += 1
@@ -91,10 +98,11 @@ def _separators(
 @kernel
 def _distinct(codes: Codes, begins: Ints, lengths: Ints, hashes: Ints, n: int, work: Ints) -> int:
     """How many different runs of characters there are, by a table with linear probing."""
-    slots, size = work[3:].reshape(-1), 4
+    slots, size = work[3], 4
     while size < n + n // 2:
         size *= 2
-    slots[:size] = -1
+    for place in range(size):
+        slots[place] = -1
     found = 0
     for i in range(n):
         place = (hashes[i] * 0x9E3779B1 >> 15) & (size - 1)

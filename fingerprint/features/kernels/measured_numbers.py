@@ -31,24 +31,28 @@ def measure_numbers(codes: Codes, starts: Ints, single: bool, work: Ints, out: F
         Where each row begins in `codes`, and where the last one ends.
     single : bool
         Whether only sums over single numbers are measured.
-    work : int array [4 * (longest row + 2)]
+    work : int array [3, 2 * longest row + 4]
         Room for the numbers of a row: values, written lengths, and a table of distinct values.
     out : float array [rows, measurements]
     """
-    room = len(work) // 4
-    values, lengths, slots = work[:room], work[room : 2 * room], work[2 * room :]
+    values, lengths, slots = work[0], work[1], work[2]
+    sums = 0 if single else N_VALUES
+    steps = sums + N_SINGLE
     for row in range(len(starts) - 1):
-        out[row, :] = 0.0
+        _fill(out, row, 0, out.shape[1], 0.0)
         n = _parse(codes, starts[row], starts[row + 1], values, lengths)
-        if single:
-            _single(values, lengths, n, out, row, 0)
-        else:
+        _single(values, lengths, n, out, row, sums)
+        if not single:
             _values(values, n, out, row)
-            _single(values, lengths, n, out, row, N_VALUES)
-            first = N_VALUES + N_SINGLE
-            _steps(values, n, out, row, first)
-            out[row, first + 12] = _distinct(values, n, slots) - n
-            _chains(values, lengths, n, out, row, first + N_STEPS - 3)
+            _steps(values, n, out, row, steps)
+            out[row, steps + 12] = _distinct(values, n, slots) - n
+            _chains(values, lengths, n, out, row, steps + N_STEPS - 3)
+
+
+@kernel
+def _fill(out: Floats, row: int, first: int, last: int, value: float) -> None:
+    for column in range(first, last):
+        out[row, column] = value
 
 
 @kernel
@@ -88,7 +92,7 @@ def _values(values: Ints, n: int, out: Floats, row: int) -> None:
             least, greatest = min(least, values[i]), max(greatest, values[i])
         out[row, 3], out[row, 4], out[row, 5] = least, greatest, values[n - 1]
     else:
-        out[row, 1:6] = np.nan
+        _fill(out, row, 1, 6, np.nan)
     for position in range(POSITIONS):
         out[row, 6 + position] = values[position] if position < n else np.nan
 
@@ -139,8 +143,8 @@ def _shapes(units: int, tens: int, hundreds: int, out: Floats, row: int, first: 
 def _steps(values: Ints, n: int, out: Floats, row: int, first: int) -> None:
     """Steps between neighbours: their means and extremes, kinds of them, the first five, and those in a row."""
     if n < 2:
-        out[row, first : first + 6] = np.nan
-        out[row, first + 13 : first + 18] = np.nan
+        _fill(out, row, first, first + 6, np.nan)
+        _fill(out, row, first + 13, first + 18, np.nan)
         return
     lowest = highest = values[1] - values[0]
     smallest, size_total, total, previous = abs(lowest), 0.0, 0.0, 0
@@ -187,11 +191,12 @@ def _chains(values: Ints, lengths: Ints, n: int, out: Floats, row: int, first: i
 
 @kernel
 def _distinct(values: Ints, n: int, slots: Ints) -> int:
-    """How many different values there are, by a table with linear probing; `slots` holds 2n or more."""
+    """How many different values there are, by a table with linear probing; `slots` holds 3n and 4 or more."""
     size = 4
     while size < n + n // 2:
         size *= 2
-    slots[:size] = -1
+    for place in range(size):
+        slots[place] = -1
     found = 0
     for i in range(n):
         place = (values[i] * 0x9E3779B1 >> 15) & (size - 1)

@@ -41,7 +41,7 @@ def measure_prose(
         Columns after those of lengths that are left as they are.
     n_function : int
         Function words.
-    work : int array [8, longest row // 2 + 4]
+    work : int array [6, 2 * longest row + 4]
         Room for the words of a row.
     out : float array [rows, measurements]
     """
@@ -49,13 +49,19 @@ def measure_prose(
     edges = kinds + n_function + tables[4].shape[1] + N_KINDS
     for row in range(len(starts) - 1):
         first, last = starts[row], starts[row + 1]
-        out[row, :] = 0.0
+        _fill(out, row, 0, out.shape[1], 0.0)
         n = _words(codes, first, last, tables, work)
         _lengths(work, n, _sentences(codes, first, last, tables[0]), out, row)
         _kinds(n, tables, n_function, work, out, row, kinds)
         out[row, edges - 1] = _distinct(codes, n, tables[1], work) / n if n else np.nan
         _edges(n, tables, work, out, row, edges)
         _signs(codes, first, last, tables, out, row, edges + N_EDGES)
+
+
+@kernel
+def _fill(out: Floats, row: int, first: int, last: int, value: float) -> None:
+    for column in range(first, last):
+        out[row, column] = value
 
 
 @kernel
@@ -109,7 +115,7 @@ def _sentences(codes: Codes, first: int, last: int, flags: Flags) -> int:
 def _lengths(work: Ints, n: int, sentences: int, out: Floats, row: int) -> None:
     out[row, 0], out[row, 1], out[row, 2] = n, sentences, n / max(sentences, 1)
     if not n:
-        out[row, 3:8] = np.nan
+        _fill(out, row, 3, 8, np.nan)
         return
     lengths = work[LENGTH]
     total, longest, short, long = 0.0, 0, 0, 0
@@ -167,7 +173,7 @@ def _kinds(n: int, tables: Tables, n_function: int, work: Ints, out: Floats, row
 def _edges(n: int, tables: Tables, work: Ints, out: Floats, row: int, at: int) -> None:
     """First and last words."""
     if not n:
-        out[row, at : at + N_EDGES] = np.nan
+        _fill(out, row, at, at + N_EDGES, np.nan)
         return
     which = _function_word(work[KEY, 0], work[LENGTH, 0], tables)
     out[row, at], out[row, at + 1] = work[LENGTH, 0], work[LENGTH, n - 1]
@@ -182,7 +188,7 @@ def _signs(codes: Codes, first: int, last: int, tables: Tables, out: Floats, row
     flags, columns = tables[0], tables[5]
     n, after = last - first, at + N_SIGNS - 1  # what is not counted goes where the share of capitals will be
     if not n:
-        out[row, at + 1 :] = np.nan
+        _fill(out, row, at + 1, out.shape[1], np.nan)
         return
     punctuation = white = numerals = upper = 0
     for i in range(first, last):
@@ -202,10 +208,11 @@ def _signs(codes: Codes, first: int, last: int, tables: Tables, out: Floats, row
 @kernel
 def _distinct(codes: Codes, n: int, lower: Ints, work: Ints) -> int:
     """How many different words there are in lower case, by a table with linear probing."""
-    slots, size = work[SLOTS:].reshape(-1), 4
+    slots, size = work[SLOTS], 4
     while size < n + n // 2:
         size *= 2
-    slots[:size] = -1
+    for place in range(size):
+        slots[place] = -1
     found = 0
     for word in range(n):
         place = (work[HASH, word] * 0x9E3779B1 >> 15) & (size - 1)
