@@ -93,7 +93,8 @@ class GridTables:
     ----------
     grid_of : int array [measurements]
         Which of the grids.
-    edges : float array [grids, most edges]
+    edges : float array [grids, a power of two that is greater than the number of edges]
+        Infinite beyond a grid's edges.
     sizes : int array [grids]
         Edges of each grid.
     whole : uint16 array [grids, 2 * WHOLE_LIMIT]
@@ -111,7 +112,7 @@ class GridTables:
         distinct = list({id(grid): grid for grid in grids}.values())  # by identity: to compare edges takes longer
         place = {id(grid): number for number, grid in enumerate(distinct)}
         sizes = np.array([len(grid.edges) for grid in distinct], dtype=np.int64)
-        edges = np.full((len(distinct), sizes.max()), np.inf)
+        edges = np.full((len(distinct), 2 ** int(sizes.max()).bit_length()), np.inf)
         for grid, row in zip(distinct, edges, strict=True):
             row[: len(grid.edges)] = grid.edges
         numbers = np.arange(-WHOLE_LIMIT, WHOLE_LIMIT, dtype=np.float64)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fingerprint.data.arrays import Codes, Flags, Floats, Ints
+from fingerprint.features import layout
 from fingerprint.features.characters import DIGIT, LETTER, LOWER, NUMERAL, SPACE, UPPER, character_flags
 from fingerprint.features.grids import COUNTS, EXTENTS, KINDS, LENGTHS, MEANS, SHARES, Grid
 from fingerprint.features.layout import Layout
@@ -63,16 +64,16 @@ class Prose(QuantileFamily):
     def kernel(self) -> Kernel:
         from fingerprint.features.kernels.measured_prose import measure_prose
 
-        measure_layout = Layout().kernel()
+        measure_layout = layout.kernel(separators=False)
         names = Layout().measurements()
         shared = [names.index(name) for name in _SHAPES]
 
         def fill(codes: Codes, starts: Ints, out: Floats) -> None:
             work = np.empty((6, 2 * int(np.diff(starts).max()) + 4), dtype=np.int64)
             measure_prose(codes, starts, _tables(), len(_SHAPES), len(FUNCTION_WORDS), work, out)
-            layout = np.empty((len(out), len(names)))
-            measure_layout(codes, starts, layout)
-            out[:, _N_LENGTHS : _N_LENGTHS + len(shared)] = layout[:, shared]
+            shapes = np.empty((len(out), len(names)))
+            measure_layout(codes, starts, shapes)
+            out[:, _N_LENGTHS : _N_LENGTHS + len(shared)] = shapes[:, shared]
 
         return fill
 
@@ -150,8 +151,8 @@ _SHAPES = (
 
 
 def _shapes(texts: Sequence[str]) -> dict[str, Floats]:
-    layout = Layout().measure(texts)
-    return {name: layout[name] for name in _SHAPES}
+    measured = Layout().measure(texts)
+    return {name: measured[name] for name in _SHAPES}
 
 
 @cache

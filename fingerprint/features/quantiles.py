@@ -21,6 +21,9 @@ from fingerprint.features.measured import BATCH_ROWS, Kernel, batches, code_poin
 # four bins of a measurement count about as much as its rank.
 N_BINS = 4
 BIN_WEIGHT = 0.5
+# Rows that are added to sums one block after another: dozens a block find its sums in the processor's cache, and the
+# bins of so many take 10 megabytes.
+SUMMED_ROWS = 2**15
 
 
 class QuantileFamily(CountedFamily):
@@ -118,9 +121,10 @@ class QuantileFamily(CountedFamily):
             return
         from fingerprint.features.kernels.measured_bins import add_bins
 
-        for rows, _ in batches(chosen):
-            of_rows = block[used[rows]]
-            add_bins(self.bins(chosen[rows]), self.offsets, np.argsort(of_rows, kind="stable"), of_rows, sums, squares)
+        for first in range(0, len(chosen), SUMMED_ROWS):
+            of_rows = block[used[first : first + SUMMED_ROWS]]
+            bins = self.bins(chosen[first : first + SUMMED_ROWS])
+            add_bins(bins, self.offsets, np.argsort(of_rows, kind="stable"), of_rows, sums, squares)
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         return self._fit_bins(self.bins(texts), compiled("measured_bins", texts))

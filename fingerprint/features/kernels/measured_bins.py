@@ -16,7 +16,8 @@ def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole:
     ----------
     values : float array [rows, measurements]
     grid_of : int array [measurements]
-    edges : float array [grids, most edges]
+    edges : float array [grids, a power of two that is greater than the number of edges]
+        Infinite beyond a grid's edges.
     sizes : int array [grids]
         Edges of each grid.
     whole : uint16 array [grids, 2 * limit]
@@ -32,19 +33,20 @@ def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole:
                 if number == value:
                     out[row, m] = whole[grid, number + limit]
                     continue
-            out[row, m] = sizes[grid] + 1 if np.isnan(value) else _first_not_below(edges[grid], sizes[grid], value)
+            out[row, m] = sizes[grid] + 1 if np.isnan(value) else _edges_below(edges[grid], sizes[grid], value)
 
 
 @kernel
-def _first_not_below(edges: Floats, size: int, value: float) -> int:
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        if edges[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _edges_below(edges: Floats, size: int, value: float) -> int:
+    """How many of the edges are less than a value, without a branch that hangs on it."""
+    half = 1
+    while 2 * half <= size:
+        half *= 2
+    below = 0
+    while half:
+        below += half * (edges[below + half - 1] < value)
+        half //= 2
+    return below
 
 
 @kernel

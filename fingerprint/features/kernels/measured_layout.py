@@ -16,7 +16,15 @@ LINE_END = 10
 
 @kernel
 def measure_layout(
-    codes: Codes, starts: Ints, flags: Flags, n_marks: int, columns: Ints, ends: Ints, work: Ints, out: Floats
+    codes: Codes,
+    starts: Ints,
+    flags: Flags,
+    n_marks: int,
+    columns: Ints,
+    ends: Ints,
+    separators: bool,
+    work: Ints,
+    out: Floats,
 ) -> None:
     """Fill the table of measurements.
 
@@ -33,6 +41,8 @@ def measure_layout(
         Columns of signs; 0 for other ASCII characters.
     ends : int array
         Code points that have a kind of their own where a row begins or ends.
+    separators : bool
+        Whether separators are wanted; their columns are 0 where not.
     work : int array [5, 2 * longest row + 128]
         Room for the separators of a row; all -1.
     out : float array [rows, measurements]
@@ -42,7 +52,8 @@ def measure_layout(
         first, last = starts[row], starts[row + 1]
         _fill(out, row, 0, out.shape[1], 0.0)
         _characters(codes, first, last, flags, columns, out, row)
-        _separators(codes, first, last, flags, work, out, row, after)
+        if separators:
+            _separators(codes, first, last, flags, work, out, row, after)
         _lines(codes, first, last, flags, out, row, after + 3)
         _ends(codes, first, last, flags, ends, out, row, after + 7)
 
