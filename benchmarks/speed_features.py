@@ -1,4 +1,4 @@
-"""The part of `speed.py` that times features: every family by compiled code and by the reference, beside scikit-learn."""
+"""What `speed.py features` times: every family, by compiled code and by the reference, beside scikit-learn."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def families(texts: list[str]) -> list[Figures]:
             assert isinstance(family, CountedFamily)
             rounds = ROUNDS if forced == "1" else 2
             found.append(figure(f"{name}, sums, {label}", rows, sums(family, rows), rounds))
-            found.append(figure(f"{name}, columns, {label}", rows, lambda: make().fit_transform(rows), rounds))
+            found.append(figure(f"{name}, columns, {label}", rows, partial(make().fit_transform, rows), rounds))
     del os.environ[FORCE]
     return found
 
@@ -98,7 +99,7 @@ def peers(texts: list[str]) -> list[Figures]:
     for label, options in {"characters": characters, "tokens": tokens}.items():
         for make, more in ((HashingVectorizer, hashed), (CountVectorizer, {})):
             model = make(**options, **more)
-            found.append(figure(f"{make.__name__}, {label}", rows, lambda m=model: m.fit_transform(rows), 2))
+            found.append(figure(f"{make.__name__}, {label}", rows, partial(model.fit_transform, rows), 2))
     return found
 
 

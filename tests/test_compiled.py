@@ -20,30 +20,33 @@ def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "_ready", set())
 
 
-def texts(n_characters: int) -> list[str]:
-    return ["x" * 100] * (n_characters // 100)
+def texts(seconds: float) -> list[str]:
+    """What the reference reads in so many seconds, and a little more."""
+    return ["x" * 150] * (int(seconds * policy.REFERENCE_SPEED) // 150 + 1)
 
 
-@pytest.mark.parametrize(("on_disk", "repays"), [(True, policy.LOAD), (False, policy.COMPILE)])
-def test_compiled_code_is_used_once_it_pays(monkeypatch: pytest.MonkeyPatch, on_disk: bool, repays: int) -> None:
-    monkeypatch.setattr(policy, "_is_on_disk", lambda module: on_disk)
-    assert not policy.compiled("hashed", texts(repays - 100))
-    assert not policy.compiled("other", texts(repays - 100))
-    assert policy.compiled("hashed", texts(100))
+@pytest.mark.parametrize(("on_disk", "repays"), [(True, policy.LOAD_SECONDS), (False, policy.COMPILE_SECONDS)])
+def test_compiled_code_is_used_once_it_pays(monkeypatch: pytest.MonkeyPatch, on_disk: bool, repays: float) -> None:
+    monkeypatch.setattr(policy, "_is_on_disk", lambda kernels: on_disk)
+    assert not policy.compiled("hashed", texts(repays - 0.1))
+    assert not policy.compiled("other", texts(repays - 0.1))
+    assert not policy.compiled("faster", texts(repays), reference_speed=2 * policy.REFERENCE_SPEED)
+    assert policy.compiled("hashed", texts(0.1))
     assert policy.compiled("hashed", [])
     assert not policy.compiled("other", [])
 
 
 def test_a_large_input_is_read_by_compiled_code_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "_is_on_disk", lambda module: False)
-    assert policy.compiled("hashed", texts(policy.COMPILE))
+    monkeypatch.setattr(policy, "_is_on_disk", lambda kernels: False)
+    assert policy.compiled("hashed", texts(policy.COMPILE_SECONDS))
+    assert policy.compiled("one kernel", texts(1.0), compile_seconds=1.0)
 
 
 def test_either_way_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(policy.FORCE, "1")
     assert policy.compiled("hashed", [])
     monkeypatch.setenv(policy.FORCE, "0")
-    assert not policy.compiled("hashed", texts(policy.COMPILE))
+    assert not policy.compiled("hashed", texts(policy.COMPILE_SECONDS))
 
 
 def test_threads_are_as_many_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,16 @@ def test_sums_by_block_are_sums_of_counts(
     assert np.array_equal(squares, family.squared(dense[block >= 0]).sum(axis=0))
 
 
+def test_what_was_compiled_is_known_to_be_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.FORCE, "1")
+    Tokens().counts(["1, 2"])
+    from fingerprint.features.kernels import is_on_disk
+
+    assert [is_on_disk(name) for name in ("hashed", "hashed.fill_tokens", "hashed.fill", "tokens")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+
+
 def test_small_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"{i}, {i * i} owl" for i in range(200)] + ["x" * 500, ""]
     whole = entries(NGrams().fit(texts).counts(texts)), NGrams().fit(texts).describe(np.arange(2**15))

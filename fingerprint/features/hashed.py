@@ -19,7 +19,7 @@ from fingerprint.features.counted import CountedFamily
 from fingerprint.features.hashing import CONSTANTS, hash_runs, mix
 from fingerprint.features.segments import Segments, characters
 
-MODULE = "hashed"  # of the kernels
+COMPILE_SECONDS = 2.5  # of one kernel; `python benchmarks/speed.py features`
 # Characters that a thread reads at once: some 20 MB of entries of a sparse matrix.
 BATCH = 2**18
 # A row of n characters has at most n runs of each order: of 1 to 5 characters, and of 1 to 3 tokens.
@@ -99,6 +99,7 @@ def batches(texts: Sequence[str]) -> list[slice]:
 class HashedFamily(CountedFamily):
     """Counts of hashed pieces of text. A subclass brings `reference`, `runs` and the kernels that equal them."""
 
+    reference_speed: float  # characters a second
     texts_: tuple[str, ...] = ()  # names are looked up in them, only for the columns somebody asks about
 
     def reference(self, texts: Sequence[str]) -> sp.csr_matrix:
@@ -113,8 +114,12 @@ class HashedFamily(CountedFamily):
         """What equals both, compiled."""
         raise NotImplementedError
 
+    def _compiled(self, task: str, texts: Sequence[str]) -> bool:
+        name = f"hashed.{task}_{type(self).__name__.lower()}"
+        return compiled(name, texts, compile_seconds=COMPILE_SECONDS, reference_speed=self.reference_speed)
+
     def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
-        read = self._filled if compiled(MODULE, texts) else self.reference
+        read = self._filled if self._compiled("fill", texts) else self.reference
         parts = batches(texts)
         found = in_threads(lambda part: read(texts[parts[part]]), len(parts))
         if len(found) == 1:
@@ -141,7 +146,7 @@ class HashedFamily(CountedFamily):
         used = np.flatnonzero(block >= 0)
         used = used[np.argsort(block[used], kind="stable")]  # the sums of a block then stay in the processor's cache
         chosen, block = [texts[row] for row in used.tolist()], block[used]
-        if not compiled(MODULE, chosen):
+        if not self._compiled("add", chosen):
             for part in batches(chosen):
                 self.add_counts(self.reference(chosen[part]), block[part], sums, squares)
             return
@@ -169,7 +174,7 @@ class HashedFamily(CountedFamily):
         """The most frequent piece of text of each column in the pooled rows (ties: the first, and the shortest)."""
         is_wanted = np.zeros(self.n_counts, dtype=bool)
         is_wanted[columns] = True
-        find = self._found if compiled(MODULE, self.texts_) else self._found_by_reference
+        find = self._found if self._compiled("find", self.texts_) else self._found_by_reference
         counts: dict[int, int] = {}
         pieces: dict[int, tuple[int, str]] = {}
         for part in batches(self.texts_):

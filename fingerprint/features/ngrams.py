@@ -29,6 +29,7 @@ class NGrams(HashedFamily):
     """
 
     definition = "ngrams-3"
+    reference_speed = 1.2e6
     unit = 2**12
     RIDGE = 0.3  # of counts in a row of the pooled mean length, and of presence
 

@@ -31,6 +31,7 @@ class Tokens(HashedFamily):
     """
 
     definition = "tokens-2"
+    reference_speed = 15e6
     ridge = 0.3
 
     @property

@@ -6,6 +6,7 @@ cache on disk knows of changes in a kernel's own file alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -27,10 +28,17 @@ def kernel(function: F) -> F:
         return cast("F", njit(nogil=True)(function))
 
 
-def is_on_disk(module: str) -> bool:
-    """Whether kernels of a module of this folder were compiled before, by any process, with this interpreter."""
+def is_on_disk(kernels: str) -> bool:
+    """Whether kernels were compiled before, by any process, with this interpreter.
+
+    Parameters
+    ----------
+    kernels : str
+        A module of this folder, or "module.function".
+    """
     folder = _cache_folder()
-    return folder is not None and any(folder.glob(f"{module}.*.nbi"))
+    version = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return folder is not None and any(folder.glob(f"{kernels}[.-]*.{version}*.nbi"))
 
 
 def _cache_folder() -> Path | None:
