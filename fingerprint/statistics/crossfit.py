@@ -19,7 +19,7 @@ from fingerprint.statistics.auc import N_FOLDS, Arms
 from fingerprint.statistics.classifier import Classifier, decision_scores
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.ridge import ridge_scores
-from fingerprint.statistics.stack import discriminant, standardise
+from fingerprint.statistics.stack import CONSTANT, discriminant, standardise
 
 
 def folds(comparison: Comparison, n: int = N_FOLDS) -> Ints:
@@ -134,13 +134,13 @@ def cross_fit(
         by_family[test] = standardise(raw[test, k])
         stacked[test] = standardise(by_family[test] @ weights[k][:, None])[:, 0]
     families = {name: by_family[:, f].copy() for f, name in enumerate(members)}
-    alone = np.eye(len(members))
+    alone, single_folds = np.eye(len(members)), _SingleFolds(raw, plan, comparison.suspect)
     return Scores(
         arms,
         stacked,
         families,
-        _agreement(raw, plan, comparison.suspect, weights.mean(axis=0)),
-        {name: _agreement(raw, plan, comparison.suspect, alone[f]) for f, name in enumerate(members)},
+        single_folds.agreement(weights.mean(axis=0)),
+        {name: single_folds.agreement(alone[f]) for f, name in enumerate(members)},
     )
 
 
@@ -155,22 +155,58 @@ def _stack_weights(raw: Floats, plan: Plan, suspect: Bools, outer: int) -> Float
     return discriminant(np.concatenate(inner_scores), np.concatenate(inner_suspect))
 
 
-def _agreement(raw: Floats, plan: Plan, suspect: Bools, stack: Floats) -> float:
-    """Squared cosine between fitted and best direction, from the correlation of models fitted on one fold each.
+class _SingleFolds:
+    """Scores by models fitted on one fold each, as moments of the rows of every fold and arm.
 
-    Two models from separate rows share only the signal: the correlation of their scores within an arm, on a third
-    fold, is the squared cosine at one fold's rows. Its odds grow with the rows, so the figure for four folds follows.
+    Attributes
+    ----------
+    cells : list of (fold, rows, means [variables], products [variables, variables])
+        A variable is a model's score of one member: `n_members` variables for each fold's model.
     """
-    correlations = []
-    for a, b in combinations(range(N_FOLDS), 2):
-        for arm in (suspect, ~suspect):
-            rows = (plan.fold != a) & (plan.fold != b) & arm
-            pair = [standardise(raw[rows, plan.singles[k]]) @ stack for k in (a, b)]
-            if pair[0].std() > 0 and pair[1].std() > 0:
-                correlations.append(float(np.corrcoef(pair[0], pair[1])[0, 1]))
-    one_fold = min(max(float(np.mean(correlations)), 0.0), 0.999) if correlations else 0.0
-    odds = one_fold / (1 - one_fold) * (N_FOLDS - 1)
-    return odds / (1 + odds)
+
+    def __init__(self, raw: Floats, plan: Plan, suspect: Bools) -> None:
+        self.n_members = raw.shape[2]
+        self.cells = []
+        for fold in range(N_FOLDS):
+            for arm in (suspect, ~suspect):
+                rows = np.flatnonzero((plan.fold == fold) & arm)
+                scores = raw[rows][:, plan.singles].reshape(len(rows), N_FOLDS * self.n_members)
+                mean = scores.mean(axis=0) if len(rows) else np.zeros(scores.shape[1])
+                centred = scores - mean
+                self.cells.append((fold, len(rows), mean, centred.T @ centred))
+
+    def covariances(self, left_out: tuple[int, int]) -> list[Floats]:
+        """Covariances of all variables over the rows of the other folds, of either arm."""
+        found = []
+        for arm in range(2):
+            cells = [cell for cell in self.cells[arm::2] if cell[0] not in left_out and cell[1]]
+            sizes, means = np.array([cell[1] for cell in cells]), np.array([cell[2] for cell in cells])
+            if len(cells):
+                apart = means - sizes @ means / sizes.sum()
+                within = np.sum([cell[3] for cell in cells], axis=0)
+                found.append((within + apart.T @ (apart * sizes[:, None])) / sizes.sum())
+        return found
+
+    def agreement(self, stack: Floats) -> float:
+        """Squared cosine between fitted and best direction, from the correlation of models fitted on one fold each.
+
+        Two models from separate rows share only the signal: the correlation of their scores within an arm, on a third
+        fold, is the squared cosine at one fold's rows. Its odds grow with the rows, so the figure for four folds
+        follows.
+        """
+        correlations = []
+        for pair in combinations(range(N_FOLDS), 2):
+            first, second = (slice(k * self.n_members, (k + 1) * self.n_members) for k in pair)
+            for covariance in self.covariances(pair):
+                sd = np.sqrt(np.diag(covariance))
+                weights = np.tile(stack, N_FOLDS) * (sd > CONSTANT) / np.where(sd > CONSTANT, sd, 1.0)
+                variances = [float(weights[at] @ covariance[at, at] @ weights[at]) for at in (first, second)]
+                if min(variances) > 0:
+                    shared = float(weights[first] @ covariance[first, second] @ weights[second])
+                    correlations.append(shared / np.sqrt(variances[0] * variances[1]))
+        one_fold = min(max(float(np.mean(correlations)), 0.0), 0.999) if correlations else 0.0
+        odds = one_fold / (1 - one_fold) * (N_FOLDS - 1)
+        return odds / (1 + odds)
 
 
 def _cross_fit_classifier(

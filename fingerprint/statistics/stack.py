@@ -10,12 +10,13 @@ from fingerprint.data.arrays import Bools, Floats
 # rows, whose differences are mostly noise.
 STACK_RIDGE = 0.02
 STACK_RIDGE_ROWS = 60.0
+CONSTANT = 1e-12  # scores of a smaller sd are constant
 
 
 def standardise(scores: Floats) -> Floats:
     """Zero mean and unit sd per column; a constant column becomes zero."""
     spread = scores.std(axis=0)
-    return np.asarray((scores - scores.mean(axis=0)) / np.where(spread > 1e-12, spread, 1.0) * (spread > 1e-12))
+    return np.asarray((scores - scores.mean(axis=0)) / np.where(spread > CONSTANT, spread, 1.0) * (spread > CONSTANT))
 
 
 def discriminant(z: Floats, label: Bools) -> Floats:
