@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.spellings import merged, normal_key
 from fingerprint.features.family import Column
-from fingerprint.features.scaling import FamilyMatrix
+from fingerprint.features.scaling import FamilyMatrix, column_moments
 from fingerprint.report.results import FeatureDifference
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.permutation import feature_pvalues
@@ -27,7 +26,6 @@ CANDIDATES_OF_A_FAMILY = 20
 # Share of the strongest effect with which a longer spelling stands for a thing: counts and shares differ by as much.
 NEARLY = 0.9
 CORRELATED_ROWS = 20_000  # enough to tell .9 from .99; evenly spread over all
-COLUMNS_AT_ONCE = 200  # keeps the copy in double precision small where a family is dense
 
 
 def feature_differences(main: Analysis) -> tuple[FeatureDifference, ...]:
@@ -157,7 +155,8 @@ def _chosen(matrices: Mapping[str, FamilyMatrix]) -> dict[str, Ints]:
     readable: dict[str, Ints] = {}
     for name, matrix in matrices.items():
         limit = matrix.family.n_readable
-        spread = _variance(matrix.values)
+        mean, square = column_moments(matrix.values)
+        spread = np.maximum(square - mean**2, 0.0)
         spread[matrix.columns >= (np.inf if limit is None else limit)] = 0.0
         readable[name] = np.argsort(-spread, kind="stable")[: np.count_nonzero(spread)]
     left, chosen = MAX_FEATURES, {}
@@ -165,12 +164,6 @@ def _chosen(matrices: Mapping[str, FamilyMatrix]) -> dict[str, Ints]:
         chosen[name] = np.sort(readable[name][: left // (len(readable) - number)])
         left -= len(chosen[name])
     return {name: chosen[name] for name in matrices if len(chosen[name])}
-
-
-def _variance(values: sp.csr_matrix) -> Floats:
-    mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
-    square = np.asarray(values.multiply(values).mean(axis=0), dtype=np.float64).ravel()
-    return np.maximum(square - mean**2, 0.0)
 
 
 @dataclass(frozen=True)
@@ -195,29 +188,25 @@ class _Rates:
 
 def _rates(matrix: FamilyMatrix, columns: Ints, comparison: Comparison) -> _Rates:
     """Of the rows of the p-value: others may differ the other way round."""
-    parts = np.array_split(columns, -(-len(columns) // COLUMNS_AT_ONCE))
-    found = [_rates_of_some(matrix.values[:, part], matrix.scale[part], comparison) for part in parts]
-    suspects, references, effects, is_share = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    return _Rates(suspects, references, effects, is_share.astype(bool))
-
-
-def _rates_of_some(
-    scaled: sp.csr_matrix, scale: Floats, comparison: Comparison
-) -> tuple[Floats, Floats, Floats, Floats]:
-    design = comparison.design
-    values = (scaled.astype(np.float64) @ sp.diags(1.0 / scale)).tocsr()
-    used = values[np.flatnonzero(design.used)]
-    distance = abs(used.multiply(used) - used).max(axis=0).toarray().ravel()
-    is_share = distance < 1e-4  # the values were scaled in single precision
-    sides = []
-    for side in comparison.sides:
-        rate = np.zeros(len(scale))
-        for share, part in zip(design.shares, design.parts, strict=True):
-            rows = np.flatnonzero(part.used & side)
-            mean = np.asarray(values[rows].mean(axis=0)).ravel()
-            rate += share * np.where(is_share, np.rint(mean * len(rows)) / len(rows), mean)
-        sides.append(rate)
-    return sides[0], sides[1], effect_sizes(sides[0], sides[1], np.sqrt(_variance(used)), is_share), is_share
+    design, suspect, width = comparison.design, comparison.suspect, len(columns)
+    values = matrix.values[:, columns]
+    raw = values.data / matrix.scale[columns][values.indices]
+    # A cell is a part and a side; rows outside the p-value are in the last one.
+    cell = np.full(len(suspect), 2 * len(design.parts))
+    for number, part in enumerate(design.parts):
+        cell[part.used] = 2 * number + ~suspect[part.used]
+    place = np.repeat(cell * width, np.diff(values.indptr)) + values.indices
+    shape = (2 * len(design.parts) + 1, width)
+    sums, squares, others = (
+        np.bincount(place, weights=weights, minlength=shape[0] * shape[1]).reshape(shape)[:-1]
+        # The values were scaled in single precision.
+        for weights in (raw, raw * raw, np.abs(raw * raw - raw) >= 1e-4)
+    )
+    rows, is_share = np.bincount(cell, minlength=shape[0])[:-1, None], np.asarray(others.sum(axis=0) == 0)
+    means = np.where(is_share, np.rint(sums), sums) / rows
+    sides = [design.shares @ means[side::2] for side in (0, 1)]
+    variance = np.maximum(squares.sum(axis=0) / rows.sum() - (sums.sum(axis=0) / rows.sum()) ** 2, 0.0)
+    return _Rates(sides[0], sides[1], effect_sizes(sides[0], sides[1], np.sqrt(variance), is_share), is_share)
 
 
 @dataclass(frozen=True)
