@@ -25,6 +25,7 @@ CANDIDATES = 500
 CANDIDATES_OF_A_FAMILY = 20
 # Share of the strongest effect with which a longer spelling stands for a thing: counts and shares differ by as much.
 NEARLY = 0.9
+ROWS_AT_ONCE = 2000  # keeps copies in double precision small where a family is dense
 CORRELATED_ROWS = 20_000  # enough to tell .9 from .99; evenly spread over all
 
 
@@ -189,19 +190,21 @@ class _Rates:
 def _rates(matrix: FamilyMatrix, columns: Ints, comparison: Comparison) -> _Rates:
     """Of the rows of the p-value: others may differ the other way round."""
     design, suspect, width = comparison.design, comparison.suspect, len(columns)
-    values = matrix.values[:, columns]
-    raw = values.data / matrix.scale[columns][values.indices]
+    values, scale = matrix.values[:, columns], matrix.scale[columns]
     # A cell is a part and a side; rows outside the p-value are in the last one.
     cell = np.full(len(suspect), 2 * len(design.parts))
     for number, part in enumerate(design.parts):
         cell[part.used] = 2 * number + ~suspect[part.used]
-    place = np.repeat(cell * width, np.diff(values.indptr)) + values.indices
     shape = (2 * len(design.parts) + 1, width)
-    sums, squares, others = (
-        np.bincount(place, weights=weights, minlength=shape[0] * shape[1]).reshape(shape)[:-1]
+    totals = np.zeros((3, *shape))
+    for first in range(0, len(cell), ROWS_AT_ONCE):
+        some = values[first : first + ROWS_AT_ONCE]
+        raw = some.data / scale[some.indices]
+        place = np.repeat(cell[first : first + ROWS_AT_ONCE] * width, np.diff(some.indptr)) + some.indices
         # The values were scaled in single precision.
-        for weights in (raw, raw * raw, np.abs(raw * raw - raw) >= 1e-4)
-    )
+        for total, weights in zip(totals, (raw, raw * raw, np.abs(raw * raw - raw) >= 1e-4), strict=True):
+            total += np.bincount(place, weights=weights, minlength=shape[0] * width).reshape(shape)
+    sums, squares, others = totals[:, :-1]
     rows, is_share = np.bincount(cell, minlength=shape[0])[:-1, None], np.asarray(others.sum(axis=0) == 0)
     means = np.where(is_share, np.rint(sums), sums) / rows
     sides = [design.shares @ means[side::2] for side in (0, 1)]
