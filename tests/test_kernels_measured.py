@@ -14,6 +14,7 @@ from fingerprint.features import Layout, Numbers, Prose
 from fingerprint.features import measured as batching
 from fingerprint.features.compiled import FORCE
 from fingerprint.features.grids import COUNTS, REALS, STEP_MEANS, VALUES, Grid, GridTables
+from fingerprint.features.numbers import number_rows
 from fingerprint.features.prose import lower_case
 from fingerprint.features.quantiles import QuantileFamily
 
@@ -78,6 +79,19 @@ def test_compiled_measurements_are_those_of_the_reference(make: Callable[[], Qua
     for name, found, right in zip(family.measurements(), measured.T, wanted.T, strict=True):
         np.testing.assert_array_equal(found, right, err_msg=name)
     np.testing.assert_array_equal(bins, wanted_bins)
+
+
+@given(rows=st.lists(texts, max_size=12))
+@example(rows=["", " \n", "1", "1, 2", "[1; 2]", "1 a", "a", "٣", " \x1c7", "-", "1" * 9999 + " x", "1" * 10000 + "x"])
+@settings(deadline=None, max_examples=80)
+def test_rows_of_numbers_and_empty_rows_are_the_same_compiled_or_not(rows: list[str]) -> None:
+    found = []
+    for compiled in ("1", "0"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(FORCE, compiled)
+            found.append(number_rows(rows))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @EVERY_FAMILY

@@ -60,7 +60,7 @@ class NumberCounts(Transformer):
         segments, vocabulary, index = items([DIGITS.findall(text) for text in texts])
         columns = fold(hash_strings(vocabulary), self.n_columns)
         counts = count_matrix(segments.row, columns[index], (len(texts), self.n_columns))
-        single = np.column_stack(list(Numbers(parts="single").measure(texts).values()))
+        single = Numbers(parts="single").measured(texts)
         return sp.hstack([counts, sp.csr_matrix(single, dtype=np.float32)], format="csr", dtype=np.float32)
 
 

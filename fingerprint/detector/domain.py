@@ -133,12 +133,11 @@ def _kinds(texts: Sequence[str]) -> Ints:
 
 
 def _measure(texts: Sequence[str], families: Sequence[str]) -> Floats:
-    table = [column for name in families for column in FAMILIES[name]().measure(texts).values()]
-    return np.column_stack(table)
+    return np.hstack([FAMILIES[name]().measured(texts) for name in families])
 
 
 def _sizes(families: Sequence[str]) -> list[int]:
-    return [len(FAMILIES[name]().measure(["1"])) for name in families]
+    return [len(FAMILIES[name]().measurements()) for name in families]
 
 
 def _profile(table: Floats, middle: Floats, spread: Floats) -> Floats:

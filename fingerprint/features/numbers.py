@@ -8,29 +8,53 @@ from functools import cache
 
 import numpy as np
 
-from fingerprint.data.arrays import Bools, Codes, Floats, Ints
+from fingerprint.data.arrays import Bools, Codes, Flags, Floats, Ints
+from fingerprint.features.characters import SPACE, character_flags
+from fingerprint.features.compiled import compiled
 from fingerprint.features.grids import COUNTS, STEP_MEANS, STEPS, VALUE_MEANS, VALUES, Grid
-from fingerprint.features.measured import Kernel
+from fingerprint.features.measured import Kernel, batches, code_points
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments
 
 DIGITS = re.compile(r"[0-9]+")
-# One way only to match any row: alternatives that could split a run of digits would take exponential time.
-_NUMBER_ROW = re.compile(r"[\s\[\](){},;:|.\-+/]*[0-9][0-9\s\[\](){},;:|.\-+/]*")
+_SEPARATORS = r"\[\](){},;:|.\-+/"  # of numbers in a row, inside the brackets of a pattern
+_BEGINNING = 10_000
 VALUE_CAP = 10**9  # longer digit runs (phone numbers, hashes) count as this value; their length is kept
 POSITIONS = 10
 
 
 def number_rows(texts: Sequence[str]) -> tuple[Bools, Bools]:
-    """Which rows hold digit runs and separators only, and which are empty (white space at most)."""
-    n = len(texts)
-    numbers = np.fromiter((_NUMBER_ROW.fullmatch(_shorten(text)) is not None for text in texts), dtype=bool, count=n)
-    empty = np.fromiter((not text.strip() for text in texts), dtype=bool, count=n)
-    return numbers, empty
+    """Which rows hold digit runs and separators only, and which are empty (white space at most).
+
+    Of a row longer than 10,000 characters, its beginning says what it is.
+    """
+    texts = [text if len(text) <= _BEGINNING else text[:_BEGINNING] for text in texts]
+    table = np.zeros((len(texts), 2), dtype=np.bool_)
+    if compiled("measured_numbers", texts):
+        from fingerprint.features.kernels.measured_numbers import rows_of_numbers
+
+        for rows, starts in batches(texts):
+            rows_of_numbers(code_points(texts[rows]), starts, _in_number_rows(), table[rows])
+    else:
+        # One way only to match any row: alternatives that could split a run of digits would take exponential time.
+        signs = re.compile(f"[{_white_space()}{_SEPARATORS}]*[0-9][0-9{_white_space()}{_SEPARATORS}]*")
+        for row, text in enumerate(texts):
+            table[row] = signs.fullmatch(text) is not None, not text.strip(_white_space())
+    return table[:, 0], table[:, 1]
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 10_000 else text[:10_000]  # the beginning of a huge row says what it is
+@cache
+def _white_space() -> str:
+    return "".join(map(chr, np.flatnonzero(character_flags() & SPACE).tolist()))
+
+
+@cache
+def _in_number_rows() -> Flags:
+    """1 for digits, 2 for separators, 4 for white space, 0 for all other code points."""
+    kinds = np.where(character_flags() & SPACE, 4, 0).astype(np.uint8)
+    kinds[[ord(sign) for sign in "0123456789"]] = 1
+    kinds[[ord(sign) for sign in _SEPARATORS.replace("\\", "")]] = 2
+    return kinds
 
 
 def parse(texts: Sequence[str]) -> tuple[Segments, Ints, Ints]:
