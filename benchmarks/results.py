@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = (
-    "subliminal-fingerprint", "numpy", "scipy", "scikit-learn", "polars", "torch", "transformers", "peft", "hyppo",
-    "minicons", "lm_eval",
+    "subliminal-fingerprint", "numpy", "scipy", "numba", "scikit-learn", "polars", "torch", "transformers", "peft",
+    "hyppo", "minicons", "lm_eval",
 )  # fmt: skip
 THREADS = "OMP_NUM_THREADS"
 

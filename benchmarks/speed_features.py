@@ -31,15 +31,14 @@ Figures = dict[str, object]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpora", nargs="*", type=Path, help="files of rows; simulated ones where none is given")
+    parser.add_argument("corpora", nargs="*", type=Path, help="files of rows, beside simulated ones")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of a corpus that are timed (default 20,000)")
 
 
-def corpora(options: argparse.Namespace) -> dict[str, list[str]]:
-    if options.corpora:
-        return {path.stem: list(read(path).texts)[: options.rows] for path in options.corpora}
+def corpora(options: argparse.Namespace) -> dict[str, Sequence[str]]:
     kinds = ("numbers", "prose")
-    return {f"simulated {kind}": simulated_pair(options.rows, kind=kind, rng=1).suspect.texts for kind in kinds}
+    found = {f"simulated {kind}": simulated_pair(options.rows, kind=kind, rng=1).suspect.texts for kind in kinds}
+    return found | {f"{path.parent.name}/{path.name}": read(path).texts for path in options.corpora}
 
 
 def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -149,20 +148,21 @@ def start() -> dict[str, dict[str, float]]:
 
 
 def measure(options: argparse.Namespace) -> Figures:
-    found: Figures = {}
-    for name, texts in corpora(options).items():
+    figures: Figures = {}
+    for name, rows in corpora(options).items():
+        texts = list(rows)[: options.rows]
         length = float(np.mean([len(text) for text in texts]))
         print(f"\n{name}: {len(texts):,} rows of {length:.0f} characters in the mean, one thread")
-        found[name] = {"characters_a_row": length, "families": families(texts), "peers": peers(texts)}
-        found[name]["growth"] = growth(texts)
-        for line in [line for part in ("families", "peers", "growth") for line in found[name][part]]:
+        parts = {"families": families(texts), "peers": peers(texts), "growth": growth(texts)}
+        for line in [line for part in parts.values() for line in part]:
             print(
                 f"  {line['what']:32s} {line['rows']:9,} rows {line['microseconds_a_row']:9.2f} us/row "
                 f"{line['rows_a_second']:12,.0f} rows/s {line['megabytes_a_second']:8.2f} MB/s"
             )
-    found["start"] = start()
+        figures[name] = {"characters_a_row": length, **parts}
+    ready = start()
     print("\nseconds to get ready")
-    for label, spent in found["start"].items():
+    for label, spent in ready.items():
         each = "  ".join(f"{name} {value:.2f}" for name, value in spent.items())
         print(f"  {label:26s} {sum(spent.values()):6.2f}  ({each})")
-    return found
+    return {"corpora": figures, "start_seconds": ready}

@@ -15,10 +15,16 @@ from fingerprint.features.kernels import kernel
 Codes = NDArray[np.uint32]
 Kinds = NDArray[np.uint8]
 Columns = NDArray[np.int32]
+Near = NDArray[np.uint32]
 Constants = tuple[np.uint64, np.uint64, np.uint64, np.uint64, np.uint64]
 
 CHARACTER_ORDER = 5
 TOKEN_ORDER = 3
+# Rows of one block with so many characters together are first added up in a small table of 32 bits, which then costs
+# less than it saves. No column of it can overflow in `NEAR` characters, at units of 2^12 at most: a row of n characters
+# adds at most about 2^16 * n to a square.
+DENSE = 2**10
+NEAR = 2**15
 # The place of a word's lowest bit, by the multiplication with a de Bruijn sequence that a single bit shifts.
 _SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
 _PLACES = np.zeros(64, dtype=np.int32)
@@ -254,31 +260,80 @@ def fill_ngrams(
 
 
 @kernel
+def _add_near(touched: Columns, n: int, counts: Columns, worth: np.int64, shift_of_squares: int, near: Near) -> None:
+    """As `_add_counts`, a column's sum beside its square."""
+    mask = len(counts) - 1
+    for i in range(n):
+        column = touched[i] & mask
+        value = counts[column] * worth
+        near[column, 0] += np.uint32(value)
+        near[column, 1] += np.uint32((value * value) >> shift_of_squares)
+        counts[column] = 0
+
+
+@kernel
+def _add_presence_near(touched: Columns, n: int, counts: Columns, unit: int, shift_of_squares: int, near: Near) -> None:
+    value, square, mask = np.uint32(unit), np.uint32((unit * unit) >> shift_of_squares), len(counts) - 1
+    for i in range(n):
+        column = touched[i] & mask
+        near[column, 0] += value
+        near[column, 1] += square
+        counts[column] = 0
+
+
+@kernel
+def _empty_near(near: Near, sums: Ints, squares: Ints) -> None:
+    """Move the small table to the sums of a block."""
+    for column in range(len(near)):
+        sums[column] += near[column, 0]
+        squares[column] += near[column, 1]
+        near[column, 0] = 0
+        near[column, 1] = 0
+
+
+@kernel
 def add_ngrams(
     codes: Codes, ends: Ints, kinds: Kinds, constants: Constants, n_columns: int, unit: int,
     block: Ints, shift_of_squares: int, sums: Ints, squares: Ints,
 ) -> None:  # fmt: skip
-    """Add what `fill_ngrams` gives a row to the sums of the rows' blocks."""
+    """Add what `fill_ngrams` gives a row to the sums of the rows' blocks; rows of a block stand together."""
     half, longest = n_columns // 2, _longest(ends)
     shift = _shift(half)
     signs, tokens = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
     columns = np.empty(longest * CHARACTER_ORDER, np.int32)
     counts, touched = np.zeros(half, np.int32), np.empty(half + 1, np.int32)
-    start = 0
+    near = np.zeros((n_columns, 2), np.uint32)
+    start, run_end, held, is_dense = 0, 0, 0, False
     for row in range(len(ends)):
         length = ends[row] - start
+        if row == run_end:
+            while run_end < len(ends) and block[run_end] == block[row]:
+                run_end += 1
+            is_dense = ends[run_end - 1] - start >= DENSE
+        is_near = is_dense and length < NEAR
         n = _hashes_of_row(codes[start : ends[row]], kinds, constants, signs, tokens)
         worth = _worth(unit, length)
         of_block = sums[block[row]]
         n_runs = _columns_of_runs(signs, length, CHARACTER_ORDER, shift, constants, columns)
         n_touched = _tally(columns, n_runs, counts, touched)
-        _add_counts(touched, n_touched, counts, worth, shift_of_squares, of_block, squares)
+        if is_near:
+            _add_near(touched, n_touched, counts, worth, shift_of_squares, near)
+        else:
+            _add_counts(touched, n_touched, counts, worth, shift_of_squares, of_block, squares)
         for i in range(n):
             tokens[i] = _mix(tokens[i], constants)
         n_runs = _columns_of_runs(tokens, n, TOKEN_ORDER, shift, constants, columns)
         n_touched = _tally(columns, n_runs, counts, touched)
-        _add_presence(touched, n_touched, counts, unit, shift_of_squares, of_block[half:], squares[half:])
+        if is_near:
+            _add_presence_near(touched, n_touched, counts, unit, shift_of_squares, near[half:])
+            held += max(length, 1)
+        else:
+            _add_presence(touched, n_touched, counts, unit, shift_of_squares, of_block[half:], squares[half:])
         start = ends[row]
+        is_last = row + 1 == run_end
+        if held and (is_last or held + max(ends[row + 1] - start, 1) > NEAR):
+            _empty_near(near, of_block, squares)
+            held = 0
 
 
 @kernel
