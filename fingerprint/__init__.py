@@ -4,25 +4,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint import features, filters, identification, lab, lm
+    from fingerprint import filters, identification, lab, lm
     from fingerprint.data.corpus import Corpus
     from fingerprint.data.reading import read
     from fingerprint.detection.detect import detect
     from fingerprint.detector.detector import Detector
     from fingerprint.detector.monitor import Monitor
     from fingerprint.detector.scan import scan
+    from fingerprint.fingerprints.compare import compare
+    from fingerprint.fingerprints.fingerprint import Fingerprint
     from fingerprint.identification.identify import identify
     from fingerprint.report.report import Report
-    from fingerprint.statistics.intervals import Estimate
 
 __all__ = [
     "Corpus",
     "Detector",
-    "Estimate",
+    "Fingerprint",
     "Monitor",
     "Report",
+    "compare",
     "detect",
-    "features",
     "filters",
     "identification",
     "identify",
@@ -37,9 +38,10 @@ __all__ = [
 _HOMES = {
     "Corpus": "fingerprint.data.corpus",
     "Detector": "fingerprint.detector.detector",
-    "Estimate": "fingerprint.statistics.intervals",
+    "Fingerprint": "fingerprint.fingerprints.fingerprint",
     "Monitor": "fingerprint.detector.monitor",
     "Report": "fingerprint.report.report",
+    "compare": "fingerprint.fingerprints.compare",
     "detect": "fingerprint.detection.detect",
     "identify": "fingerprint.identification.identify",
     "read": "fingerprint.data.reading",

@@ -16,6 +16,7 @@ ORDER = (
     "identification",
     "detector",
     "detection",
+    "fingerprints",
     "report",
     "lm",
     "statistics",

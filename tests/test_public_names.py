@@ -14,7 +14,7 @@ import fingerprint
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
 NAMES = (
-    "Corpus Detector Estimate Monitor Report detect features filters identification identify lab lm read scan"
+    "Corpus Detector Fingerprint Monitor Report compare detect filters identification identify lab lm read scan"
 ).split()
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -29,8 +29,12 @@ PURE_SHARE = 0.95
 def data_kind(texts: Sequence[str]) -> str:
     """What the pooled rows are: "numbers", "prose" or "both"; empty rows say nothing."""
     is_number, is_empty = number_rows(texts)
-    filled = int((~is_empty).sum())
-    share = float(is_number.sum()) / filled if filled else 0.0
+    return kind_of_rows(int(is_number.sum()), int(is_empty.sum()), len(is_empty))
+
+
+def kind_of_rows(numbers: int, empty: int, rows: int) -> str:
+    """What rows are, of which so many hold numbers alone and so many are empty."""
+    share = numbers / (rows - empty) if rows > empty else 0.0
     if share >= PURE_SHARE:
         return "numbers"
     return "prose" if share <= 1 - PURE_SHARE else "both"

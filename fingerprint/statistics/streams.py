@@ -66,6 +66,13 @@ class SimulationStream(IntEnum):
     TILT = 3
 
 
+class FingerprintStream(IntEnum):
+    """What random numbers of a comparison of fingerprints are drawn for."""
+
+    SIGNS = 1
+    PLANTED_SHIFTS = 2
+
+
 class DigitsStream(IntEnum):
     """What random numbers of the digits experiment are drawn for."""
 

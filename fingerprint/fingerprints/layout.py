@@ -1,0 +1,153 @@
+"""Two fingerprints laid out for testing: a cell holds a unit of either side, and under the null they change places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
+from fingerprint.features import FAMILIES
+from fingerprint.features.choice import kind_of_rows
+from fingerprint.features.counted import CountedFamily, PooledCounts
+from fingerprint.features.scaling import CONSTANT
+from fingerprint.fingerprints.summed_rows import SummedRows, check_alike
+from fingerprint.statistics.designs import Design
+from fingerprint.statistics.parts import PairedPart
+
+# A cell's difference is as likely as its negative if both sides are equally many or its sums are of many rows: cells
+# are put together until the smaller side has so many rows in each (`benchmarks/fingerprint_type_i.py`).
+ROWS_A_CELL = 8
+FEWEST_CELLS = 16
+
+
+@dataclass(frozen=True)
+class CellFamily:
+    """A family of two fingerprints.
+
+    Attributes
+    ----------
+    family : CountedFamily
+        Fitted to the pooled sums.
+    sides : pair of float32 arrays [cells, columns]
+        Each side's sums, less what the pooled mean gives for as many rows, over its rows in all and scaled: they add
+        up to the side's mean.
+    columns : int array [columns]
+        The family's own numbers of the columns that vary.
+    rates : pair of float arrays [columns]
+        Means of the columns, as the family gives them.
+    """
+
+    family: CountedFamily
+    sides: tuple[Floats32, Floats32]
+    columns: Ints
+    rates: tuple[Floats, Floats]
+
+    @property
+    def units(self) -> Floats32:
+        """What a sign flips [cells, columns]: the sides' difference in every cell."""
+        return np.asarray(self.sides[0] - self.sides[1], dtype=np.float32) * np.float32(len(self.sides[0]))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Two fingerprints in as many cells, those that hold rows.
+
+    Attributes
+    ----------
+    rows : pair of float arrays [cells]
+    agree : bool array [cells]
+        Whether both sides answer the same prompts in a cell, each as often.
+    """
+
+    suspect: SummedRows
+    reference: SummedRows
+    filled: Bools
+
+    @classmethod
+    def of(cls, suspect: SummedRows, reference: SummedRows, alpha: float) -> Cells:
+        """Put cells together until each holds enough rows.
+
+        Raises
+        ------
+        ValueError
+            If the two hold other features, or too few cells hold rows of both sides.
+        """
+        check_alike(suspect, reference)
+        cells, fewer = min(suspect.cells, reference.cells), min(suspect.n_rows, reference.n_rows)
+        while cells > FEWEST_CELLS and fewer < ROWS_A_CELL * cells:
+            cells //= 2
+        both = suspect.coarsened(cells), reference.coarsened(cells)
+        filled = (both[0].rows > 0) | (both[1].rows > 0)
+        held = [int((one.rows > 0).sum()) for one in both]
+        needed = max(int(np.ceil(np.log2(1 / alpha))) + 1, 6)
+        if min(held) < needed:
+            raise ValueError(
+                f"fingerprints must hold rows in at least {needed} of {cells} cells each for alpha {alpha}, got "
+                f"{held[0]} and {held[1]}; make them from more prompts, or with prompt=False (--no-prompt) if rows of "
+                "one prompt are independent"
+            )
+        return cls(*both, filled)
+
+    @property
+    def rows(self) -> tuple[Floats, Floats]:
+        """Rows of both sides in every cell [cells]."""
+        sides = (self.suspect, self.reference)
+        return tuple(one.rows[self.filled].astype(np.float64) for one in sides)  # type: ignore[return-value]
+
+    @property
+    def agree(self) -> Bools:
+        """Whether both sides answer the same prompts in a cell, each as often [cells]."""
+        same = (self.suspect.prompts == self.reference.prompts).all(axis=1)
+        return np.asarray((same & (self.suspect.rows == self.reference.rows))[self.filled])
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether both sides answer the same prompts."""
+        return bool(self.agree.all()) and not self.suspect.unprompted
+
+    def design(self) -> Design:
+        """Signs of cells."""
+        cells = int(self.filled.sum())
+        group = np.tile(np.arange(cells), 2)
+        return Design((PairedPart(group, cells),), group, has_prompts=True)
+
+    @property
+    def kind(self) -> str:
+        """What the pooled rows are; see `fingerprint.features.choice.data_kind`."""
+        numbers = self.suspect.number_rows + self.reference.number_rows
+        empty = self.suspect.empty_rows + self.reference.empty_rows
+        return kind_of_rows(numbers, empty, self.suspect.n_rows + self.reference.n_rows)
+
+    def families(self) -> Mapping[str, CellFamily]:
+        """The families that suit the kind of rows, as `detect` chooses them."""
+        unsuited = {"numbers": "prose", "prose": "numbers"}.get(self.kind)
+        names = [name for name in FAMILIES if name in self.suspect.families]
+        chosen = [name for name in names if name != unsuited] or names
+        return {name: self._family(name) for name in chosen}
+
+    def _family(self, name: str) -> CellFamily:
+        both = (self.suspect, self.reference)
+        sums = [one.families[name].sums[self.filled] for one in both]
+        totals = [part.sum(axis=0, dtype=np.int64) for part in sums]
+        pooled = PooledCounts(
+            sum(one.n_rows for one in both),
+            sum(one.characters for one in both),
+            totals[0] + totals[1],
+            both[0].families[name].squares + both[1].families[name].squares,
+        )
+        family = FAMILIES[name]().fit_counts(pooled)
+        mean, second = family.moments(pooled)
+        variance = np.maximum(second - mean**2, 0.0)
+        columns = np.flatnonzero(variance > CONSTANT * second)
+        ridge = np.broadcast_to(family.ridge, variance.shape)
+        scale = 1.0 / np.sqrt(variance[columns] + ridge[columns])
+        if family.column_weights is not None:
+            scale = scale * np.asarray(family.column_weights, dtype=np.float64)[columns]
+        sides = []
+        for one, part in zip(both, sums, strict=True):
+            centred = family.projected(part)[:, columns] - one.rows[self.filled][:, None] * mean[columns]
+            sides.append((centred * (scale / one.n_rows)).astype(np.float32))
+        rates = [family.projected(total)[columns] / one.n_rows for one, total in zip(both, totals, strict=True)]
+        return CellFamily(family, (sides[0], sides[1]), columns, (rates[0], rates[1]))

@@ -1,0 +1,105 @@
+"""What is done of many shards, kept on disk: work that is killed goes on, and counts nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from fingerprint.data import digests
+from fingerprint.data.files import write_atomically
+from fingerprint.fingerprints.sketch import Sketch
+from fingerprint.fingerprints.storage import from_bytes, to_bytes
+from fingerprint.fingerprints.summed_rows import SummedRows
+
+# Seconds between two writings: a writing takes about half of one.
+PAUSE = 15.0
+
+
+@dataclass
+class Checkpoint:
+    """Shards that are summed, and their sum.
+
+    Attributes
+    ----------
+    path : Path or None
+        Where both are kept; None where nothing is.
+    settings : str
+        Digest of how rows become sums: work under other settings does not go on from here.
+    done : dict of str
+        Shards that are in `total`, with their size and time.
+    total : SummedRows or None
+    """
+
+    path: Path | None
+    settings: str
+    done: dict[str, str] = field(default_factory=dict)
+    total: SummedRows | None = None
+    _written: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def at(cls, path: object, sketch: Sketch) -> Checkpoint:
+        """What is kept at a path, or nothing yet.
+
+        Raises
+        ------
+        ValueError
+            If it was made under other settings, or is no checkpoint.
+        """
+        settings = digests.hex_digest(json.dumps(asdict(sketch), sort_keys=True), 16)
+        if path is None:
+            return cls(None, settings)
+        place = Path(os.fspath(path))  # type: ignore[call-overload]
+        if not place.exists():
+            return cls(place, settings)
+        first, _, body = place.read_bytes().partition(b"\n")
+        try:
+            known = json.loads(first)
+            if known["settings"] != settings:
+                raise ValueError(
+                    f"resume must go on with the settings it began with, got others in {str(place)!r}; delete the file "
+                    "to begin anew"
+                )
+            return cls(place, settings, dict(known["done"]), from_bytes(body, repr(str(place))))
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"resume must be a file of an earlier call, got {str(place)!r}; choose another") from error
+
+    def left(self, shards: Sequence[str]) -> list[str]:
+        """Shards that are not done.
+
+        Raises
+        ------
+        ValueError
+            If a shard that is done has changed since, or is not among these: its rows could not be taken out again.
+        """
+        gone = sorted(set(self.done) - set(shards))
+        if gone:
+            raise ValueError(f"resume holds rows of {gone[0]!r}, which is not among the shards; begin anew")
+        changed = next((shard for shard, mark in self.done.items() if _mark(shard) != mark), None)
+        if changed is not None:
+            raise ValueError(f"{changed} must be as it was when it was read, got another size or time; begin anew")
+        return [shard for shard in shards if shard not in self.done]
+
+    def note(self, shard: str) -> None:
+        """Count a shard as done; what is written next has to hold it."""
+        self.done[shard] = _mark(shard)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write."""
+        return self.path is not None and time.perf_counter() - self._written >= PAUSE
+
+    def write(self, total: SummedRows) -> None:
+        """Keep what is done, in one step: a shard is in the list and in the sum, or in neither."""
+        if self.path is not None:
+            known = {"settings": self.settings, "done": self.done}
+            write_atomically(self.path, json.dumps(known, sort_keys=True).encode() + b"\n" + to_bytes(total))
+            self._written = time.perf_counter()
+
+
+def _mark(shard: str) -> str:
+    found = os.stat(shard)
+    return f"{found.st_size} {found.st_mtime_ns}"

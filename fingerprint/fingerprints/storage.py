@@ -1,0 +1,141 @@
+"""A fingerprint's file: a line with a checksum, then JSON and one Arrow table a family in a zip. Nothing in it runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fingerprint.data import digests
+from fingerprint.data.arrays import Ints
+from fingerprint.data.files import write_atomically
+from fingerprint.features import FAMILIES
+from fingerprint.fingerprints.card import Card
+from fingerprint.fingerprints.cells import check_cells
+from fingerprint.fingerprints.summed_rows import NUMBERS, SummedRows
+from fingerprint.fingerprints.sums import FamilySums, narrow
+
+FORMAT = 1
+MAGIC = b"fingerprint sums"
+_HEADER = "fingerprint.json"
+_WHOLE = (pl.UInt8, pl.UInt16, pl.UInt32, pl.Int64)
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same fingerprint is the same file, whenever it is written
+
+
+def write(path: str | os.PathLike[str], fingerprint: SummedRows) -> None:
+    """Write a fingerprint, whole or not at all."""
+    write_atomically(path, to_bytes(fingerprint))
+
+
+def read(path: str | os.PathLike[str]) -> SummedRows:
+    """Read a file of `write`; see `Fingerprint.load`."""
+    return from_bytes(Path(path).read_bytes(), repr(os.fspath(path)))
+
+
+def is_fingerprint(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as fingerprints do."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def to_bytes(fingerprint: SummedRows) -> bytes:
+    """The content of a file: the same for equal fingerprints."""
+    header = {
+        "rows": fingerprint.rows.tolist(),
+        "prompts": [[f"{half:016x}" for half in cell] for cell in fingerprint.prompts.tolist()],
+        "families": fingerprint.definitions,
+        "card": asdict(fingerprint.card),
+        **{name: int(vars(fingerprint)[name]) for name in NUMBERS},
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(_HEADER, _EPOCH), json.dumps(header, sort_keys=True))
+        for name in sorted(fingerprint.families):
+            archive.writestr(zipfile.ZipInfo(f"{name}.arrow", _EPOCH), _table(fingerprint.families[name]))
+    content = buffer.getvalue()
+    return b"%s %d %s\n" % (MAGIC, FORMAT, _checksum(content)) + content
+
+
+def _checksum(content: bytes) -> bytes:
+    return digests.checksum(b"%s %d\n" % (MAGIC, FORMAT) + content).encode()
+
+
+def _table(family: FamilySums) -> bytes:
+    """A column for every cell, and one for the squares; a row for every count."""
+    columns = {f"cell {cell}": row for cell, row in enumerate(family.sums)}
+    buffer = io.BytesIO()
+    pl.DataFrame({**columns, "squares": family.squares}).write_ipc(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes, name: str) -> SummedRows:
+    """Inverse of `to_bytes`; `name` is what messages call it."""
+    first, _, body = content.partition(b"\n")
+    words = first[len(MAGIC) :].split()
+    if not first.startswith(MAGIC + b" ") or len(words) != 2:
+        raise ValueError(f"{name} must be a file written by Fingerprint.save, got something else; make one from rows")
+    if words[0] != b"%d" % FORMAT:
+        raise ValueError(
+            f"{name} must have format {FORMAT}, got {words[0].decode('utf-8', 'replace')}; make it again with this "
+            "version"
+        )
+    if words[1] != _checksum(body):
+        raise ValueError(f"{name} must be whole and unchanged, got another checksum; get a fresh copy")
+    try:
+        return _opened(body, name)
+    except (KeyError, TypeError, zipfile.BadZipFile, pl.exceptions.PolarsError, json.JSONDecodeError) as error:
+        raise ValueError(f"{name} must hold a fingerprint, got {error!r:.80}; make it again") from error
+
+
+def _opened(body: bytes, name: str) -> SummedRows:
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        header: Mapping[str, Any] = json.loads(archive.read(_HEADER))  # values are checked one by one below
+        rows = np.asarray(header["rows"], dtype=np.int64)
+        cells = check_cells(len(rows))
+        families = {}
+        for family, definition in header["families"].items():
+            known = FAMILIES[family]() if family in FAMILIES else None
+            if known is None or known.definition != definition:
+                here = "none" if known is None else known.definition
+                raise ValueError(
+                    f"{name} must hold features that this version makes, got {definition}, here {here}; make it again"
+                )
+            families[family] = FamilySums(
+                definition, *_arrays(archive.read(f"{family}.arrow"), (cells, known.n_counts), name)
+            )
+    halves = [[int(half, 16) for half in cell] for cell in header["prompts"]]
+    return SummedRows(
+        rows=rows,
+        prompts=np.array(halves, dtype=np.uint64).reshape(cells, 2),
+        families={family: families[family] for family in FAMILIES if family in families},
+        card=Card.of({field: tuple(values) for field, values in header["card"].items()}),
+        **{number: int(header[number]) for number in NUMBERS},
+    )
+
+
+def _arrays(content: bytes, shape: tuple[int, int], name: str) -> tuple[Ints, Ints]:
+    """Sums [cells, counts] and squares [counts] of a table."""
+    table = pl.read_ipc(io.BytesIO(content))
+    columns = [f"cell {cell}" for cell in range(shape[0])]
+    if table.columns != [*columns, "squares"] or len(table) != shape[1]:
+        raise ValueError(
+            f"{name} must hold {shape[0]} cells of {shape[1]} counts, got {table.width - 1} of {len(table)}; make it "
+            "again"
+        )
+    if not all(kind in _WHOLE for kind in table.dtypes) or table.null_count().sum_horizontal().item():
+        raise ValueError(f"{name} must hold whole numbers alone, got {sorted({str(k) for k in table.dtypes})}")
+    sums = np.stack([table[column].to_numpy() for column in columns])
+    squares = table["squares"].to_numpy().astype(np.int64)
+    if int(sums.min(initial=0)) < 0 or int(squares.min(initial=0)) < 0:
+        raise ValueError(f"{name} must hold sums from 0 on, got negative ones; make it again")
+    return narrow(sums), squares

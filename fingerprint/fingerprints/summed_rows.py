@@ -1,0 +1,180 @@
+"""Rows as sums of fixed features over cells of prompts, and what can be done with sums alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+
+from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.fingerprints.card import Card
+from fingerprint.fingerprints.cells import FEWEST, check_cells
+from fingerprint.fingerprints.sums import FamilySums
+
+# A shared cell holds at least so many rows, where the corpus has them: fewer give away which rows are in it
+# (`benchmarks/fingerprint_privacy.py`).
+ROWS_A_SHARED_CELL = 8000
+
+
+# What is counted over all rows.
+NUMBERS = ("characters", "number_rows", "empty_rows", "unprompted", "skipped", "skipped_shards", "min_rows")
+
+
+@dataclass(frozen=True, eq=False)
+class SummedRows:
+    """Whole-number sums of rows; two of them add up to the sums of both, to the last bit and in any order.
+
+    Attributes
+    ----------
+    rows : int array [cells]
+        Rows in each cell; which cell a row is in, its prompt says (`fingerprint.fingerprints.cells`).
+    prompts : uint64 array [cells, 2]
+        Sums of 128-bit digests of the rows' prompts, in two halves: equal where two corpora hold the same prompts as
+        often, in whatever order.
+    families : mapping of name to FamilySums
+    characters, number_rows, empty_rows, unprompted, skipped, skipped_shards : int
+        Characters of all rows; rows that hold numbers alone, and none but white space; rows without a prompt; bad rows
+        and shards that were left out.
+    min_rows : int
+        Features of fewer rows than this have been taken out; see `for_sharing`.
+    card : Card
+        Where the rows come from.
+    """
+
+
+    rows: Ints
+    prompts: Hashes
+    families: Mapping[str, FamilySums]
+    characters: int
+    number_rows: int
+    empty_rows: int
+    unprompted: int
+    skipped: int = 0
+    skipped_shards: int = 0
+    min_rows: int = 0
+    card: Card = field(default_factory=Card)
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return len(self.rows)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows were summed."""
+        return int(self.rows.sum())
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """Name and version of every family."""
+        return {name: family.definition for name, family in self.families.items()}
+
+    def __add__(self, other: SummedRows) -> Self:
+        """The fingerprint of the rows of both.
+
+        Raises
+        ------
+        ValueError
+            If the two were made with other families, definitions, cells or least rows.
+        """
+        if not isinstance(other, SummedRows):
+            return NotImplemented
+        check_alike(self, other)
+        for name, mine, others in (("cells", self.cells, other.cells), ("min_rows", self.min_rows, other.min_rows)):
+            if mine != others:
+                raise ValueError(f"fingerprints must have the same {name} to add up, got {mine} and {others}")
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            prompts=self.prompts + other.prompts,
+            families={name: self.families[name] + other.families[name] for name in self.families},
+            characters=self.characters + other.characters,
+            number_rows=self.number_rows + other.number_rows,
+            empty_rows=self.empty_rows + other.empty_rows,
+            unprompted=self.unprompted + other.unprompted,
+            skipped=self.skipped + other.skipped,
+            skipped_shards=self.skipped_shards + other.skipped_shards,
+            card=self.card + other.card,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SummedRows):
+            return NotImplemented
+        if self.definitions != other.definitions or self.cells != other.cells or self.card != other.card:
+            return False
+        mine, others = (
+            [one.rows, one.prompts, *(array for f in one.families.values() for array in (f.sums, f.squares))]
+            for one in (self, other)
+        )
+        same = all(np.array_equal(first, second) for first, second in zip(mine, others, strict=True))
+        return same and all(vars(self)[name] == vars(other)[name] for name in NUMBERS)
+
+    def __hash__(self) -> int:
+        return hash((self.n_rows, self.prompts.tobytes()))
+
+    def __repr__(self) -> str:
+        families = ", ".join(self.definitions.values())
+        return f"{type(self).__name__}(rows={self.n_rows:,}, cells={self.cells}, families=[{families}])"
+
+    def coarsened(self, cells: int) -> Self:
+        """The same rows in fewer cells: to the bit what `of` would have made with so many.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer cells already, or `cells` is no power of two.
+        """
+        if check_cells(cells) > self.cells:
+            raise ValueError(f"cells must be at most the {self.cells} that there are, got {cells}; read the rows again")
+        times = self.cells // cells
+        return replace(
+            self,
+            rows=self.rows.reshape(cells, times).sum(axis=1),
+            prompts=self.prompts.reshape(cells, times, 2).sum(axis=1, dtype=np.uint64),
+            families={name: family.coarsened(times) for name, family in self.families.items()},
+        )
+
+    def for_sharing(self, min_rows: int = 5, rows_a_cell: int = ROWS_A_SHARED_CELL) -> Self:
+        """What can be given away: features of fewer than `min_rows` rows taken out, and cells of enough rows.
+
+        Parameters
+        ----------
+        min_rows : int
+            A feature that fewer rows have is taken out.
+        rows_a_cell : int
+            Cells are put together until they hold so many rows in the mean, or are `FEWEST`.
+
+        Notes
+        -----
+        Sums still say something of the rows: how often a token occurs, and whether a row that somebody knows is likely
+        to be in them, the more so the fewer rows a cell holds. See the page on sharing in the documentation.
+        """
+        if min_rows < 1:
+            raise ValueError(f"min_rows must be at least 1, got {min_rows}; 5 is usual")
+        cells = self.cells
+        while cells > FEWEST and self.n_rows < rows_a_cell * cells:
+            cells //= 2
+        coarse = self.coarsened(cells)
+        families = {}
+        for name, family in coarse.families.items():
+            families[name] = family.without(np.flatnonzero(family.least_rows(name) < min_rows))
+        return replace(coarse, families=families, min_rows=max(min_rows, self.min_rows))
+
+
+def check_alike(first: SummedRows, second: SummedRows) -> None:
+    """Whether two fingerprints hold the same features.
+
+    Raises
+    ------
+    ValueError
+        If not, naming the first difference.
+    """
+    for name in sorted({*first.definitions, *second.definitions}):
+        found = [each.definitions.get(name, "none") for each in (first, second)]
+        if found[0] != found[1]:
+            raise ValueError(
+                f"fingerprints must hold the same features, got {found[0]} and {found[1]} of {name}; make both with "
+                "the same version and the same features"
+            )
