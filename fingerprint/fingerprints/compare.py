@@ -102,9 +102,7 @@ def compare(
         raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
     cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
     families = cells.families()
-    drawn = Relabellings.draw(cells.design(), n_permutations, generator(rng, FingerprintStream.SIGNS))
-    weights = {name: found.family.weight_on(cells.kind) for name, found in families.items()}
-    test = permutation_test({name: gram(found.units) for name, found in families.items()}, drawn, None, weights)
+    test = tested(cells, families, n_permutations, generator(rng, FingerprintStream.SIGNS))
     d_prime = d_prime_of_sums(cells, Products.of(families, _scales(test)))
     detected = test.pvalue <= alpha
     planted = planted_powers(cells, families, test, alpha, generator(rng, FingerprintStream.PLANTED_SHIFTS))
@@ -126,6 +124,15 @@ def compare(
         assumption=SHARED if cells.is_shared else ALIKE,
         limits=LIMITS,
     )
+
+
+def tested(
+    cells: Cells, families: Mapping[str, CellFamily], n_permutations: int, rng: np.random.Generator
+) -> PermutationTest:
+    """The test of two fingerprints by random signs of cells."""
+    drawn = Relabellings.draw(cells.design(), n_permutations, rng)
+    weights = {name: found.family.weight_on(cells.kind) for name, found in families.items()}
+    return permutation_test({name: gram(found.units) for name, found in families.items()}, drawn, None, weights)
 
 
 def _loaded(given: object, argument: str) -> Fingerprint:

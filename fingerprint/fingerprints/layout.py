@@ -130,7 +130,7 @@ class Cells:
     def _family(self, name: str) -> CellFamily:
         both = (self.suspect, self.reference)
         sums = [one.families[name].sums[self.filled] for one in both]
-        totals = [part.sum(axis=0, dtype=np.int64) for part in sums]
+        totals = [one.families[name].sums.sum(axis=0, dtype=np.int64) for one in both]
         pooled = PooledCounts(
             sum(one.n_rows for one in both),
             sum(one.characters for one in both),
@@ -145,9 +145,11 @@ class Cells:
         scale = 1.0 / np.sqrt(variance[columns] + ridge[columns])
         if family.column_weights is not None:
             scale = scale * np.asarray(family.column_weights, dtype=np.float64)[columns]
-        sides = []
+        sides, factors = [], family.projection()
         for one, part in zip(both, sums, strict=True):
-            centred = family.projected(part)[:, columns] - one.rows[self.filled][:, None] * mean[columns]
+            # Without factors a column is a count: those that are constant, such as 0 everywhere, are left out first.
+            values = part[:, columns] / family.unit if factors is None else family.projected(part)[:, columns]
+            centred = values - one.rows[self.filled][:, None] * mean[columns]
             sides.append((centred * (scale / one.n_rows)).astype(np.float32))
         rates = [family.projected(total)[columns] / one.n_rows for one, total in zip(both, totals, strict=True)]
         return CellFamily(family, (sides[0], sides[1]), columns, (rates[0], rates[1]))
