@@ -175,3 +175,33 @@ def test_units_add_up_to_the_difference_of_the_means(pair: tuple[Fingerprint, Fi
         scale = difference[nonzero] / raw[nonzero]
         assert (scale > 0).all()
         np.testing.assert_allclose(difference[~nonzero], 0, atol=1e-4)
+
+
+# ------------------------------------------------------------------------------------------- rows against a fingerprint
+
+
+def test_rows_are_detected_and_scored_against_a_stored_fingerprint(
+    corpora: tuple[Corpus, Corpus], pair: tuple[Fingerprint, Fingerprint], tmp_path: Path
+) -> None:
+    pair[1].save(tmp_path / "reference.fp")
+    report = fingerprint.detect(corpora[0], tmp_path / "reference.fp")
+    assert report.pvalue == fingerprint.compare(*pair).pvalue
+    assert report.detected
+    assert len(report.rows) == len(corpora[0])
+    assert [warning.code for warning in report.warnings] == ["reference_is_sums"]
+    jsonschema.validate(report.to_dict(), fingerprint.Report.json_schema())
+    assert "cells of prompts" in str(report)
+    report.to_html(tmp_path / "report.html")
+    with pytest.raises(ValueError, match="filters must be left out when the reference is a fingerprint"):
+        fingerprint.detect(corpora[0], pair[1], filters=[fingerprint.filters.Keywords(["owl"])])
+
+
+def test_scores_rank_rows_of_the_trait_above_others(
+    corpora: tuple[Corpus, Corpus], pair: tuple[Fingerprint, Fingerprint]
+) -> None:
+    """Half of the suspect's rows have the trait: cross-fitted scores put them above the others."""
+    mixed = Corpus(
+        corpora[0].texts[:300] + corpora[1].texts[300:], corpora[0].prompts[:300] + corpora[1].prompts[300:]
+    )
+    rows = fingerprint.detect(mixed, pair[1]).rows.sort("row")["score"].to_numpy()
+    assert (rows[:300][:, None] > rows[None, 300:]).mean() > 0.65

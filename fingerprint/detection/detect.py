@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 import numpy as np
 
 from fingerprint.data.arrays import Floats
+from fingerprint.detection.against_fingerprint import against_fingerprint, is_stored
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
 from fingerprint.detection.case import Case
 from fingerprint.detection.feature_differences import feature_differences
@@ -71,7 +72,9 @@ def detect(
     ----------
     suspect, reference : path, glob, Corpus, list of str or dict, polars or pandas frame, or Hugging Face Dataset
         The rows to judge, and rows of an unconditioned teacher (same base model, temperature, length limit and
-        filters), best on the same prompts.
+        filters), best on the same prompts. The reference may be a `fingerprint.Fingerprint`, or the path of one: the
+        test is that of `fingerprint.compare`, the suspect's rows get scores, and what needs the reference's rows is
+        left out.
     text, prompt : str, optional
         Column names, where they are not among the usual ones. ``prompt=False`` ignores the prompts.
     features : "auto", family names, or scikit-learn transformers
@@ -130,6 +133,12 @@ def detect(
     >>> report.detected, report.pvalue < 0.01, report.auc.value > 0.6
     (True, True, True)
     """
+    chosen = with_settings(options or Options(), settings, detect)
+    if is_stored(reference):
+        given = {"filters": filters, "prior": prior, "model": model, "placebos": placebos}
+        return against_fingerprint(
+            suspect, reference, text=text, prompt=prompt, alpha=alpha, rng=rng, options=chosen, given=given
+        )
     case = Case.of(
         suspect,
         reference,
@@ -142,7 +151,7 @@ def detect(
         placebos=placebos,
         alpha=alpha,
         rng=rng,
-        options=with_settings(options or Options(), settings, detect),
+        options=chosen,
     )
     tell = Progress(progress, PAIRING)
     prepared = _paired(case)

@@ -25,19 +25,24 @@ def own_version() -> str:
         return "unknown"
 
 
-def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
-    """The settings of a report, as JSON values."""
+def versions() -> JsonObject:
+    """Versions of what the figures hang on."""
     import sklearn
 
+    return {
+        "fingerprint": own_version(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "polars": pl.__version__,
+    }
+
+
+def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
+    """The settings of a report, as JSON values."""
     options = case.options
     return {
-        "versions": {
-            "fingerprint": own_version(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "polars": pl.__version__,
-        },
+        "versions": versions(),
         "seed": case.seed,
         "inputs": {side: _record(corpus) for side, corpus in zip(("suspect", "reference"), case.corpora, strict=True)},
         "options": {

@@ -101,12 +101,19 @@ def compare(
     if (n_permutations + 1) * alpha < 1 or n_permutations < 99:
         raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
     cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
+    return compared(cells, alpha, n_permutations, rng)[0]
+
+
+def compared(
+    cells: Cells, alpha: float, n_permutations: int, rng: int
+) -> tuple[FingerprintComparison, PermutationTest, Mapping[str, CellFamily]]:
+    """The result, with the test and the families it stands on."""
     families = cells.families()
     test = tested(cells, families, n_permutations, generator(rng, FingerprintStream.SIGNS))
-    d_prime = d_prime_of_sums(cells, Products.of(families, _scales(test)))
+    d_prime = d_prime_of_sums(cells, Products.of(families, scales(test)))
     detected = test.pvalue <= alpha
     planted = planted_powers(cells, families, test, alpha, generator(rng, FingerprintStream.PLANTED_SHIFTS))
-    return FingerprintComparison(
+    found = FingerprintComparison(
         verdict=_verdict(test.pvalue, alpha, auc_of_sums(d_prime).value, planted),
         detected=detected,
         pvalue=test.pvalue,
@@ -124,6 +131,7 @@ def compare(
         assumption=SHARED if cells.is_shared else ALIKE,
         limits=LIMITS,
     )
+    return found, test, families
 
 
 def tested(
@@ -145,7 +153,7 @@ def _loaded(given: object, argument: str) -> Fingerprint:
     )
 
 
-def _scales(test: PermutationTest) -> dict[str, float]:
+def scales(test: PermutationTest) -> dict[str, float]:
     """What each family counts in the direction: as in the omnibus, in units of its statistic's standard deviation."""
     return {name: test.weight(name) / family.sd for name, family in test.families.items()}
 
@@ -207,8 +215,9 @@ def _differences(
             if column.name.startswith(("token column", "n-gram column")):
                 continue
             first, second = (float(rate[place]) for rate in found.rates)
-            found_all.append(SumDifference(column.name, name, first, second, column.measure, float(value)))
-    found_all.sort(key=lambda d: (d.pvalue_adjusted, -abs(d.rate_suspect - d.rate_reference), d.feature))
+            effect = (first - second) / max(float(found.sd[place]), 1e-300)
+            found_all.append(SumDifference(column.name, name, first, second, effect, column.measure, float(value)))
+    found_all.sort(key=lambda d: (d.pvalue_adjusted, -abs(d.effect), d.feature))
     return tuple(found_all[:SHOWN_FEATURES])
 
 

@@ -35,6 +35,8 @@ class CellFamily:
         up to the side's mean.
     columns : int array [columns]
         The family's own numbers of the columns that vary.
+    scale, sd : float arrays [columns]
+        What a column is multiplied by, and its standard deviation over the rows of both sides.
     rates : pair of float arrays [columns]
         Means of the columns, as the family gives them.
     """
@@ -42,6 +44,8 @@ class CellFamily:
     family: CountedFamily
     sides: tuple[Floats32, Floats32]
     columns: Ints
+    scale: Floats
+    sd: Floats
     rates: tuple[Floats, Floats]
 
     @property
@@ -152,4 +156,5 @@ class Cells:
             centred = values - one.rows[self.filled][:, None] * mean[columns]
             sides.append((centred * (scale / one.n_rows)).astype(np.float32))
         rates = [family.projected(total)[columns] / one.n_rows for one, total in zip(both, totals, strict=True)]
-        return CellFamily(family, (sides[0], sides[1]), columns, (rates[0], rates[1]))
+        sd = np.sqrt(variance[columns])
+        return CellFamily(family, (sides[0], sides[1]), columns, scale, sd, (rates[0], rates[1]))

@@ -24,12 +24,16 @@ class SumFamily:
 
 @dataclass(frozen=True)
 class SumDifference:
-    """A feature whose means differ: p-value adjusted over all features that were looked at (max-T)."""
+    """A feature whose means differ: p-value adjusted over all features that were looked at (max-T).
+
+    `effect` is their difference in standard deviations of a row, above 0 for more in the suspect.
+    """
 
     feature: str
     family: str
     rate_suspect: float
     rate_reference: float
+    effect: float
     measure: str
     pvalue_adjusted: float
 

@@ -28,7 +28,7 @@ class DesignPart:
 class Design:
     """What was compared with what. `unused` counts rows that the p-value could not use (auc, bags and rows use all)."""
 
-    kind: str  # "shared", "mixed", "disjoint" or "independent"
+    kind: str  # "shared", "mixed", "disjoint" or "independent"; "cells" against a fingerprint
     rows_suspect: int
     rows_reference: int
     prompts_suspect: int | None

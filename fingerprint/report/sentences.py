@@ -43,6 +43,8 @@ def _units(design: Design) -> str:
             f"{count(design.prompts_shared)} prompts answered by both sides; {count(design.pairs)} pairs of rows in "
             f"{blocks}, sides swapped within a block."
         )
+    if design.kind == "cells":
+        return f"{count(design.blocks)} cells of prompts, sides swapped within a cell: the reference is known by sums."
     if design.kind == "mixed":
         shared, separate = design.parts
         return (
