@@ -176,8 +176,8 @@ def _warning(known: Fingerprint) -> Warning:
         "reference_is_sums",
         float(known.n_rows),
         0.0,
-        "the reference is a fingerprint: ladder, filters, bags, copies and the warnings that look at rows are left out, "
-        "and AUROC is reckoned from sums as if scores were normal; compare with rows to have them",
+        "the reference is a fingerprint: ladder, filters, bags, copies and the warnings that look at rows are left "
+        "out, and AUROC is reckoned from sums as if scores were normal; compare with rows to have them",
     )
 
 
