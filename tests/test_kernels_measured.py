@@ -31,8 +31,8 @@ PIECES = [
     "0", "7", "10", "007", "123", "321", "999999999", "1000000000", "9" * 40, "-", ", ", "\n", "\r\n", "\t", " ",
     "\u00a0", "\u2028", "\x1c", "\x85", "\u3000", "the", "The", "AN", "it's", "it’s", "'", "’", "rock'n'roll",
     "e\u0301", "É", "ß", "İ", "ǅ", "Ⅷ", "²", "①", "٣", "½", "ночь", "НОЧЬ", "漢字", "🦉", "\u200d", "_", "...", "?!",
-    ".\")", "…”", ". ", "* ", "- x", "12) ", "1234. ", "3.", "running", "s", "es", "a", "\ud800", "\x00", "(", "[",
-    "}", "`", "#", "|",
+    ".\")", ".] ", "]", "…”", ". ", "* ", "- x", "12) ", "1234. ", "3.", "running", "s", "es", "a", "\ud800", "\x00",
+    "(", "[", "}", "`", "#", "|", "éééééééééathe",
 ]  # fmt: skip
 texts = st.one_of(
     st.text(max_size=40),
@@ -69,6 +69,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 @EVERY_FAMILY
 @given(rows=st.lists(texts, min_size=1, max_size=12))
 @example(rows=["", " ", "\n", "7", "7 7", "5, 5, 5", "1.5", "0.1 0.2 0.3"])
+@example(rows=["éééééééééathe", "A [b.] C", "He said: “No.” So", "- a\n1234) b\n123) c\n+d", "the the THE The"])
 @settings(deadline=None, max_examples=80)
 def test_compiled_measurements_are_those_of_the_reference(make: Callable[[], QuantileFamily], rows: list[str]) -> None:
     family = make()

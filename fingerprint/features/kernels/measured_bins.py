@@ -61,16 +61,14 @@ def add_bins(bins: Bins, offsets: Ints, order: Ints, block: Ints, sums: Ints, sq
     order : int array [rows]
         Rows one block after another, so that a block's sums stay close at hand.
     block : int array [rows]
-        -1 for a row that is left out.
     sums : int array [blocks, counts]
     squares : int array [counts]
     """
     for row in order:
-        if block[row] >= 0:
-            for m in range(bins.shape[1]):
-                count = offsets[m] + bins[row, m]
-                sums[block[row], count] += 1
-                squares[count] += 1
+        for m in range(bins.shape[1]):
+            count = offsets[m] + bins[row, m]
+            sums[block[row], count] += 1
+            squares[count] += 1
 
 
 @kernel
