@@ -36,13 +36,13 @@ LIMIT = 2.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    results.add_json_option(commands.add_parser("test", help="the exact test"))
-    features = commands.add_parser("features", help="every family, beside scikit-learn")
-    speed_features.add_options(features)
-    results.add_json_option(features)
-    options = parser.parse_args()
+    everything = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = everything.add_subparsers(dest="command", required=True)
+    commands.add_parser("test", help="the exact test")
+    speed_features.add_options(commands.add_parser("features", help="every family, beside scikit-learn"))
+    for parser in commands.choices.values():
+        results.add_json_option(parser)
+    options = everything.parse_args()
     begun = time.perf_counter()
     if options.command == "features":
         results.write(options.json, speed_features.measure(options), begun)
