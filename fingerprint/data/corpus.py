@@ -91,10 +91,17 @@ class Corpus:
     @cached_property
     def digest(self) -> str:
         """Hash of the rows, whatever their order: 32 hex digits."""
-        total = 0
-        for row in zip(self.texts, self.prompts, self.systems, strict=True):
-            total += digests.number(repr(row), 16)
-        return f"{total % (1 << 128):032x}"
+        return digest_of_sum(sum_of_rows(self.texts, self.prompts, self.systems))
+
+
+def sum_of_rows(texts: Sequence[str], prompts: Sequence[str | None], systems: Sequence[str | None]) -> int:
+    """Sum of the hashes of some rows: sums of all parts of a corpus add up to that of the whole."""
+    return sum(digests.number(repr(row), 16) for row in zip(texts, prompts, systems, strict=True))
+
+
+def digest_of_sum(total: int) -> str:
+    """The digest of a corpus whose rows have hashes with this sum."""
+    return f"{total % (1 << 128):032x}"
 
 
 def joined(corpora: Sequence[Corpus], name: str) -> Corpus:

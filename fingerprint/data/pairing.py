@@ -5,7 +5,6 @@ Prompts are told apart by their normal form (`fingerprint.data.normal_form`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,16 +71,45 @@ def _row_keys(suspect: Corpus, reference: Corpus, use_prompts: bool) -> tuple[Ha
     owners = ("first", "second") if is_same else (suspect.digest, reference.digest)
     keys, group_keys, has_prompt = [], [], []
     for corpus, owner in zip((suspect, reference), owners, strict=True):
-        seen: Counter[tuple[str | None, str]] = Counter()
+        of_rows = RowKeys(owner)
         for text, known_prompt in zip(corpus.texts, corpus.prompt_keys, strict=True):
             prompt = known_prompt if use_prompts else None
-            occurrence = seen[prompt, text]
-            seen[prompt, text] += 1
-            keys.append(digests.number_of(prompt, text, occurrence))
-            group = (text, occurrence, owner) if prompt is None else (prompt,)
-            group_keys.append(digests.number_of(*group))
+            key, group = of_rows.next(prompt, text, first_key(prompt, text))
+            keys.append(key)
+            group_keys.append(group)
             has_prompt.append(prompt is not None)
     return np.array(keys, dtype=np.uint64), np.array(group_keys, dtype=np.uint64), np.array(has_prompt, dtype=bool)
+
+
+class RowKeys:
+    """Keys of the rows of one corpus, one row after the other: what decides their order, and which belong together.
+
+    Parameters
+    ----------
+    owner : str
+        What tells this corpus from the other.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.seen: dict[int, int] = {}  # rows so far, by the key of the first of them
+
+    def next(self, prompt: str | None, text: str, first: int) -> tuple[int, int]:
+        """Key of the row by (prompt, text, occurrence), and key of its group: its prompt, or itself if it has none.
+
+        `first` is `first_key` of the row.
+        """
+        key = first if prompt is None else digests.number_of(prompt, text, 0)
+        occurrence = self.seen.get(key, 0)
+        self.seen[key] = occurrence + 1
+        if occurrence:
+            key = digests.number_of(prompt, text, occurrence)
+        return key, digests.number_of(text, occurrence, self.owner) if prompt is None else first
+
+
+def first_key(prompt: str | None, text: str) -> int:
+    """What is alike in rows of one prompt, or without a prompt in rows of one text: a hash of that alone."""
+    return digests.number_of(None, text, 0) if prompt is None else digests.number_of(prompt)
 
 
 def _known(corpus: Corpus, use_prompts: bool) -> set[str]:

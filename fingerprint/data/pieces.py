@@ -78,6 +78,11 @@ def is_lazy_frame(data: object) -> TypeGuard[pl.LazyFrame]:
     return _is_polars(data, "LazyFrame")
 
 
+def is_read_once(data: object) -> bool:
+    """Whether going through the data a second time may give other rows, or none."""
+    return is_lazy_frame(data) or _is_iterable_of_batches(data)
+
+
 def _is_polars(data: object, name: str) -> bool:
     return any((cls.__module__.partition(".")[0], cls.__name__) == ("polars", name) for cls in type(data).__mro__)
 

@@ -57,14 +57,25 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
         raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"family {name} must give finite values, got nan or infinity; check its transform")
-    mean, square = column_moments(matrix)
+    columns, scale = scales(family, *column_moments(matrix))
+    return FamilyMatrix(family, scaled(matrix, columns, scale), columns, scale)
+
+
+def scales(family: Family, mean: Floats, square: Floats) -> tuple[Ints, Floats]:
+    """Columns of a fitted family that vary, and what each of them is multiplied by.
+
+    Parameters
+    ----------
+    mean, square : float arrays [columns]
+        Mean and mean square of each column over the pooled rows.
+    """
     variance = np.maximum(square - mean * mean, 0.0)
     columns = np.flatnonzero(variance > CONSTANT * square)
     ridge = np.broadcast_to(family.ridge, variance.shape)
     scale = 1.0 / np.sqrt(variance[columns] + ridge[columns])
     if family.column_weights is not None:
         scale = scale * np.asarray(family.column_weights, dtype=np.float64)[columns]
-    return FamilyMatrix(family, scaled(matrix, columns, scale), columns, scale)
+    return columns, scale
 
 
 def column_moments(matrix: sp.csr_matrix) -> tuple[Floats, Floats]:

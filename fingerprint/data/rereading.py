@@ -1,0 +1,174 @@
+"""Rows of anything that can be gone through more than once, and need not fit into memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fingerprint.data.batches import BadShards, Batch, ShardsRead, batches
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.pieces import is_read_once
+from fingerprint.data.row_reader import BadRows
+
+# Rows of a file in which what can be read only once is kept.
+KEPT = 1 << 16
+
+
+class Rows:
+    """Rows of one side, read as often as they are asked for.
+
+    Parameters
+    ----------
+    data : object
+        As `fingerprint.data.batches.batches` takes it. What can be read only once is kept in files of a temporary
+        folder, which goes when this object does.
+    text, prompt, bad_rows, bad_shards, argument
+        As there.
+
+    Attributes
+    ----------
+    name : str
+        What to call the rows in messages: the path, or `argument`.
+    shards : ShardsRead
+        What became of the shards; known once the rows have been gone through.
+    skipped : int
+        Bad rows that were left out, in the same way.
+    """
+
+    def __init__(
+        self,
+        data: object,
+        *,
+        text: str | None = None,
+        prompt: str | None = None,
+        bad_rows: BadRows = "error",
+        bad_shards: BadShards = "error",
+        argument: str = "data",
+    ) -> None:
+        self._data, self._text, self._prompt = data, text, prompt
+        self._bad_rows, self._bad_shards, self._argument = bad_rows, bad_shards, argument
+        self._folder: TemporaryDirectory[str] | None = None
+        self._files: list[Path] = []
+        self.name = _name(data, argument)
+        self.shards = ShardsRead((), (), 0)
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of all rows, always the same.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many rows as before: a file changed while it was read.
+        """
+        if is_read_once(self._data):
+            yield from self._kept()
+            return
+        before = self.shards
+        data, bad_shards = self._data, self._bad_shards
+        if before.skipped:
+            data, bad_shards = [Path(shard) for shard in before.read], "error"
+        found = batches(
+            data,
+            text=self._text,
+            prompt=self._prompt,
+            bad_rows=self._bad_rows,
+            bad_shards=bad_shards,
+            argument=self._argument,
+        )
+        skipped = 0
+        for batch in found:
+            skipped += batch.skipped
+            yield batch
+        self.skipped = skipped
+        self._known(replace(found.shards, skipped=(*before.skipped, *found.shards.skipped)))
+
+    def held(self, limit: int) -> Corpus | None:
+        """All rows, if they are `limit` at most; None otherwise."""
+        if isinstance(self._data, Corpus):
+            return self._data if len(self._data) <= limit else None
+        rows: list[Batch] = []
+        count = 0
+        for batch in self:
+            rows.append(batch)
+            count += len(batch)
+            if count > limit:
+                return None
+        return corpus_of(rows, self.name)
+
+    def only(self, wanted: Sequence[int], name: str) -> Corpus:
+        """The rows with these numbers, counted from 0 through all shards and given in rising order."""
+        chosen: list[Batch] = []
+        first, at = 0, 0
+        for batch in self:
+            here: list[int] = []
+            while at < len(wanted) and wanted[at] < first + len(batch):
+                here.append(wanted[at] - first)
+                at += 1
+            first += len(batch)
+            texts, prompts = [batch.texts[row] for row in here], [batch.prompts[row] for row in here]
+            systems = [batch.systems[row] for row in here]
+            chosen.append(Batch(texts, prompts, systems, batch.shard, batch.first_row, 0))
+        return corpus_of(chosen, name)
+
+    def _known(self, shards: ShardsRead) -> None:
+        if self.shards.read and (shards.rows, shards.read) != (self.shards.rows, self.shards.read):
+            raise ValueError(
+                f"{self.name} must stay as it is while it is read, got {shards.rows} rows after {self.shards.rows}; "
+                "run again when nothing writes to it"
+            )
+        self.shards = shards
+
+    def _kept(self) -> Iterator[Batch]:
+        """Rows of data that can be read once: from files, which the first reader fills to the end."""
+        if self._folder is None:
+            self._keep()
+        first = 0
+        for batch in (batch for file in self._files for batch in batches(file)):
+            skipped = self.skipped if first == 0 else 0
+            yield replace(batch, shard=self._argument, first_row=first, skipped=skipped)
+            first += len(batch)
+
+    def _keep(self) -> None:
+        import polars as pl
+
+        self._folder = TemporaryDirectory()
+        found = batches(
+            self._data, text=self._text, prompt=self._prompt, bad_rows=self._bad_rows, argument=self._argument
+        )
+        waiting: list[Batch] = []
+        for batch in chain(found, [None]):
+            if batch is not None:
+                waiting.append(batch)
+                self.skipped += batch.skipped
+            if waiting and (batch is None or sum(map(len, waiting)) >= KEPT):
+                columns = {
+                    "text": [text for part in waiting for text in part.texts],
+                    "prompt": [prompt for part in waiting for prompt in part.prompts],
+                    "system": [system for part in waiting for system in part.systems],
+                }
+                self._files.append(Path(self._folder.name) / f"{len(self._files):06d}.parquet")
+                pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).write_parquet(self._files[-1])
+                waiting = []
+        self.shards = found.shards
+
+
+def corpus_of(rows: Sequence[Batch], name: str) -> Corpus:
+    """A corpus of some batches."""
+    return Corpus(
+        texts=tuple(text for batch in rows for text in batch.texts),
+        prompts=tuple(prompt for batch in rows for prompt in batch.prompts),
+        systems=tuple(system for batch in rows for system in batch.systems),
+        name=name,
+        skipped=sum(batch.skipped for batch in rows),
+    )
+
+
+def _name(data: object, argument: str) -> str:
+    if isinstance(data, Corpus):
+        return data.name
+    return str(os.fspath(data)) if isinstance(data, str | os.PathLike) else argument
