@@ -37,6 +37,8 @@ class Rows:
         What became of the shards; known once the rows have been gone through.
     skipped : int
         Bad rows that were left out, in the same way.
+    spans : tuple of (str, int)
+        Shards and how many usable rows each of them has, in the same way.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Rows:
         self.name = _name(data, argument)
         self.shards = ShardsRead((), (), 0)
         self.skipped = 0
+        self.spans: tuple[tuple[str, int], ...] = ()
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of all rows, always the same.
@@ -80,17 +83,18 @@ class Rows:
             bad_shards=bad_shards,
             argument=self._argument,
         )
-        skipped = 0
+        skipped, spans = 0, dict[str, int]()
         for batch in found:
             skipped += batch.skipped
+            spans[batch.shard] = spans.get(batch.shard, 0) + len(batch)
             yield batch
-        self.skipped = skipped
+        self.skipped, self.spans = skipped, tuple(spans.items())
         self._known(replace(found.shards, skipped=(*before.skipped, *found.shards.skipped)))
 
     def held(self, limit: int) -> Corpus | None:
         """All rows, if they are `limit` at most; None otherwise."""
-        if isinstance(self._data, Corpus):
-            return self._data if len(self._data) <= limit else None
+        if isinstance(self._data, Corpus) and len(self._data) > limit:
+            return None
         rows: list[Batch] = []
         count = 0
         for batch in self:
@@ -98,7 +102,7 @@ class Rows:
             count += len(batch)
             if count > limit:
                 return None
-        return corpus_of(rows, self.name)
+        return self._data if isinstance(self._data, Corpus) else corpus_of(rows, self.name)
 
     def only(self, wanted: Sequence[int], name: str) -> Corpus:
         """The rows with these numbers, counted from 0 through all shards and given in rising order."""
@@ -154,7 +158,7 @@ class Rows:
                 self._files.append(Path(self._folder.name) / f"{len(self._files):06d}.parquet")
                 pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).write_parquet(self._files[-1])
                 waiting = []
-        self.shards = found.shards
+        self.shards, self.spans = found.shards, ((self._argument, found.shards.rows),)
 
 
 def corpus_of(rows: Sequence[Batch], name: str) -> Corpus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
+from fingerprint.data.rereading import Rows
 from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Prior, checked_prior, without_trained
+from fingerprint.detection.streamed import AllRows, opened
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.streams import Stream, generator
@@ -29,8 +31,12 @@ class Case:
 
     Attributes
     ----------
+    sides : pair of Rows
+        Suspect and reference, to be read once more.
+    whole : AllRows or None
+        All their rows, where there are more than are held.
     given : pair of Corpus
-        Suspect and reference as they were read.
+        Suspect and reference as they were read; a sample of them where not all rows are held.
     corpora : pair of Corpus
         The same without the rows that a prior was trained on.
     placebos : tuple of Corpus
@@ -51,6 +57,8 @@ class Case:
     options : Options
     """
 
+    sides: tuple[Rows, Rows]
+    whole: AllRows | None
     given: tuple[Corpus, Corpus]
     corpora: tuple[Corpus, Corpus]
     placebos: tuple[Corpus, ...]
@@ -82,6 +90,7 @@ class Case:
         alpha: float,
         rng: int,
         options: Options,
+        within: Callable[[str, float], None],
     ) -> Case:
         """Check the arguments of `detect`, cheap ones first, and read the rows; the model loads last."""
         options.check_level(alpha)
@@ -89,10 +98,12 @@ class Case:
         filters = check_filters(filters)
         column = prompt if isinstance(prompt, str) else None
 
-        def read(data: object, argument: str) -> Corpus:
-            return as_corpus(data, text=text, prompt=column, bad_rows=options.bad_rows, argument=argument)
+        def rows(data: object, argument: str) -> Rows:
+            how = {"bad_rows": options.bad_rows, "bad_shards": options.bad_shards}
+            return Rows(data, text=text, prompt=column, argument=argument, **how)
 
-        given = read(suspect, "suspect"), read(reference, "reference")
+        sides = rows(suspect, "suspect"), rows(reference, "reference")
+        given, whole = opened(sides, prompt is not False, within)
         corpora, known = given, None
         if prior is not None:
             known = checked_prior(prior)
@@ -102,9 +113,14 @@ class Case:
         _check_student(options, model, prompt)
         if isinstance(placebos, str | Corpus):
             raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
-        others = tuple(read(data, f"placebo {number}") for number, data in enumerate(placebos, 1))
+        others = tuple(
+            as_corpus(data, text=text, prompt=column, bad_rows=options.bad_rows, argument=f"placebo {number}")
+            for number, data in enumerate(placebos, 1)
+        )
         base = _loaded(model, (*corpora, *others))
         return cls(
+            sides=sides,
+            whole=whole,
             given=given,
             corpora=corpora,
             placebos=others,

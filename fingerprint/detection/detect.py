@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
-import numpy as np
-
 from fingerprint.data.arrays import Floats
 from fingerprint.detection.against_fingerprint import against_fingerprint, is_stored
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
@@ -22,6 +20,7 @@ from fingerprint.detection.progress import Listener, Progress, Step
 from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.provenance import settings_of
 from fingerprint.detection.ranking import ranked_rows
+from fingerprint.detection.records import design_record, null_record
 from fingerprint.detection.section import Prepared
 from fingerprint.detection.sections import SECTIONS
 from fingerprint.detection.self_test import check_self_test
@@ -30,11 +29,8 @@ from fingerprint.detection.warnings import warnings_for
 from fingerprint.features import choose
 from fingerprint.filters.verdicts import Filter
 from fingerprint.report.report import Report
-from fingerprint.report.results import Design, DesignPart, FamilyResult, Null
-from fingerprint.statistics.comparison import Comparison
+from fingerprint.report.results import Design, FamilyResult
 from fingerprint.statistics.intervals import Estimate, auc_interval, d_prime_of, paired_interval
-from fingerprint.statistics.parts import Part
-from fingerprint.statistics.permutation import PermutationTest
 from fingerprint.statistics.streams import Stream
 
 if TYPE_CHECKING:
@@ -139,6 +135,7 @@ def detect(
         return against_fingerprint(
             suspect, reference, text=text, prompt=prompt, alpha=alpha, rng=rng, options=chosen, given=given
         )
+    tell = Progress(progress, PAIRING)
     case = Case.of(
         suspect,
         reference,
@@ -152,8 +149,8 @@ def detect(
         alpha=alpha,
         rng=rng,
         options=chosen,
+        within=tell.within,
     )
-    tell = Progress(progress, PAIRING)
     prepared = _paired(case)
     tell.plan(_steps(prepared))
 
@@ -225,11 +222,9 @@ def _students(prepared: Prepared, tell: Progress) -> dict[str, Floats]:
 def _main_result(prepared: Prepared, main: Analysis) -> Report:
     """The report without what its sections add."""
     case, auc = prepared.case, auc_interval(main.scores)
-    is_blamed_on_prompts = prepared.control.differs and not main.comparison.design.is_paired
-    differs = main.test.pvalue <= case.alpha and (auc.value or 0.0) > case.options.min_auc
     return Report(
         verdict="",
-        detected=differs and not is_blamed_on_prompts,
+        detected=prepared.is_detected(main.test.pvalue, auc),
         pvalue=main.test.pvalue,
         alpha=case.alpha,
         auc=auc,
@@ -250,7 +245,8 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         model=None,
         teacher=None,
         attribution=None,
-        null=_null(main.test),
+        null=null_record(main.test),
+        sample=None,
         warnings=(),
         settings=settings_of(case, list(prepared.families)),
         rows=ranked_rows(case.corpora, main),
@@ -275,34 +271,9 @@ def _closed(report: Report, prepared: Prepared, main: Analysis) -> Report:
 
 def _design(prepared: Prepared) -> Design:
     comparison, corpora = prepared.comparison, prepared.case.corpora
-    design, (suspect, reference) = comparison.design, comparison.sides
-    known = [len(prompts) or None for prompts in comparison.prompts]
-    return Design(
-        kind=design.kind,
-        rows_suspect=len(corpora[0]),
-        rows_reference=len(corpora[1]),
-        prompts_suspect=known[0] if design.has_prompts else None,
-        prompts_reference=known[1] if design.has_prompts else None,
-        prompts_shared=len(comparison.prompts[0] & comparison.prompts[1]) if design.has_prompts else None,
-        pairs=design.n_pairs,
-        blocks=design.n_blocks,
-        unused_suspect=int((~design.used & suspect).sum()),
-        unused_reference=int((~design.used & reference).sum()),
-        parts=tuple(_part(comparison, part, share) for part, share in zip(design.parts, design.shares, strict=True)),
-    )
-
-
-def _part(comparison: Comparison, part: Part, share: float) -> DesignPart:
-    suspect, reference = (part.used & side for side in comparison.sides)
-    return DesignPart(
-        kind=part.kind,
-        rows_suspect=int(suspect.sum()),
-        rows_reference=int(reference.sum()),
-        prompts_suspect=len(np.unique(comparison.group[suspect])),
-        prompts_reference=len(np.unique(comparison.group[reference])),
-        blocks=part.n_blocks,
-        share=share,
-    )
+    known = comparison.prompts
+    prompts = (len(known[0]), len(known[1]), len(known[0] & known[1]))
+    return design_record(comparison.design, comparison.suspect, (len(corpora[0]), len(corpora[1])), prompts)
 
 
 def _family_results(main: Analysis) -> tuple[FamilyResult, ...]:
@@ -317,10 +288,3 @@ def _family_results(main: Analysis) -> tuple[FamilyResult, ...]:
         results.append(FamilyResult(STUDENT, 0, None, None, auc_interval(main.scores, STUDENT)))
     return tuple(results)
 
-
-def _null(test: PermutationTest) -> Null:
-    """Observed omnibus and a histogram of its permutation null."""
-    if not test.parts:
-        return Null(None, (), ())
-    counts, edges = np.histogram(test.statistics[1:], bins=60)
-    return Null(float(test.statistics[0]), tuple(map(float, edges)), tuple(map(int, counts)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -53,6 +54,11 @@ class Options:
         Run the test 200 times where nothing differs (pairs swapped, or the reference split in two).
     bad_rows : "error" or "skip"
         What to do with unreadable rows; skipped rows are counted in the settings.
+    bad_shards : "error" or "skip"
+        What to do with files that cannot be read to their end, have other columns than the first, or hold the same
+        bytes as another; those that are skipped are named in a warning.
+    scores : path, optional
+        Where to write the score of every row, as Parquet: side, shard, row (its index in the shard, from 0), score.
 
     Raises
     ------
@@ -70,6 +76,8 @@ class Options:
     n_permutations: int = 9999
     self_test: bool = False
     bad_rows: Literal["error", "skip"] = "error"
+    bad_shards: Literal["error", "skip"] = "error"
+    scores: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_auc < 1:
@@ -110,6 +118,8 @@ class Settings(TypedDict, total=False):
     n_permutations: int
     self_test: bool
     bad_rows: Literal["error", "skip"]
+    bad_shards: Literal["error", "skip"]
+    scores: str | os.PathLike[str] | None
 
 
 def with_settings(options: Chosen, settings: Mapping[str, object], verb: Callable[..., object]) -> Chosen:

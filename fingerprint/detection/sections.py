@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fingerprint.detection import (
+    all_rows,
     attribution,
     ceiling,
     copies,
@@ -24,4 +25,5 @@ SECTIONS: tuple[Section, ...] = (
     attribution.SECTION,
     model_gain.SECTION,
     ceiling.SECTION,
+    all_rows.SECTION,
 )

@@ -48,8 +48,9 @@ def verdict(report: Report, main: Analysis, min_auc: float) -> str:
             f"{_rivals(report)}{assumption}"
         )
     words = _power(report)
-    found = {name: p for name, p in main.test.adjusted().items() if p <= report.alpha}
-    alone = "".join(f" Of single families {name} has adjusted p = {p:.2g};" for name, p in found.items())
+    known = [(result.family, result.pvalue_adjusted) for result in report.family_results]
+    found = [(name, p) for name, p in known if p is not None and p <= report.alpha]
+    alone = "".join(f" Of single families {name} has adjusted p = {p:.2g};" for name, p in found)
     told = f"{alone} the verdict is that of all together, fixed beforehand." if found else ""
     same = "nothing that was measured varies between the sides: are they the same rows?"
     return f"not detected: {words or same} ({figures}).{told}{assumption}"

@@ -28,6 +28,7 @@ from fingerprint.report.results import (
     Residual,
     RowsNeeded,
     Rung,
+    SampleResult,
     SelfTest,
     TeacherResult,
     Warning,
@@ -97,15 +98,19 @@ class DetectionResult(Result):
         The suspect beside teachers conditioned on something else; None where there are no placebos.
     null : Null
         Observed statistic and the histogram of its permutation null.
+    sample : SampleResult or None
+        The sample that scores, ladder, filters, power, features and warnings are of, where there are more rows than are
+        held; None where all rows are.
     warnings : tuple of Warning
         What the reader must know before believing the verdict.
     settings : dict
         Versions, seed, input hashes and options, as JSON values.
     rows : polars.DataFrame
         Columns corpus, row, text, prompt and score, the highest score first: a ranking, never a verdict on single
-        rows. ``row`` is the row's index in its corpus, from 0; the HTML page and messages count rows from 1. With known
-        teachers also llr (nats) and within_noise: whether it is within the noise floor. It takes no part in comparisons
-        and never enters JSON, so a report read from JSON has none.
+        rows. ``row`` is the row's index in its corpus, from 0; the HTML page and messages count rows from 1. Where not
+        all rows are held: those of the sample, and the hundred highest and lowest of all others. With known teachers
+        also llr (nats) and within_noise: whether it is within the noise floor. It takes no part in comparisons and
+        never enters JSON, so a report read from JSON has none.
 
     Notes
     -----
@@ -137,6 +142,7 @@ class DetectionResult(Result):
     teacher: TeacherResult | None
     attribution: AttributionResult | None
     null: Null
+    sample: SampleResult | None
     warnings: tuple[Warning, ...]
     settings: JsonObject
     rows: pl.DataFrame = field(default_factory=_no_rows, compare=False, metadata={"json": None})

@@ -57,6 +57,23 @@ class Design:
 
 
 @dataclass(frozen=True)
+class SampleResult:
+    """The sample of whole prompts that a report stands on where there are more rows than are held.
+
+    `pvalue` is that of the sample alone. `covers_all` says whether the report's p-value, families and design are of all
+    rows; where they are not, `reason` says why, and they too are the sample's. `share` is the share of the prompts, by
+    their hash, whose rows enter the report's p-value.
+    """
+
+    rows_suspect: int
+    rows_reference: int
+    pvalue: float
+    covers_all: bool
+    share: float
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class FamilyResult:
     """One feature family: `statistic` is standardised by its exact permutation sd, `pvalue_adjusted` by max-T."""
 

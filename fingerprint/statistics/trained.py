@@ -65,6 +65,7 @@ def train_stack(
     matrices: Mapping[str, sp.csr_matrix],
     classifiers: Sequence[Classifier | None] = (None,),
     fast: bool = False,
+    scores: Scores | None = None,
 ) -> Trained:
     """Fit the stack on all rows; weights, centres and calibration come from scores that are out of fold.
 
@@ -74,6 +75,8 @@ def train_stack(
         Members of the stack; None stands for the built-in ridge models, one a family.
     fast : bool
         Mean differences in place of the ridge models, families with equal weights: no system is solved.
+    scores : Scores, optional
+        Those of `cross_fit` on the same rows, where they are known; of the built-in ridge models alone.
     """
     fold, suspect = folds(comparison), comparison.suspect
     rows = np.arange(len(fold))
@@ -98,7 +101,7 @@ def train_stack(
         z[fold == k] = standardise(raw[fold == k])
     equal = np.ones(raw.shape[1])
     if not fast and list(classifiers) == [None]:
-        scores = cross_fit(comparison, matrices)
+        scores = cross_fit(comparison, matrices) if scores is None else scores
     else:
         outer = [equal if fast else discriminant(z[fold != k], suspect[fold != k]) for k in range(N_FOLDS)]
         values = np.empty(len(fold))

@@ -1,0 +1,228 @@
+"""All rows of corpora that are not held: the exact test of every row's counts, and a score for each of them.
+
+The rest of a report stands on a sample of whole prompts. Here all rows are read once more. Columns of the families are
+linear in counts that hang on a row alone, so that the test needs no more of the rows than the sums of these counts over
+each block; the blocks are those of the design of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from fingerprint.data.arrays import Floats, Ints
+from fingerprint.data.batches import Batch
+from fingerprint.detection.analysis import Analysis, omnibus_weights, permute
+from fingerprint.detection.block_sums import BlockSums, FamilySums, count_weights
+from fingerprint.detection.progress import Progress, Step
+from fingerprint.detection.records import design_record, null_record
+from fingerprint.detection.row_scores import SIDES, Ends, write_scores
+from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.streamed import AllRows, Told
+from fingerprint.features.counted import CountedFamily
+from fingerprint.report.report import Report
+from fingerprint.report.results import SampleResult
+from fingerprint.statistics import designs
+from fingerprint.statistics.permutation import PermutationTest, Relabellings
+from fingerprint.statistics.streams import Stream
+from fingerprint.statistics.summed import signed_blocks
+from fingerprint.statistics.trained import train_stack
+
+# Rows that are read, added up and scored in the time that 2,000 + 2,000 rows take for a second's work: for progress.
+ROWS_A_SECOND = 40_000
+PASS = "all rows"
+
+
+def _steps(prepared: Prepared) -> list[Step]:
+    whole = prepared.case.whole
+    return [] if whole is None else [Step(PASS, whole.n_rows / ROWS_A_SECOND)]
+
+
+def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+    whole = prepared.case.whole
+    if whole is None:
+        return report
+    tell(PASS)
+    reason = why_not_all(prepared)
+    sample = SampleResult(
+        rows_suspect=len(whole.sampled[0]),
+        rows_reference=len(whole.sampled[1]),
+        pvalue=report.pvalue,
+        covers_all=reason is None,
+        share=whole.pooled.share if reason is None else 1.0,
+        reason=reason,
+    )
+    settings = {**report.settings, "inputs": _inputs(whole)}
+    report = replace(report, sample=sample, settings=settings, rows=_renumbered(report.rows, whole))
+    if reason is not None:
+        return report
+    found = _gone_through(prepared, main, whole, tell)
+    if prepared.case.options.scores is not None:
+        write_scores(prepared.case.options.scores, [rows.spans for rows in whole.sides], found.scores)
+    adjusted = found.test.adjusted()
+    return replace(
+        report,
+        pvalue=found.test.pvalue,
+        detected=prepared.is_detected(found.test.pvalue, report.auc),
+        design=design_record(
+            found.design,
+            whole.pooled.suspect,
+            (whole.keys[0].rows, whole.keys[1].rows),
+            whole.pooled.prompts(),
+        ),
+        family_results=tuple(
+            replace(
+                result,
+                columns=found.columns[result.family],
+                statistic=float(found.test.parts[result.family][0]) if result.family in found.test.parts else None,
+                pvalue_adjusted=adjusted.get(result.family),
+            )
+            for result in report.family_results
+        ),
+        null=null_record(found.test),
+        rows=_with_ends(report.rows, found.ends),
+    )
+
+
+SECTION = Section(_steps, _add)
+
+
+def why_not_all(prepared: Prepared) -> str | None:
+    """Why the p-value cannot be of all rows: something of it is no sum over rows; None where all is."""
+    case = prepared.case
+    if case.prior is not None:
+        return "a trained detector's score is no sum of counts"
+    if case.model is not None:
+        return "a model reads the rows of the sample alone"
+    others = [name for name, family in prepared.families.items() if not isinstance(family, CountedFamily)]
+    return f"these families are no sums of counts: {', '.join(others)}" if others else None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What all rows give."""
+
+    design: designs.Design
+    test: PermutationTest
+    columns: dict[str, int]
+    scores: tuple[Floats, Floats]
+    ends: Ends
+
+
+def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Callable[[str], None]) -> _Found:
+    """Add up and score all rows, and test them with the relabellings of their own design."""
+    case = prepared.case
+    paired_alone = prepared.control.differs and prepared.comparison.design.is_paired
+    design = whole.design(case.seed, paired_alone=paired_alone)
+    scorer = _Scorer.of(main, whole) if case.options.classifier is None else None
+    families = {
+        name: FamilySums.of(family, design.n_blocks, None if scorer is None else scorer.weights.get(name))
+        for name, family in prepared.families.items()
+        if isinstance(family, CountedFamily)
+    }
+    sums = BlockSums(families, signed_blocks(design))
+    told = Told(tell.within if isinstance(tell, Progress) else lambda note, share: None, whole.n_rows)
+    ends = Ends()
+    try:
+        for number, block in enumerate(whole.blocks(design)):
+            sums.begin()
+            for first, batch, parts in _added(sums, whole, number, block):
+                if scorer is not None:
+                    ends.add(batch, first, SIDES[number], scorer.score(number, first, parts))
+                told(sums.rows)
+            sums.end()
+    finally:
+        sums.close()
+    units, columns = {}, {}
+    for name, family in families.items():
+        units[name], columns[name] = family.units(design, sums.rows, sums.characters)
+    relabellings = Relabellings.draw(design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
+    test = permute(units, relabellings, omnibus_weights(main.comparison, main.matrices))
+    return _Found(design, test, columns, (np.zeros(0), np.zeros(0)) if scorer is None else scorer.scores, ends)
+
+
+def _added(
+    sums: BlockSums, whole: AllRows, number: int, block: Ints
+) -> Iterator[tuple[int, Batch, list[Floats | None]]]:
+    """Batches of a side once their rows are added up, while the next is read: first row, batch, parts of its scores."""
+    waiting: tuple[int, Batch, list[Future[Floats | None]]] | None = None
+    first = 0
+    for batch in whole.sides[number]:
+        done = None if waiting is None else (waiting[0], waiting[1], [part.result() for part in waiting[2]])
+        waiting = (first, batch, sums.start(batch, block[first : first + len(batch)]))
+        first += len(batch)
+        if done is not None:
+            yield done
+    if waiting is not None:
+        yield waiting[0], waiting[1], [part.result() for part in waiting[2]]
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """Scores of all rows: those of the sample as they were cross-fitted, others by a stack fitted on the sample.
+
+    Attributes
+    ----------
+    weights : dict of float arrays [counts]
+    shift : float
+        What is added to the sum of a row's counts times their weights.
+    scores : pair of float arrays [rows]
+    """
+
+    weights: dict[str, Floats]
+    shift: float
+    scores: tuple[Floats, Floats]
+
+    @classmethod
+    def of(cls, main: Analysis, whole: AllRows) -> _Scorer:
+        scores = (np.full(whole.keys[0].rows, np.nan), np.full(whole.keys[1].rows, np.nan))
+        comparison = main.comparison
+        for side, rows, values in zip(comparison.sides, whole.sampled, scores, strict=True):
+            values[rows[comparison.origin[side]]] = main.scores.stacked[side]
+        if not main.varying:
+            return cls({}, 0.0, scores)
+        trained = train_stack(comparison, main.varying, scores=main.scores)
+        weights = {
+            name: count_weights(main.matrices[name], coefficients) * weight
+            for (name, coefficients), weight in zip(trained.coefficients.items(), trained.weights, strict=True)
+        }
+        return cls(weights, -float(trained.centre @ trained.weights), scores)
+
+    def score(self, number: int, first: int, parts: list[Floats | None]) -> Floats:
+        """Scores of some rows of a side, from what each family adds; nan for rows of the sample, which have theirs."""
+        known = [part for part in parts if part is not None]
+        mine = self.scores[number][first : first + len(known[0])] if known else np.zeros(0)
+        fresh = np.where(np.isnan(mine), np.sum(known, axis=0) + self.shift, np.nan)
+        mine[:] = np.where(np.isnan(mine), fresh, mine)
+        return fresh
+
+
+def _inputs(whole: AllRows) -> dict[str, object]:
+    return {
+        side: {"digest": keys.digest, "rows": keys.rows, "skipped": rows.skipped}
+        for side, keys, rows in zip(SIDES, whole.keys, whole.sides, strict=True)
+    }
+
+
+def _renumbered(rows: pl.DataFrame, whole: AllRows) -> pl.DataFrame:
+    """Rows of the sample under their numbers among all rows."""
+    suspect = rows.get_column("corpus").to_numpy() == SIDES[0]
+    origin = rows.get_column("row").to_numpy()
+    number = np.empty(len(origin), dtype=np.int64)
+    for side, sampled in zip((suspect, ~suspect), whole.sampled, strict=True):
+        number[side] = sampled[origin[side]]
+    return rows.with_columns(row=pl.Series(number))
+
+
+def _with_ends(rows: pl.DataFrame, ends: Ends) -> pl.DataFrame:
+    """The sample's rows, and those of all others that score highest and lowest."""
+    more = pl.DataFrame([row._asdict() for row in ends.rows()], schema={name: rows.schema[name] for name in _COLUMNS})
+    both = pl.concat([rows, more.select(_COLUMNS)], how="diagonal")
+    return both.sort(["score", "corpus", "row"], descending=[True, True, False])
+
+
+_COLUMNS = ("corpus", "row", "text", "prompt", "score")

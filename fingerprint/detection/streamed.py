@@ -1,0 +1,137 @@
+"""Both sides as far as they fit into memory; beyond, a sample of whole prompts, and what pairing knows of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import monotonic
+
+import numpy as np
+
+from fingerprint.data.arrays import Bools, Ints
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.rereading import Rows
+from fingerprint.data.row_keys import PooledKeys, SideKeys, side_keys
+from fingerprint.report.formatting import count
+from fingerprint.statistics.designs import Design
+
+# Rows a side up to which all are held: features of 50,000 + 50,000 rows of ten numbers take about 2 GB.
+HELD_ROWS = 50_000
+# Rows a side that scores, ladder, filters, power and warnings stand on beyond: intervals of an AUROC are .003 wide
+# either way, and every section takes seconds.
+SAMPLE_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """Rows of both sides that are not held.
+
+    Attributes
+    ----------
+    sides : pair of Rows
+    keys : pair of SideKeys
+    pooled : PooledKeys
+        Their rows in pooled order.
+    sampled : pair of int arrays
+        Which rows of either side the sample holds, by their index among all rows of the side, rising.
+    """
+
+    sides: tuple[Rows, Rows]
+    keys: tuple[SideKeys, SideKeys]
+    pooled: PooledKeys
+    sampled: tuple[Ints, Ints]
+
+    @property
+    def n_rows(self) -> int:
+        return self.keys[0].rows + self.keys[1].rows
+
+    def design(self, seed: int, *, paired_alone: bool) -> Design:
+        """The design of all rows, as `fingerprint.statistics.comparison.pair` makes it of rows that are held."""
+        pooled = self.pooled
+        salts = (f"{seed} {self.keys[0].digest}", f"{seed} {self.keys[1].digest}")
+        names = (self.sides[0].name, self.sides[1].name)
+        unpaired = np.zeros(len(pooled.group), dtype=bool) if paired_alone else None
+        return Design.of(pooled.group, pooled.suspect, pooled.has_prompt, salts, names, unpaired=unpaired)
+
+    def blocks(self, design: Design) -> tuple[Ints, Ints]:
+        """Block of every row of either side [rows]; as many as there are blocks for a row that is in none."""
+        found = []
+        for keys, side in zip(self.keys, self.pooled.sides, strict=True):
+            block = np.full(keys.rows, design.n_blocks, dtype=np.int64)
+            mine = design.block[side]
+            block[self.pooled.origin[side]] = np.where(mine >= 0, mine, design.n_blocks)
+            found.append(block)
+        return found[0], found[1]
+
+
+def opened(
+    sides: tuple[Rows, Rows], use_prompts: bool, within: Callable[[str, float], None]
+) -> tuple[tuple[Corpus, Corpus], AllRows | None]:
+    """Both corpora, if they can be held; otherwise a sample of either, and all that is known of the others.
+
+    Parameters
+    ----------
+    use_prompts : bool
+        Whether rows of one prompt belong together.
+    within : callable
+        Is told how far the reading has come.
+    """
+    held = [rows.held(HELD_ROWS) for rows in sides]
+    if held[0] is not None and held[1] is not None:
+        return (held[0], held[1]), None
+    keys = _keys(sides, use_prompts, Told(within))
+    pooled = PooledKeys.of(*keys)
+    sampled = _sampled(pooled, pooled.sample(SAMPLE_ROWS))
+    first, second = (
+        replace(rows.only(wanted.tolist(), rows.name), skipped=rows.skipped)
+        for rows, wanted in zip(sides, sampled, strict=True)
+    )
+    return (first, second), AllRows(sides, keys, pooled, sampled)
+
+
+def _keys(sides: tuple[Rows, Rows], use_prompts: bool, told: Told) -> tuple[SideKeys, SideKeys]:
+    """Keys of both sides, as `fingerprint.data.pairing.pooled_rows` gives them to rows that are held."""
+    first = side_keys(sides[0], use_prompts=use_prompts, told=told)
+    second = side_keys(sides[1], use_prompts=use_prompts, below=first.below, told=told.after(first.rows))
+    one_prompt = use_prompts and _is_one_prompt(first, second)
+    if first.has_prompt.all() and second.has_prompt.all() and not one_prompt:
+        return first, second
+    # Rows without a prompt are known by the digest of their side, which only its last row completes.
+    owners = (first.digest, second.digest) if first.digest != second.digest else ("first", "second")
+    use_prompts = use_prompts and not one_prompt
+    again = side_keys(sides[0], use_prompts=use_prompts, owner=owners[0], told=told)
+    return again, side_keys(sides[1], use_prompts=use_prompts, owner=owners[1], below=again.below, told=told)
+
+
+def _is_one_prompt(first: SideKeys, second: SideKeys) -> bool:
+    """Whether all rows answer one prompt, which says nothing, or none has any."""
+    known = np.concatenate([first.has_prompt, second.has_prompt])
+    if not known.any():
+        return True
+    return bool(known.all()) and len(np.unique(np.concatenate([first.group, second.group]))) == 1
+
+
+def _sampled(pooled: PooledKeys, taken: Bools) -> tuple[Ints, Ints]:
+    suspect, reference = (np.sort(pooled.origin[side & taken]) for side in pooled.sides)
+    return suspect, reference
+
+
+class Told:
+    """Tells how many rows have been read, how many a second, and if it is known how long the rest will take."""
+
+    def __init__(self, within: Callable[[str, float], None], total: int | None = None, before: int = 0) -> None:
+        self._within, self._total, self._before = within, total, before
+        self._began = monotonic()
+
+    def after(self, rows: int) -> Told:
+        """The same for rows that are read after so many others."""
+        later = Told(self._within, self._total, self._before + rows)
+        later._began = self._began
+        return later
+
+    def __call__(self, rows: int) -> None:
+        rows += self._before
+        seconds = max(monotonic() - self._began, 1e-3)
+        speed = rows / seconds
+        left = "" if self._total is None else f", {max(self._total - rows, 0) / speed:,.0f} s left"
+        self._within(f"{count(rows)} rows, {count(round(speed))} a second{left}", rows / (self._total or rows))
