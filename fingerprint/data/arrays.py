@@ -14,6 +14,7 @@ Ints32 = NDArray[np.int32]
 Bins = NDArray[np.uint16]
 Codes = NDArray[np.uint32]  # code points of characters
 Flags = NDArray[np.uint8]  # bits
+Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 Strings = NDArray[np.object_]

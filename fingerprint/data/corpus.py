@@ -96,7 +96,7 @@ class Corpus:
 
 def sum_of_rows(texts: Sequence[str], prompts: Sequence[str | None], systems: Sequence[str | None]) -> int:
     """Sum of the hashes of some rows: sums of all parts of a corpus add up to that of the whole."""
-    return sum(digests.number(repr(row), 16) for row in zip(texts, prompts, systems, strict=True))
+    return digests.sum_of(zip(texts, prompts, systems, strict=True))
 
 
 def digest_of_sum(total: int) -> str:

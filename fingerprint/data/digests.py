@@ -43,6 +43,20 @@ def number_of(*parts: object) -> int:
     return number(repr(parts))
 
 
+def numbers_of(rows: Iterable[tuple[object, ...]]) -> Hashes:
+    """`number_of` many rows [rows]: one loop, for millions of them."""
+    blake2b = hashlib.blake2b
+    found = [blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest() for row in rows]
+    return np.frombuffer(b"".join(found), dtype=">u8").astype(np.uint64)
+
+
+def sum_of(rows: Iterable[tuple[object, ...]]) -> int:
+    """Sum of the digests of 128 bits of many rows, by what `repr` shows of them."""
+    blake2b, whole = hashlib.blake2b, int.from_bytes
+    found = (blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16).digest() for row in rows)
+    return sum(whole(value, "big") for value in found)
+
+
 def numbers(values: Iterable[str | bytes], key: bytes = b"") -> Hashes:
     """Digests of 64 bits [values]."""
     return np.frombuffer(b"".join(digest(value, key=key) for value in values), dtype="<u8").astype(np.uint64)

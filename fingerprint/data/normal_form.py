@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 
@@ -22,4 +23,21 @@ def normal_form(text: str) -> str:
     >>> normal_form(" Name  three\\nnumbers. ")
     'Name three numbers.'
     """
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    composed = text if text.isascii() else unicodedata.normalize("NFC", text)
+    return " ".join(composed.split())
+
+
+# White space of ASCII other than the blank.
+_SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f"
+
+
+def normal_forms(texts: Sequence[str | None]) -> list[str | None]:
+    """Normal forms of many texts; None stays.
+
+    Where all are in normal form already, as most prompts are, that is seen for all of them at once.
+    """
+    together = "\0".join(["", *(text for text in texts if text is not None), ""])
+    spaces = ("  ", "\0 ", " \0", *_SPACES)
+    if together.isascii() and not any(space in together for space in spaces):
+        return list(texts)
+    return [None if text is None else normal_form(text) for text in texts]

@@ -71,45 +71,76 @@ def _row_keys(suspect: Corpus, reference: Corpus, use_prompts: bool) -> tuple[Ha
     owners = ("first", "second") if is_same else (suspect.digest, reference.digest)
     keys, group_keys, has_prompt = [], [], []
     for corpus, owner in zip((suspect, reference), owners, strict=True):
-        of_rows = RowKeys(owner)
-        for text, known_prompt in zip(corpus.texts, corpus.prompt_keys, strict=True):
-            prompt = known_prompt if use_prompts else None
-            key, group = of_rows.next(prompt, text, first_key(prompt, text))
-            keys.append(key)
-            group_keys.append(group)
-            has_prompt.append(prompt is not None)
-    return np.array(keys, dtype=np.uint64), np.array(group_keys, dtype=np.uint64), np.array(has_prompt, dtype=bool)
+        prompts = corpus.prompt_keys if use_prompts else (None,) * len(corpus)
+        key, group, _, _ = RowKeys(owner).next(prompts, corpus.texts)
+        keys.append(key)
+        group_keys.append(group)
+        has_prompt.append(np.array([prompt is not None for prompt in prompts], dtype=bool))
+    return np.concatenate(keys), np.concatenate(group_keys), np.concatenate(has_prompt)
 
 
 class RowKeys:
-    """Keys of the rows of one corpus, one row after the other: what decides their order, and which belong together.
+    """Keys of the rows of one corpus, some rows after others: what decides their order, and which belong together.
 
     Parameters
     ----------
     owner : str
         What tells this corpus from the other.
+    below : int
+        Rows are left out whose `first_keys` are not below this.
     """
 
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
+    def __init__(self, owner: str, below: int = 1 << 64) -> None:
+        self.owner, self.below = owner, below
         self.seen: dict[int, int] = {}  # rows so far, by the key of the first of them
 
-    def next(self, prompt: str | None, text: str, first: int) -> tuple[int, int]:
-        """Key of the row by (prompt, text, occurrence), and key of its group: its prompt, or itself if it has none.
+    def next(self, prompts: Sequence[str | None], texts: Sequence[str]) -> tuple[Hashes, Hashes, Hashes, Ints]:
+        """Key of each row that is kept, key of its group, its `first_keys`, and its index [kept].
 
-        `first` is `first_key` of the row.
+        A row's key hangs on (prompt, text, occurrence); its group is its prompt, or itself where it has none.
+
+        Parameters
+        ----------
+        prompts : sequence of str or None
+            Normal forms.
+        texts : sequence of str
         """
-        key = first if prompt is None else digests.number_of(prompt, text, 0)
-        occurrence = self.seen.get(key, 0)
-        self.seen[key] = occurrence + 1
-        if occurrence:
-            key = digests.number_of(prompt, text, occurrence)
-        return key, digests.number_of(text, occurrence, self.owner) if prompt is None else first
+        known = np.array([prompt is not None for prompt in prompts], dtype=bool)
+        first = self.first_keys(prompts, texts, known)
+        kept = np.arange(len(texts)) if self.below == 1 << 64 else np.flatnonzero(first < np.uint64(self.below))
+        key, group, known = first[kept], first[kept], known[kept]
+        key[known] = self.row_keys(prompts, texts, kept[known])
+        occurrence = self._occurrences(key)
+        for at in np.flatnonzero(occurrence).tolist():
+            row = int(kept[at])
+            key[at] = digests.number_of(prompts[row], texts[row], int(occurrence[at]))
+        group[~known] = self.alone_keys(texts, kept[~known], occurrence[~known])
+        return key, group, first[kept], kept
 
+    def first_keys(self, prompts: Sequence[str | None], texts: Sequence[str], known: Bools) -> Hashes:
+        """Hash [rows] of each row's prompt, or where it has none of its text."""
+        pairs = zip(prompts, texts, strict=True)
+        return digests.numbers_of((None, text, 0) if prompt is None else (prompt,) for prompt, text in pairs)
 
-def first_key(prompt: str | None, text: str) -> int:
-    """What is alike in rows of one prompt, or without a prompt in rows of one text: a hash of that alone."""
-    return digests.number_of(None, text, 0) if prompt is None else digests.number_of(prompt)
+    def row_keys(self, prompts: Sequence[str | None], texts: Sequence[str], rows: Ints) -> Hashes:
+        """Hash [rows] of prompt and text of some rows, as those of a first occurrence."""
+        return digests.numbers_of((prompts[row], texts[row], 0) for row in rows.tolist())
+
+    def alone_keys(self, texts: Sequence[str], rows: Ints, occurrence: Ints) -> Hashes:
+        """Hash [rows] of rows without a prompt, of this corpus alone."""
+        pairs = zip(rows.tolist(), occurrence.tolist(), strict=True)
+        return digests.numbers_of((texts[row], times, self.owner) for row, times in pairs)
+
+    def _occurrences(self, key: Hashes) -> Ints:
+        """How often each row was there before [rows]."""
+        seen = self.seen
+        found = np.zeros(len(key), dtype=np.int64)
+        for row, value in enumerate(key.tolist()):
+            before = seen.get(value, 0)
+            seen[value] = before + 1
+            if before:
+                found[row] = before
+        return found
 
 
 def _known(corpus: Corpus, use_prompts: bool) -> set[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Hashes, Ints
-from fingerprint.data.corpus import digest_of_sum, sum_of_rows
-from fingerprint.data.normal_form import normal_form
-from fingerprint.data.pairing import RowKeys, first_key, rank_within
+from fingerprint.data.corpus import digest_of_sum
+from fingerprint.data.normal_form import normal_forms
+from fingerprint.data.pairing import rank_within
 from fingerprint.data.rereading import Rows
+from fingerprint.data.row_hashes import CompiledRowKeys
 
 # One above every key.
 ALL = 1 << 64
@@ -39,7 +40,7 @@ class SideKeys:
     key, group : uint64 arrays [kept]
         Of the row, and of the group it belongs to; see `fingerprint.data.pairing.RowKeys`.
     first : uint64 array [kept]
-        `first_key` of the row.
+        `first_keys` of the row.
     has_prompt : bool array [kept]
     below : int
         Rows were kept whose `first` is below this: 2**64 where all were.
@@ -79,27 +80,24 @@ def side_keys(
     owner : str
         What tells the side from the other: its digest. Groups of rows without a prompt hang on it.
     below : int
-        Keep rows whose `first_key` is below this.
+        Keep rows whose `first_keys` is below this.
     kept : int
         Rows whose keys are kept, at most: `below` is halved until so many are left.
     told : callable
         Is told how many rows have been read.
     """
-    keys, total, n = RowKeys(owner), 0, 0
+    keys, total, n = CompiledRowKeys(owner, below), 0, 0
     parts: list[SideKeys] = []
     for batch in rows:
-        total += sum_of_rows(batch.texts, batch.prompts, batch.systems)
-        found: list[tuple[int, int, int, int, bool]] = []
-        for row, (text, prompt) in enumerate(zip(batch.texts, batch.prompts, strict=True), n):
-            known = normal_form(prompt) if use_prompts and prompt is not None else None
-            first = first_key(known, text)
-            if first < below:
-                found.append((row, *keys.next(known, text, first), first, known is not None))
+        total += keys.sum_of_rows(batch.texts, batch.prompts, batch.systems)
+        prompts = normal_forms(batch.prompts) if use_prompts else [None] * len(batch)
+        key, group, first, here = keys.next(prompts, batch.texts)
+        has_prompt = np.array([prompt is not None for prompt in prompts], dtype=bool)[here]
+        parts.append(SideKeys(0, "", n + here, key, group, first, has_prompt, keys.below))
         n += len(batch)
-        parts.append(_part(found, below))
         while sum(len(part.key) for part in parts) > kept:
-            below //= 2
-            parts = [part.only_below(below) for part in parts]
+            keys.below //= 2
+            parts = [part.only_below(keys.below) for part in parts]
         told(n)
     return SideKeys(
         rows=n,
@@ -109,15 +107,8 @@ def side_keys(
         group=np.concatenate([part.group for part in parts]),
         first=np.concatenate([part.first for part in parts]),
         has_prompt=np.concatenate([part.has_prompt for part in parts]),
-        below=below,
+        below=keys.below,
     )
-
-
-def _part(found: Sequence[tuple[int, int, int, int, bool]], below: int) -> SideKeys:
-    origin, key, group, first, has_prompt = zip(*found, strict=True) if found else ((),) * 5
-    keys, groups, firsts = (np.array(values, dtype=np.uint64) for values in (key, group, first))
-    origins, known = np.array(origin, dtype=np.int64), np.array(has_prompt, dtype=bool)
-    return SideKeys(0, "", origins, keys, groups, firsts, known, below)
 
 
 @dataclass(frozen=True)
