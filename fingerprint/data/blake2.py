@@ -93,13 +93,17 @@ def _compress(h: Hashes, m: Hashes, v: Hashes, read: int, is_last: bool, iv: Has
 @_kernel
 def _put(block: Bytes, filled: int, piece: Bytes, h: Hashes, v: Hashes, read: int, iv: Hashes, order: Ints) -> int:
     """Add a piece to the message; a full block is worked off once more follows. Bytes read in all."""
-    for at in range(len(piece)):
+    at = 0
+    while at < len(piece):
         if filled == 128:
             _compress(h, block.view(np.uint64), v, read, False, iv, order)
             filled = 0
-        block[filled] = piece[at]
-        filled += 1
-        read += 1
+        more = min(128 - filled, len(piece) - at)
+        for i in range(more):
+            block[filled + i] = piece[at + i]
+        filled += more
+        at += more
+        read += more
     return read
 
 

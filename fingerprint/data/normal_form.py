@@ -31,7 +31,7 @@ def normal_form(text: str) -> str:
 _SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f"
 
 
-def normal_forms(texts: Sequence[str | None]) -> list[str | None]:
+def normal_forms(texts: Sequence[str | None]) -> Sequence[str | None]:
     """Normal forms of many texts; None stays.
 
     Where all are in normal form already, as most prompts are, that is seen for all of them at once.
@@ -39,5 +39,5 @@ def normal_forms(texts: Sequence[str | None]) -> list[str | None]:
     together = "\0".join(["", *(text for text in texts if text is not None), ""])
     spaces = ("  ", "\0 ", " \0", *_SPACES)
     if together.isascii() and not any(space in together for space in spaces):
-        return list(texts)
+        return texts
     return [None if text is None else normal_form(text) for text in texts]

@@ -85,8 +85,16 @@ def hashes(
 class CompiledRowKeys(RowKeys):
     """The same keys, compiled."""
 
+    def __init__(self, owner: str, below: int = 1 << 64) -> None:
+        super().__init__(owner, below)
+        self._prompts = self._texts = Strings(())
+
+    def _strings(self, values: Sequence[str | None]) -> Strings:
+        """The strings with what is known of them already, where these were the last."""
+        return next((known for known in (self._texts, self._prompts) if known.values is values), Strings(values))
+
     def first_keys(self, prompts: Sequence[str | None], texts: Sequence[str], known: Bools) -> Hashes:
-        self._prompts, self._texts = Strings(prompts), Strings(texts)
+        self._prompts, self._texts = self._strings(prompts), self._strings(texts)
         found = np.empty(len(texts), dtype=np.uint64)
         with_prompt, without = np.flatnonzero(known), np.flatnonzero(~known)
         found[known] = hashes(("('", "',)", ""), self._prompts, None, with_prompt, lambda row: (prompts[row],))[:, 0]
@@ -111,7 +119,7 @@ class CompiledRowKeys(RowKeys):
         self, texts: Sequence[str], prompts: Sequence[str | None], systems: Sequence[str | None]
     ) -> int:
         """What `fingerprint.data.corpus.sum_of_rows` gives."""
-        first, second = Strings(texts), Strings(prompts)
+        first, second = self._strings(texts), self._strings(prompts)
         known, plain = second.known, np.array([system is None for system in systems], dtype=bool)
         total = 0
 

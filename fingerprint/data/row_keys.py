@@ -89,9 +89,9 @@ def side_keys(
     keys, total, n = CompiledRowKeys(owner, below), 0, 0
     parts: list[SideKeys] = []
     for batch in rows:
-        total += keys.sum_of_rows(batch.texts, batch.prompts, batch.systems)
         prompts = normal_forms(batch.prompts) if use_prompts else [None] * len(batch)
         key, group, first, here = keys.next(prompts, batch.texts)
+        total += keys.sum_of_rows(batch.texts, batch.prompts, batch.systems)
         has_prompt = np.array([prompt is not None for prompt in prompts], dtype=bool)[here]
         parts.append(SideKeys(0, "", n + here, key, group, first, has_prompt, keys.below))
         n += len(batch)
