@@ -41,6 +41,7 @@ from fingerprint.report.results import (
     Residual,
     RowsNeeded,
     Rung,
+    SampleResult,
     SelfTest,
     TeacherResult,
     Warning,
@@ -260,6 +261,7 @@ def build_report(strange: str) -> Report:
         teacher=teacher,
         attribution=attribution,
         null=_null(24.7),
+        sample=SampleResult(5011, 5304, 0.0001, False, 1.0, strange or "a model reads the rows of the sample alone"),
         warnings=(
             Warning("format", 0.538, 0.53, f"Part of the signal is layout; compare the canonical rung. {strange}"),
             Warning(strange or "arm_sizes", 5.03, 4.0, "The arms differ much in size."),
@@ -309,6 +311,7 @@ def quiet_report() -> Report:
         teacher=None,
         attribution=None,
         null=_null(0.22),
+        sample=None,
         warnings=(),
         rows=pl.DataFrame(schema=build_report("").rows.schema),
     )

@@ -9,6 +9,7 @@ import typer
 from fingerprint.cli.errors import fail_if, failures
 from fingerprint.cli.options import (
     AlphaOption,
+    BadShardsOption,
     CountBadRowsOption,
     DebugOption,
     FeaturesOption,
@@ -19,6 +20,7 @@ from fingerprint.cli.options import (
     PermutationsOption,
     PromptOption,
     QuietOption,
+    ScoresOption,
     SuspectArgument,
     TextOption,
     bad_rows,
@@ -68,6 +70,7 @@ def detect(
     reference: ReferenceArgument = None,
     html: HtmlOption = None,
     json: JsonOption = None,
+    scores: ScoresOption = None,
     text: TextOption = None,
     prompt: PromptOption = None,
     no_prompt: NoPromptOption = False,
@@ -86,17 +89,20 @@ def detect(
     no_ladder: NoLadderOption = False,
     self_test: SelfTestOption = False,
     skip_bad_rows: CountBadRowsOption = False,
+    skip_bad_shards: BadShardsOption = False,
     fail_if_detected: FailIfDetected = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Compare SUSPECT with REFERENCE and print a calibrated report.
 
-    Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd.
+    Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd; a quoted
+    glob of many files is one corpus, of any size.
     """
     with failures(debug):
         column = prompt_column(prompt, no_prompt)
-        check_outputs({"--html": html, "--json": json}, inputs=(suspect, reference, *(placebo or [])))
+        outputs = {"--html": html, "--json": json, "--scores": scores}
+        check_outputs(outputs, inputs=(suspect, reference, *(placebo or [])))
         compared_with = _required(reference)
         known = _known_teacher(teacher, teacher_system, model)
         families = family_names(features)
@@ -122,6 +128,8 @@ def detect(
                 n_permutations=permutations,
                 self_test=self_test,
                 bad_rows=bad_rows(skip_bad_rows),
+                bad_shards=bad_rows(skip_bad_shards),
+                scores=scores,
                 rng=seed,
                 progress=progress or False,
             )

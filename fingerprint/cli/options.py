@@ -19,6 +19,9 @@ PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of
 NoPromptOption = Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")]
 SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")]
 CountBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")]
+BadShardsOption = Annotated[
+    bool, typer.Option("--skip-bad-shards", help="Leave out files that cannot be used, and name them.")
+]
 
 # What is computed
 FeaturesOption = Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")]
@@ -33,6 +36,9 @@ ResultSeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed 
 # What comes out
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
+ScoresOption = Annotated[
+    Path | None, typer.Option("--scores", metavar="FILE", help="Write the score of every row as Parquet.")
+]
 ResultJsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")]
 FailIfDetectedOption = Annotated[bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]

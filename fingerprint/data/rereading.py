@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 from fingerprint.data.batches import BadShards, Batch, ShardsRead, batches
 from fingerprint.data.corpus import Corpus
@@ -53,7 +55,7 @@ class Rows:
     ) -> None:
         self._data, self._text, self._prompt = data, text, prompt
         self._bad_rows, self._bad_shards, self._argument = bad_rows, bad_shards, argument
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder: str | None = None
         self._files: list[Path] = []
         self.name = _name(data, argument)
         self.shards = ShardsRead((), (), 0)
@@ -140,7 +142,8 @@ class Rows:
     def _keep(self) -> None:
         import polars as pl
 
-        self._folder = TemporaryDirectory()
+        self._folder = mkdtemp()
+        finalize(self, rmtree, self._folder, ignore_errors=True)
         found = batches(
             self._data, text=self._text, prompt=self._prompt, bad_rows=self._bad_rows, argument=self._argument
         )
@@ -155,7 +158,7 @@ class Rows:
                     "prompt": [prompt for part in waiting for prompt in part.prompts],
                     "system": [system for part in waiting for system in part.systems],
                 }
-                self._files.append(Path(self._folder.name) / f"{len(self._files):06d}.parquet")
+                self._files.append(Path(self._folder) / f"{len(self._files):06d}.parquet")
                 pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).write_parquet(self._files[-1])
                 waiting = []
         self.shards, self.spans = found.shards, ((self._argument, found.shards.rows),)

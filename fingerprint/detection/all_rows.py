@@ -34,17 +34,44 @@ from fingerprint.statistics.trained import train_stack
 
 # Rows that are read, added up and scored in the time that 2,000 + 2,000 rows take for a second's work: for progress.
 ROWS_A_SECOND = 40_000
-PASS = "all rows"
+PASS, WRITING = "all rows", "scores"
+
+
+def check_scores(prepared: Prepared) -> None:
+    """Whether the scores of all rows can be written, where they were asked for.
+
+    Raises
+    ------
+    ValueError
+        If some rows will have none.
+    """
+    case = prepared.case
+    if case.options.scores is None:
+        return
+    if case.whole is None:
+        if any(len(given) != len(kept) for given, kept in zip(case.given, case.corpora, strict=True)):
+            raise ValueError("scores must come without dropped rows, got a prior that drops some; leave one out")
+        return
+    reason = why_not_all(prepared)
+    if reason is None and case.options.classifier is not None:
+        reason = "a classifier scores the sample alone"
+    if reason is not None:
+        raise ValueError(f"scores must be of all rows, but {reason}; leave scores out, or compare fewer rows")
 
 
 def _steps(prepared: Prepared) -> list[Step]:
-    whole = prepared.case.whole
-    return [] if whole is None else [Step(PASS, whole.n_rows / ROWS_A_SECOND)]
+    case = prepared.case
+    if case.whole is None:
+        return [] if case.options.scores is None else [Step(WRITING, 0.1)]
+    return [Step(PASS, case.whole.n_rows / ROWS_A_SECOND)]
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
     whole = prepared.case.whole
     if whole is None:
+        if prepared.case.options.scores is not None:
+            tell(WRITING)
+            write_scores(prepared.case.options.scores, [rows.spans for rows in prepared.case.sides], _scores(main))
         return report
     tell(PASS)
     reason = why_not_all(prepared)
@@ -89,6 +116,14 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
 
 
 SECTION = Section(_steps, _add)
+
+
+def _scores(main: Analysis) -> tuple[Floats, Floats]:
+    """Scores of either side's rows [rows], in the order of its corpus."""
+    suspect, reference = (
+        main.scores.stacked[side][np.argsort(main.comparison.origin[side])] for side in main.comparison.sides
+    )
+    return suspect, reference
 
 
 def why_not_all(prepared: Prepared) -> str | None:

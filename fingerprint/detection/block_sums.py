@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,14 +10,11 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.data.batches import Batch
+from fingerprint.features.compiled import n_threads
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.scaling import FamilyMatrix, scales
 from fingerprint.statistics.designs import Design
 from fingerprint.statistics.summed import units_of_sums
-
-# Threads that families share: compiled kernels do not wait for each other, and two are as many as have enough to do
-# while a third reads (n-grams are half of all work).
-THREADS = 2
 
 
 @dataclass
@@ -82,7 +78,7 @@ class BlockSums:
     signed: Bools
     rows: int = 0
     characters: int = 0
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)))
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(n_threads()))
     _side: dict[str, Ints] = field(default_factory=dict)
 
     def begin(self) -> None:

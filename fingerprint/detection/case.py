@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.files import check_output
 from fingerprint.data.reading import as_corpus
 from fingerprint.data.rereading import Rows
 from fingerprint.detection.model_families import checked_system_prompts
@@ -95,6 +96,8 @@ class Case:
         """Check the arguments of `detect`, cheap ones first, and read the rows; the model loads last."""
         options.check_level(alpha)
         _check_seed(rng)
+        if options.scores is not None:
+            check_output(options.scores, "scores")
         filters = check_filters(filters)
         column = prompt if isinstance(prompt, str) else None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from fingerprint.data.arrays import Floats
+from fingerprint.detection import all_rows
 from fingerprint.detection.against_fingerprint import against_fingerprint, is_stored
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
 from fingerprint.detection.case import Case
@@ -66,9 +67,9 @@ def detect(
 
     Parameters
     ----------
-    suspect, reference : path, glob, Corpus, list of str or dict, polars or pandas frame, or Hugging Face Dataset
+    suspect, reference : path, glob, paths, Corpus, list of str or dict, frame, Hugging Face Dataset, or batches
         The rows to judge, and rows of an unconditioned teacher (same base model, temperature, length limit and
-        filters), best on the same prompts. The reference may be a `fingerprint.Fingerprint`, or the path of one: the
+        filters), best on the same prompts; see `fingerprint.data.batches.batches`. The reference may be a `fingerprint.Fingerprint`, or the path of one: the
         test is that of `fingerprint.compare`, the suspect's rows get scores, and what needs the reference's rows is
         left out.
     text, prompt : str, optional
@@ -119,6 +120,10 @@ def detect(
     fixed function of a row, blind to the side. So is what a model says of a row and the prompt it answers; system
     messages of the rows take no part in it. The ladder looks at the texts alone. The scores come from other rows than
     those they are fitted on, and their intervals allow for that reuse; see `fingerprint.statistics.auc.inflation`.
+
+    Above 50,000 rows a side not all rows are held. The p-value, the families and the design are still of all rows: they
+    need no more of them than sums of counts, and the p-value is the one that all rows in memory would give, up to
+    rounding. Everything else is of a sample of whole prompts; see `Report.sample`.
 
     Detectable is not harmful, and not detected is not clean: see the power beside the verdict.
 
@@ -193,7 +198,9 @@ def _paired(case: Case) -> Prepared:
     taken = next((name for name in (*MODEL_FAMILIES, STUDENT) if name in families), None)
     if case.model is not None and taken is not None:
         raise ValueError(f"features must not be named {taken!r} when there is a model, got {list(families)}; rename it")
-    return Prepared(case, comparison, laid.control, families)
+    prepared = Prepared(case, comparison, laid.control, families)
+    all_rows.check_scores(prepared)
+    return prepared
 
 
 def _read(prepared: Prepared, tell: Progress) -> ReadCorpora | None:
@@ -264,6 +271,7 @@ def _closed(report: Report, prepared: Prepared, main: Analysis) -> Report:
         control=report.prompt_control,
         alpha=report.alpha,
         copies=report.copies,
+        skipped_shards=tuple(shard.shard for rows in prepared.case.sides for shard in rows.shards.skipped),
     )
     warned = replace(report, warnings=(*warnings_for(findings), *report.warnings))
     return replace(warned, verdict=verdict(warned, main, prepared.case.options.min_auc))

@@ -38,6 +38,7 @@ class Findings:
     control: PromptControl
     alpha: float
     copies: CopiesResult | None = None
+    skipped_shards: tuple[str, ...] = ()
 
 
 def sums_by_group(comparison: Comparison, arm: Bools, values: Floats) -> tuple[Floats, Floats]:

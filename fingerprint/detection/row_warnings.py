@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
+from fingerprint.data.quoting import listed
 from fingerprint.detection.findings import (
     SURE,
     Difference,
@@ -252,6 +253,12 @@ def systems_differ(f: Findings) -> Iterator[Warning]:
         if set(systems[0]) != set(systems[1]):
             message = "system messages differ between the sides (they never enter the comparison of texts or prompts)"
             yield Warning("system_messages", float(len(distinct)), 1.0, message)
+
+
+def shards_skipped(f: Findings) -> Iterator[Warning]:
+    if f.skipped_shards:
+        message = f"files were left out, as asked for: {listed(f.skipped_shards)}"
+        yield Warning("shards_skipped", float(len(f.skipped_shards)), 0.0, message)
 
 
 def skipped(f: Findings) -> Iterator[Warning]:

@@ -45,6 +45,7 @@ def warnings_for(findings: Findings) -> tuple[Warning, ...]:
         row_warnings.systems_differ,
         prompt_warnings.single_prompt,
         row_warnings.skipped,
+        row_warnings.shards_skipped,
         _constant_families,
     )
     return tuple(warning for check in checks for warning in check(findings))

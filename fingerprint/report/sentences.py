@@ -78,6 +78,22 @@ def _unused(design: Design) -> list[str]:
     ]
 
 
+def sample(report: DetectionResult) -> list[str]:
+    """What is of all rows and what of a sample; empty where all rows were held."""
+    found = report.sample
+    if found is None:
+        return []
+    rows = f"{count(found.rows_suspect)} suspect and {count(found.rows_reference)} reference rows of whole prompts"
+    if not found.covers_all:
+        return [f"Too many rows to hold, and {found.reason}: everything here is of {rows}, chosen by a hash."]
+    share = "" if found.share == 1 else f" ({rate(100 * found.share)} % of the prompts, by their hash)"
+    return [
+        f"Too many rows to hold: p-value, families and design are of all of them{share}; AUROC, ladder, power, "
+        f"features, filters and warnings are of {rows}, chosen by a hash (these alone: p = "
+        f"{probability(found.pvalue)})."
+    ]
+
+
 def needed_unit(report: DetectionResult, target: str) -> str:
     """What `RowsNeeded.rows` counts."""
     return "rows" if target == "trained detector" else report.design.unit
