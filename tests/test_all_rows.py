@@ -53,7 +53,7 @@ def mixed(drawn: Any) -> tuple[Corpus, Corpus]:
     [("shared", "numbers"), ("disjoint", "prose"), ("independent", "numbers"), ("mixed", "numbers")],
 )
 def test_the_p_value_is_that_of_all_rows_in_memory(design: Any, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    laid_out = "shared" if design == "mixed" else design
+    laid_out: Any = "shared" if design == "mixed" else design
     drawn = simulated_pair(200, kind=kind, tilt="dense", d_prime=0.4, rng=3, design=laid_out)
     first, second = mixed(drawn) if design == "mixed" else (drawn.suspect, drawn.reference)
     held, found = compared(monkeypatch, first, second)

@@ -28,7 +28,8 @@ from fingerprint.statistics.intervals import Estimate
 
 DESIGN_KEYS = (
     "schema_version verdict detected pvalue alpha auc auc_paired d_prime bags rows_needed power mixtures design "
-    "families ladder filters features prompt_control copies self_test model teacher attribution null warnings settings"
+    "families ladder filters features prompt_control copies self_test model teacher attribution null sample "
+    "warnings settings"
 ).split()
 
 

@@ -100,28 +100,23 @@ def detect(
     glob of many files is one corpus, of any size.
     """
     with failures(debug):
-        column = prompt_column(prompt, no_prompt)
-        outputs = {"--html": html, "--json": json, "--scores": scores}
-        check_outputs(outputs, inputs=(suspect, reference, *(placebo or [])))
-        compared_with = _required(reference)
-        known = _known_teacher(teacher, teacher_system, model)
-        families = family_names(features)
-        chosen = named_filters(filters or [], (suspect, reference))
+        inputs = (suspect, reference, *(placebo or ()))
+        check_outputs({"--html": html, "--json": json, "--scores": scores}, inputs=inputs)
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
 
         with progress_bar(quiet=quiet) as progress:
             report = run(
                 suspect,
-                compared_with,
+                _required(reference),
                 text=text,
-                prompt=column,
-                features=families,
-                filters=chosen,
+                prompt=prompt_column(prompt, no_prompt),
+                features=family_names(features),
+                filters=named_filters(filters or [], (suspect, reference)),
                 ladder=not no_ladder,
                 model=model,
                 system_prompts=system_prompt or (),
                 student=student,
-                teacher=known,
+                teacher=_known_teacher(teacher, teacher_system, model),
                 placebos=placebo or (),
                 alpha=alpha,
                 min_auc=min_auc,

@@ -114,12 +114,7 @@ class Case:
             corpora = first, second
         system_prompts = checked_system_prompts(options.system_prompts, model)
         _check_student(options, model, prompt)
-        if isinstance(placebos, str | Corpus):
-            raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
-        others = tuple(
-            as_corpus(data, text=text, prompt=column, bad_rows=options.bad_rows, argument=f"placebo {number}")
-            for number, data in enumerate(placebos, 1)
-        )
+        others = _placebos(placebos, text, column, options)
         base = _loaded(model, (*corpora, *others))
         return cls(
             sides=sides,
@@ -168,6 +163,15 @@ class Case:
                 "rows of one prompt are independent"
             )
         return comparison
+
+
+def _placebos(placebos: object, text: str | None, prompt: str | None, options: Options) -> tuple[Corpus, ...]:
+    if isinstance(placebos, str | Corpus) or not isinstance(placebos, Sequence):
+        raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
+    return tuple(
+        as_corpus(data, text=text, prompt=prompt, bad_rows=options.bad_rows, argument=f"placebo {number}")
+        for number, data in enumerate(placebos, 1)
+    )
 
 
 def _check_seed(rng: object) -> None:

@@ -85,7 +85,8 @@ def sample(report: DetectionResult) -> list[str]:
         return []
     rows = f"{count(found.rows_suspect)} suspect and {count(found.rows_reference)} reference rows of whole prompts"
     if not found.covers_all:
-        return [f"Too many rows to hold, and {found.reason}: everything here is of {rows}, chosen by a hash."]
+        reason = visible(found.reason or "no reason is known")
+        return [f"Too many rows to hold, and {reason}: everything here is of {rows}, chosen by a hash."]
     share = "" if found.share == 1 else f" ({rate(100 * found.share)} % of the prompts, by their hash)"
     return [
         f"Too many rows to hold: p-value, families and design are of all of them{share}; AUROC, ladder, power, "
