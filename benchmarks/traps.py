@@ -67,7 +67,13 @@ MUTANTS = (
         "rows-as-independent",
         "rows are taken as independent where rows of one prompt are alike (.41 to 1.00)",
         "test_exactness.py::test_rows_of_one_prompt_keep_together[disjoint]",
-        (Change("data/pairing.py", "if prompt is None else (prompt,)", "if True else (prompt,)"),),
+        (
+            Change(
+                "data/pairing.py",
+                "group[~known] = self.alone_keys(texts, kept[~known], occurrence[~known])",
+                "group = self.alone_keys(texts, kept, occurrence)",
+            ),
+        ),
     ),
     Mutant(
         "folds-split-prompts",
@@ -221,7 +227,7 @@ MUTANTS = (
         "prompts-are-blamed-on-teachers",
         "the prompts differ, and a difference of the rows is called detected",
         "test_exactness.py::test_rows_that_differ_by_their_prompts_are_not_detected",
-        (Change("detection/detect.py", "detected=differs and not is_blamed_on_prompts", "detected=differs"),),
+        (Change("detection/section.py", "return differs and not is_blamed_on_prompts", "return differs"),),
         slow=True,
     ),
     Mutant(

@@ -104,8 +104,10 @@ class BlockSums:
 
     def _turn(self) -> None:
         """Change the sign of what blocks of both sides hold: before the reference, and back when all is added."""
+        # Parts stand one after another, the paired one first: its blocks are a slice, which is changed in place.
+        paired = slice(0, int(self.signed.sum()))
         for family in self.families.values():
-            family.sums[:-1][self.signed] *= -1
+            np.negative(family.sums[paired], out=family.sums[paired])
 
 
 def count_weights(matrix: FamilyMatrix, coefficients: Floats) -> Floats:

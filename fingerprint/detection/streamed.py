@@ -15,9 +15,10 @@ from fingerprint.data.row_keys import PooledKeys, SideKeys, side_keys
 from fingerprint.report.formatting import count
 from fingerprint.statistics.designs import Design
 
-# Rows a side up to which all are held: features of 50,000 + 50,000 rows of ten numbers take about 2 GB.
+# Rows a side up to which all are held: a report on 20,000 + 20,000 rows of ten numbers takes .9 GB at its peak, and
+# features grow with the rows.
 HELD_ROWS = 50_000
-# Rows a side that scores, ladder, filters, power and warnings stand on beyond: intervals of an AUROC are .003 wide
+# Rows a side that scores, ladder, filters, power and warnings stand on beyond: the interval of an AUROC is .006 wide
 # either way, and every section takes seconds.
 SAMPLE_ROWS = 20_000
 
