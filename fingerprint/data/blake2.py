@@ -47,7 +47,7 @@ _ORDER = np.array(
         [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
         [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
     ],
-    dtype=np.int64,
+    dtype=np.uint64,  # unsigned: the compiler then knows that no place is counted from the end
 )
 
 
@@ -57,46 +57,55 @@ def _turned(value: np.uint64, by: int) -> np.uint64:
 
 
 @_kernel
-def _mix(v: Hashes, a: int, b: int, c: int, d: int, x: np.uint64, y: np.uint64) -> None:
-    v[a] = v[a] + v[b] + x
-    v[d] = _turned(v[d] ^ v[a], 32)
-    v[c] = v[c] + v[d]
-    v[b] = _turned(v[b] ^ v[c], 24)
-    v[a] = v[a] + v[b] + y
-    v[d] = _turned(v[d] ^ v[a], 16)
-    v[c] = v[c] + v[d]
-    v[b] = _turned(v[b] ^ v[c], 63)
+def _mix(
+    a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64, x: np.uint64, y: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    a = a + b + x
+    d = _turned(d ^ a, 32)
+    c = c + d
+    b = _turned(b ^ c, 24)
+    a = a + b + y
+    d = _turned(d ^ a, 16)
+    c = c + d
+    b = _turned(b ^ c, 63)
+    return a, b, c, d
 
 
 @_kernel
-def _compress(h: Hashes, m: Hashes, v: Hashes, read: int, is_last: bool, iv: Hashes, order: Ints) -> None:
-    for i in range(8):
-        v[i] = h[i]
-        v[i + 8] = iv[i]
-    v[12] ^= np.uint64(read)
+def _compress(h: Hashes, m: Hashes, read: int, is_last: bool, iv: Hashes, order: Hashes) -> None:
+    # Sixteen names in place of an array: they stay in registers.
+    v0, v1, v2, v3, v4, v5, v6, v7 = h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]
+    v8, v9, v10, v11 = iv[0], iv[1], iv[2], iv[3]
+    v12, v13, v14, v15 = iv[4] ^ np.uint64(read), iv[5], iv[6], iv[7]
     if is_last:
-        v[14] = ~v[14]
+        v14 = ~v14
     for turn in range(12):
         s = order[turn % 10]
-        _mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]])
-        _mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]])
-        _mix(v, 2, 6, 10, 14, m[s[4]], m[s[5]])
-        _mix(v, 3, 7, 11, 15, m[s[6]], m[s[7]])
-        _mix(v, 0, 5, 10, 15, m[s[8]], m[s[9]])
-        _mix(v, 1, 6, 11, 12, m[s[10]], m[s[11]])
-        _mix(v, 2, 7, 8, 13, m[s[12]], m[s[13]])
-        _mix(v, 3, 4, 9, 14, m[s[14]], m[s[15]])
-    for i in range(8):
-        h[i] ^= v[i] ^ v[i + 8]
+        v0, v4, v8, v12 = _mix(v0, v4, v8, v12, m[s[0]], m[s[1]])
+        v1, v5, v9, v13 = _mix(v1, v5, v9, v13, m[s[2]], m[s[3]])
+        v2, v6, v10, v14 = _mix(v2, v6, v10, v14, m[s[4]], m[s[5]])
+        v3, v7, v11, v15 = _mix(v3, v7, v11, v15, m[s[6]], m[s[7]])
+        v0, v5, v10, v15 = _mix(v0, v5, v10, v15, m[s[8]], m[s[9]])
+        v1, v6, v11, v12 = _mix(v1, v6, v11, v12, m[s[10]], m[s[11]])
+        v2, v7, v8, v13 = _mix(v2, v7, v8, v13, m[s[12]], m[s[13]])
+        v3, v4, v9, v14 = _mix(v3, v4, v9, v14, m[s[14]], m[s[15]])
+    h[0] ^= v0 ^ v8
+    h[1] ^= v1 ^ v9
+    h[2] ^= v2 ^ v10
+    h[3] ^= v3 ^ v11
+    h[4] ^= v4 ^ v12
+    h[5] ^= v5 ^ v13
+    h[6] ^= v6 ^ v14
+    h[7] ^= v7 ^ v15
 
 
 @_kernel
-def _put(block: Bytes, filled: int, piece: Bytes, h: Hashes, v: Hashes, read: int, iv: Hashes, order: Ints) -> int:
+def _put(block: Bytes, filled: int, piece: Bytes, h: Hashes, read: int, iv: Hashes, order: Hashes) -> int:
     """Add a piece to the message; a full block is worked off once more follows. Bytes read in all."""
     at = 0
     while at < len(piece):
         if filled == 128:
-            _compress(h, block.view(np.uint64), v, read, False, iv, order)
+            _compress(h, block.view(np.uint64), read, False, iv, order)
             filled = 0
         more = min(128 - filled, len(piece) - at)
         for i in range(more):
@@ -110,9 +119,9 @@ def _put(block: Bytes, filled: int, piece: Bytes, h: Hashes, v: Hashes, read: in
 @_kernel
 def _digests(
     pieces: tuple[Bytes, Bytes, Bytes], first: Bytes, at: Ints, second: Bytes, at2: Ints,
-    rows: Ints, size: int, iv: Hashes, order: Ints, out: Hashes,
+    rows: Ints, size: int, iv: Hashes, order: Hashes, out: Hashes,
 ) -> None:  # fmt: skip
-    block, v, h = np.zeros(128, dtype=np.uint8), np.zeros(16, dtype=np.uint64), np.zeros(8, dtype=np.uint64)
+    block, h = np.zeros(128, dtype=np.uint8), np.zeros(8, dtype=np.uint64)
     for number in range(len(rows)):
         row = rows[number]
         h[:] = iv
@@ -126,9 +135,9 @@ def _digests(
             else:
                 piece = pieces[k // 2]
             filled = 0 if read == 0 else (read - 1) % 128 + 1
-            read = _put(block, filled, piece, h, v, read, iv, order)
+            read = _put(block, filled, piece, h, read, iv, order)
         block[0 if read == 0 else (read - 1) % 128 + 1 :] = 0
-        _compress(h, block.view(np.uint64), v, read, True, iv, order)
+        _compress(h, block.view(np.uint64), read, True, iv, order)
         for word in range(size // 8):
             out[number, word] = h[word]
 
