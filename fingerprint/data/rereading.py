@@ -93,12 +93,15 @@ class Rows:
         self.skipped, self.spans = skipped, tuple(spans.items())
         self._known(replace(found.shards, skipped=(*before.skipped, *found.shards.skipped)))
 
+    def corpus(self) -> Corpus:
+        """All rows, however many there are."""
+        rows = list(self)
+        return self._data if isinstance(self._data, Corpus) else corpus_of(rows, self.name)
+
     def held(self, limit: int) -> Corpus | None:
         """All rows, if they are `limit` at most; None otherwise."""
-        if isinstance(self._data, Corpus) and len(self._data) > limit:
-            return None
-        rows: list[Batch] = []
         count = 0
+        rows: list[Batch] = []
         for batch in self:
             rows.append(batch)
             count += len(batch)

@@ -11,9 +11,11 @@ import polars as pl
 
 from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.data.corpus import Corpus
-from fingerprint.data.reading import as_corpus
+from fingerprint.data.files import check_output
+from fingerprint.data.rereading import Rows
 from fingerprint.detection.options import Options
 from fingerprint.detection.provenance import versions
+from fingerprint.detection.row_scores import write_scores
 from fingerprint.features.scaling import scaled
 from fingerprint.fingerprints.cells import cells_of, row_keys
 from fingerprint.fingerprints.compare import compared, scales
@@ -70,12 +72,24 @@ def against_fingerprint(
     options.check_level(alpha)
     known = reference if isinstance(reference, Fingerprint) else Fingerprint.load(reference)
     column = prompt if isinstance(prompt, str) else None
-    corpus = as_corpus(suspect, text=text, prompt=column, bad_rows=options.bad_rows, argument="suspect")
+    if options.scores is not None:
+        check_output(options.scores, "scores")
+    rows = Rows(
+        suspect,
+        text=text,
+        prompt=column,
+        bad_rows=options.bad_rows,
+        bad_shards=options.bad_shards,
+        argument="suspect",
+    )
+    corpus = rows.corpus()
     prompts = (None,) * len(corpus) if prompt is False else corpus.prompts
     mine = Fingerprint.of(Corpus(corpus.texts, prompts), features=list(known.families), cells=known.cells)
     cells = Cells.of(mine, known, alpha)
     found, test, families = compared(cells, alpha, options.n_permutations, rng)
     scores = row_scores(corpus, prompts, cells, families, test)
+    if options.scores is not None:
+        write_scores(options.scores, [rows.spans], [scores])
     return _report(found, test, corpus, known, scores, options, rng)
 
 
@@ -137,6 +151,7 @@ def _report(
         teacher=None,
         attribution=None,
         null=_null(test),
+        sample=None,
         warnings=(_warning(known),),
         settings=_settings(found, corpus, known, options, seed),
         rows=_rows(corpus, scores),

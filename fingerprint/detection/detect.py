@@ -69,9 +69,9 @@ def detect(
     ----------
     suspect, reference : path, glob, paths, Corpus, list of str or dict, frame, Hugging Face Dataset, or batches
         The rows to judge, and rows of an unconditioned teacher (same base model, temperature, length limit and
-        filters), best on the same prompts; see `fingerprint.data.batches.batches`. The reference may be a `fingerprint.Fingerprint`, or the path of one: the
-        test is that of `fingerprint.compare`, the suspect's rows get scores, and what needs the reference's rows is
-        left out.
+        filters), best on the same prompts; see `fingerprint.data.batches.batches`. The reference may be a
+        `fingerprint.Fingerprint`, or the path of one: the test is that of `fingerprint.compare`, the suspect's rows get
+        scores, and what needs the reference's rows is left out.
     text, prompt : str, optional
         Column names, where they are not among the usual ones. ``prompt=False`` ignores the prompts.
     features : "auto", family names, or scikit-learn transformers

@@ -59,12 +59,13 @@ def write_scores(
     Parameters
     ----------
     shards : sequence of sequences of (str, int)
-        Of each side, its shards and how many rows they have. ``row`` is the index among the usable rows of the shard.
+        Of each side, the suspect's first, its shards and how many rows they have. ``row`` is the index among the usable
+        rows of the shard.
     scores : sequence of float arrays [rows]
         Of each side.
     """
     parts = []
-    for side, of_side, values in zip(SIDES, shards, scores, strict=True):
+    for side, of_side, values in zip(SIDES[: len(scores)], shards, scores, strict=True):
         first = 0
         for shard, rows in of_side:
             part = pl.DataFrame({"row": np.arange(rows), "score": values[first : first + rows]})
