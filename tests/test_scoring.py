@@ -1,5 +1,7 @@
 """Cross-fitted scores: agreement with scikit-learn, no leakage, and intervals that allow for training reuse."""
 
+import threading
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -8,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from fingerprint import detect
 from fingerprint.features import choose
+from fingerprint.features.compiled import side_by_side
 from fingerprint.features.scaling import family_matrix
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.auc import Arms, bag_aucs, fold_auc, inflation, paired_auc, placements, roc_auc
@@ -46,6 +49,35 @@ def test_ridge_equals_scikit_learns(columns: int) -> None:
     penalty = float((weights[:, 0] @ centred**2).sum()) * float((weights**2).sum()) / EXPLAINED
     model = Ridge(alpha=penalty).fit(dense, np.where(suspect, 1.0, -1.0), sample_weight=weights[:, 0])
     assert np.corrcoef(got, model.predict(dense))[0, 1] > 0.9999
+
+
+def test_threads_change_no_digit_of_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    c = comparison()
+    sparse = matrices(c)
+    found = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)  # read when threads start; matrix products have read it before
+        found.append(cross_fit(c, {name: sparse[name] for name in ("tokens", "ngrams")}))
+    assert np.array_equal(found[0].stacked, found[1].stacked)
+    assert found[0].agreement == found[1].agreement
+
+
+def test_what_is_done_side_by_side_comes_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2, timeout=30)
+
+    def work(part: int) -> int:
+        if part < 2:
+            together.wait()  # both have begun before either is asked for
+        return part * part
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert [done() for done in side_by_side(work, range(4))] == [0, 1, 4, 9]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    begun: list[int] = []
+    first = next(side_by_side(begun.append, range(4)))
+    assert begun == []
+    first()
+    assert begun == [0]
 
 
 def test_both_solvers_agree() -> None:

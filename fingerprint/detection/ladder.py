@@ -12,6 +12,7 @@ from fingerprint.detection.progress import Step
 from fingerprint.detection.rungs import RungStep, rung_steps
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.features import choose, data_kind
+from fingerprint.features.compiled import side_by_side
 from fingerprint.report.report import Report
 from fingerprint.report.results import Rung
 from fingerprint.statistics.comparison import Comparison, thin
@@ -30,7 +31,7 @@ def _rungs(small: Comparison) -> tuple[RungStep, ...]:
 def _steps(prepared: Prepared) -> Sequence[Step]:
     if not prepared.case.options.ladder:
         return ()
-    return [Step(f"ladder: {step.rung}", 0.8) for step in _rungs(thin(prepared.comparison, LADDER_ROWS))]
+    return [Step(f"ladder: {step.rung}", 0.5) for step in _rungs(thin(prepared.comparison, LADDER_ROWS))]
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
@@ -41,10 +42,14 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
         if small is main.comparison
         else Relabellings.draw(small.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
     )
-    found = []
-    for step in _rungs(small):
+
+    def rung(step: RungStep) -> Rung:
+        return _rung(step, prepared, main, small, relabellings)
+
+    steps, found = _rungs(small), []
+    for step, one in zip(steps, side_by_side(rung, steps), strict=True):
         tell(f"ladder: {step.rung}")
-        found.append(_rung(step, prepared, main, small, relabellings))
+        found.append(one())
     return replace(report, rungs=tuple(found))
 
 

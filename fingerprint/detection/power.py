@@ -41,7 +41,7 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     )
 
 
-SECTION = Section(lambda prepared: [Step("power", 1.6)], _add)
+SECTION = Section(lambda prepared: [Step("power", 0.6)], _add)
 
 
 def planted_power(case: Case, main: Analysis) -> tuple[PlantedPower, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 # "1" or "0" takes compiled or reference code always, for tests and benchmarks.
@@ -71,11 +73,17 @@ def n_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_threads(work: Callable[[int], T], n_parts: int) -> list[T]:
-    """`work(0)`, `work(1)`, ... side by side; kernels let go of Python's lock. Results in the order of the parts."""
-    if min(n_parts, n_threads()) <= 1:
-        return [work(part) for part in range(n_parts)]
+def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[Callable[[], T]]:
+    """For each part, in their order, what waits for `work(part)`: in threads, or done when it is asked for."""
+    if min(len(parts), n_threads()) <= 1:
+        yield from (partial(work, part) for part in parts)
+        return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(min(n_threads(), n_parts)) as pool:
-        return list(pool.map(work, range(n_parts)))
+    with ThreadPoolExecutor(min(n_threads(), len(parts))) as pool:
+        yield from [pool.submit(work, part).result for part in parts]
+
+
+def in_threads(work: Callable[[int], T], n_parts: int) -> list[T]:
+    """`work(0)`, `work(1)`, ... side by side; kernels let go of Python's lock. Results in the order of the parts."""
+    return [done() for done in side_by_side(work, range(n_parts))]

@@ -13,6 +13,8 @@ from fingerprint.features.family import Family, FeatureMatrix
 
 # A column is constant when its pooled variance is below this share of its pooled second moment: rounding, not signal.
 CONSTANT = 1e-9
+# Rows whose copies in double precision are held at once: they fit the caches.
+ROWS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,15 @@ def scales(family: Family, mean: Floats, square: Floats) -> tuple[Ints, Floats]:
 
 def column_moments(matrix: sp.csr_matrix) -> tuple[Floats, Floats]:
     """Mean and mean square of every column, in double precision: single would take constant columns for varying."""
-    exact, ones = matrix.astype(np.float64), np.full(matrix.shape[0], 1.0)
-    sums = exact.T @ ones
-    exact.data *= exact.data
-    return sums / max(len(ones), 1), exact.T @ ones / max(len(ones), 1)
+    rows, width = matrix.shape
+    sums, squares = np.zeros((2, width))
+    for first in range(0, rows, ROWS_AT_ONCE):
+        exact = matrix[first : first + ROWS_AT_ONCE].astype(np.float64)
+        ones = np.ones(exact.shape[0])
+        sums += exact.T @ ones
+        exact.data *= exact.data
+        squares += exact.T @ ones
+    return sums / max(rows, 1), squares / max(rows, 1)
 
 
 def scaled(raw: FeatureMatrix, columns: Ints, scale: Floats) -> sp.csr_matrix:
@@ -93,12 +100,16 @@ def scaled(raw: FeatureMatrix, columns: Ints, scale: Floats) -> sp.csr_matrix:
     factor[columns] = scale
     place = np.full(matrix.shape[1], -1, dtype=np.int32)
     place[columns] = np.arange(len(columns))
-    data, indices, starts = (matrix.data * factor[matrix.indices]).astype(np.float32), matrix.indices, matrix.indptr
-    if len(columns) < matrix.shape[1]:
-        kept = place[indices] >= 0
-        data, indices = data[kept], place[indices[kept]]
-        starts = np.r_[0, np.cumsum(kept)][starts]
-    return sp.csr_matrix((data, indices, starts), shape=(matrix.shape[0], len(columns)))
+    data, indices, lengths = [np.empty(0, np.float32)], [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    for first in range(0, matrix.shape[0], ROWS_AT_ONCE):
+        some = matrix[first : first + ROWS_AT_ONCE]
+        kept = place[some.indices] >= 0
+        data.append((some.data[kept] * factor[some.indices[kept]]).astype(np.float32))
+        indices.append(place[some.indices[kept]])
+        lengths.append(np.diff(np.r_[0, np.cumsum(kept)][some.indptr]))
+    starts = np.cumsum(np.concatenate(lengths))
+    shape = (matrix.shape[0], len(columns))
+    return sp.csr_matrix((np.concatenate(data), np.concatenate(indices), starts), shape=shape)
 
 
 def _sparse(raw: FeatureMatrix) -> sp.csr_matrix:

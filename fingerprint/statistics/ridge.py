@@ -96,11 +96,12 @@ class _Cells:
 
     @classmethod
     def of(cls, weights: Floats, signed: Floats) -> _Cells:
-        """From the weights of rows [rows, models], cells in the order of their first rows."""
+        """From the weights of rows [rows, models]; there should be few different ones."""
         table = np.hstack([weights, signed])
         _, first, member = np.unique(_codes(table), return_index=True, return_inverse=True)
-        if not np.array_equal(table[first][member], table):  # two rows of one code, once in 2^64: one cell a row
-            first, member = np.arange(len(table)), np.arange(len(table))
+        if not np.array_equal(table[first][member], table):  # two weights of one code, once in 2^64
+            _, first, member = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        member = member.ravel()
         order = np.argsort(member, kind="stable")
         rows = np.split(order, np.cumsum(np.bincount(member))[:-1])
         return cls(rows, weights[first], signed[first])
