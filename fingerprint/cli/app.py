@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from fingerprint.cli.compare import compare
 from fingerprint.cli.demo import demo
 from fingerprint.cli.detect import detect
 from fingerprint.cli.filter import filter_rows
 from fingerprint.cli.identify import identify
 from fingerprint.cli.lab import lab
+from fingerprint.cli.merge import merge
 from fingerprint.cli.scan import scan
+from fingerprint.cli.sketch import sketch
 from fingerprint.cli.train import train
 
 # In the order of `fingerprint --help`.
@@ -25,6 +28,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "scan": scan,
     "identify": identify,
+    "sketch": sketch,
+    "merge": merge,
+    "compare": compare,
 }
 
 app = typer.Typer(

@@ -30,9 +30,17 @@ _EXTRAS = {
 # Arguments as messages of the library begin with them, where the command line has another word.
 _OPTIONS = {
     "alpha": "--alpha",
+    "card": "--card",
+    "cells": "--cells",
+    "data": "rows",
+    "engine='ray'": "--engine ray",
+    "engine": "--engine",
     "features": "--features",
     "min_auc": "--min-auc",
+    "min_rows": "--min-rows",
     "n_permutations": "--permutations",
+    "resume": "--resume",
+    "rows_per_prompt": "--rows-per-prompt",
     "student": "--student",
     "system_prompts": "--system-prompt",
     "teacher": "--teacher",
@@ -54,14 +62,14 @@ def failures(is_debugging: bool) -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         raise typer.Exit(_INTERRUPTED) from None
     except Exception as error:
         if _is_bad_input(error):
-            _complain(f"error: {_message(error)}", is_debugging)
+            complain(f"error: {_message(error)}", is_debugging)
             raise typer.Exit(_BAD_INPUT) from None
         hint = "" if is_debugging else "; run it again with --debug for the traceback"
-        _complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
+        complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
         raise typer.Exit(_UNEXPECTED) from None
 
 
@@ -109,7 +117,8 @@ def _in_options(message: str) -> str:
     return message
 
 
-def _complain(message: str, is_debugging: bool = False) -> None:
+def complain(message: str, is_debugging: bool = False) -> None:
+    """One line on standard error."""
     from fingerprint.report.formatting import visible
 
     if is_debugging:

@@ -18,6 +18,9 @@ TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of t
 PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")]
 NoPromptOption = Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")]
 SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")]
+SkipBadShardsOption = Annotated[
+    bool, typer.Option("--skip-bad-shards", help="Leave out, and name, files that are damaged, unlike or copies.")
+]
 CountBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")]
 BadShardsOption = Annotated[
     bool, typer.Option("--skip-bad-shards", help="Leave out files that cannot be used, and name them.")
@@ -34,6 +37,7 @@ PermutationsOption = Annotated[int, typer.Option(help="Permutations behind the p
 ResultSeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same result.")]
 
 # What comes out
+FingerprintOption = Annotated[Path, typer.Option("--out", metavar="F", help="Where the fingerprint goes: FILE.fp.")]
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
 ScoresOption = Annotated[

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fingerprint.cli.errors import complain
 
 if TYPE_CHECKING:
     from fingerprint.report.report import Report
@@ -66,3 +70,38 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, float], None] | None
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
         yield lambda step, fraction: bar.update(task, description=step, completed=fraction)
+
+
+@contextmanager
+def shards_bar(shards: int, *, quiet: bool) -> Iterator[Callable[[int, int, float], None] | None]:
+    """`progress_bar` for work that goes shard by shard: rows, their speed, and the time left from the second shard on."""
+    with progress_bar(quiet=quiet) as show_step:
+        if show_step is None:
+            yield None
+            return
+        first: list[tuple[int, float]] = []  # shards when the work began, an earlier call's among them, and the time
+
+        def tell(done: int, rows: int, speed: float) -> None:
+            if not first:
+                first.append((done, time.monotonic()))
+            before, started = first[0]
+            a_shard = (time.monotonic() - started) / max(done - before, 1)
+            left = f", {_duration(a_shard * (shards - done))} left" if done > before else ""
+            show_step(f"{rows:,} rows, {speed:,.0f} a second, {done:,} of {shards:,} shards{left}", done / shards)
+
+        yield tell
+
+
+def _duration(seconds: float) -> str:
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    length, unit = next((one for one in units if seconds >= 2 * one[0]), units[-1])
+    return f"{seconds / length:.0f} {unit}"
+
+
+@contextmanager
+def warnings_in_lines() -> Iterator[None]:
+    """Warnings as lines on standard error in the manner of errors, without a place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: complain(f"warning: {message}")
+        yield

@@ -25,7 +25,7 @@ BadShards = Literal["error", "skip"]
 # Rows of a batch: enough that what a batch costs by itself is nothing, few enough that a hundred batches of prose fit.
 SIZE = 8192
 
-_SKIP = 'or leave such shards out with bad_shards="skip" (--skip-bad-shards)'
+OR_SKIP_SHARDS = 'or leave such shards out with bad_shards="skip" (--skip-bad-shards)'
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,11 @@ class ShardError(ValueError):
     """A shard that cannot be used as a whole."""
 
 
+def copy_of(file: str, first: str) -> str:
+    """What is wrong with a shard that is a copy of one before it."""
+    return f"{file} must hold rows of its own, got the same bytes as in {first}; delete one"
+
+
 class Batches(Iterator[Batch]):
     """What `batches` gives: an iterator that also knows what became of the shards.
 
@@ -95,12 +100,23 @@ class Batches(Iterator[Batch]):
     ----------
     shards : ShardsRead
         As far as they have been read.
+    columns : Columns or None
+        Those that the first usable row has; None before it.
     """
 
     def __init__(
-        self, data: object, asked: Columns, bad_rows: BadRows, bad_shards: BadShards, size: int, argument: str
+        self,
+        data: object,
+        asked: Columns,
+        bad_rows: BadRows,
+        bad_shards: BadShards,
+        size: int,
+        argument: str,
+        columns: Columns | None,
     ) -> None:
         self._reader = RowReader(asked, bad_rows)
+        self._reader.columns = columns
+        self._is_part = columns is not None
         self._bad_shards, self._size, self._argument = bad_shards, size, argument
         self._read: list[str] = []
         self._skipped: list[SkippedShard] = []
@@ -116,6 +132,10 @@ class Batches(Iterator[Batch]):
     def shards(self) -> ShardsRead:
         return ShardsRead(tuple(self._read), tuple(self._skipped), self._rows)
 
+    @property
+    def columns(self) -> Columns | None:
+        return self._reader.columns
+
     def _given(self, data: object) -> Iterator[Batch]:
         files = shard_paths(data, self._argument)
         if files:
@@ -127,6 +147,8 @@ class Batches(Iterator[Batch]):
         else:
             self._read.append(self._argument)
             yield from self._of_pieces(*pieces_in_memory(data, self._reader.asked, self._argument, self._size))
+        if self._is_part:  # rows or shards that are good were found elsewhere
+            return
         if not self._rows and not self._skipped:
             raise ValueError(self._reader.no_good_row(self._argument))
         if not self._read:
@@ -135,14 +157,13 @@ class Batches(Iterator[Batch]):
 
     def _of_files(self, files: Sequence[str]) -> Iterator[Batch]:
         duplicates = duplicate_shards(files)
-        reader, remedy = self._reader, f", {_SKIP}" if len(files) > 1 and self._bad_shards == "error" else ""
+        is_one_of_many = len(files) > 1 or self._is_part
+        reader, remedy = self._reader, f", {OR_SKIP_SHARDS}" if is_one_of_many and self._bad_shards == "error" else ""
         for file in files:
             known = reader.columns, reader.skipped, reader.first_bad
             try:
                 if file in duplicates:
-                    raise ShardError(
-                        f"{file} must hold rows of its own, got the same bytes as in {duplicates[file]}; delete one"
-                    )
+                    raise ShardError(copy_of(file, duplicates[file]))
                 if self._bad_shards == "skip":
                     # Read to its end before any of its rows counts: damage shows where it is.
                     deque(self._of_file(file), maxlen=0)
@@ -185,6 +206,7 @@ def batches(
     bad_shards: BadShards = "error",
     size: int = SIZE,
     argument: str = "data",
+    columns: Columns | None = None,
 ) -> Batches:
     """Read rows of anything, `size` at a time.
 
@@ -204,6 +226,9 @@ def batches(
         Rows of a batch, at most.
     argument : str
         What messages call the data.
+    columns : Columns, optional
+        `Batches.columns` of an earlier call: these are more shards of the same data. They are read alike, and may all
+        be bad.
 
     Returns
     -------
@@ -235,7 +260,7 @@ def batches(
         raise ValueError(f"size must be at least 1, got {size}; {SIZE} is usual")
     if isinstance(data, Corpus):
         refuse_columns(asked, argument)
-    return Batches(data, asked, bad_rows, bad_shards, size, argument)
+    return Batches(data, asked, bad_rows, bad_shards, size, argument, columns)
 
 
 def _damage_named(pieces: Iterator[Piece]) -> Iterator[Piece]:

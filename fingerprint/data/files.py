@@ -40,7 +40,9 @@ def check_output(path: str | os.PathLike[str], argument: str) -> None:
         raise PermissionError(f"{argument} must be writable, got {os.fspath(path)!r}; choose another place")
 
 
-def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], text: str | bytes, draft: str | os.PathLike[str] | None = None
+) -> None:
     """Write UTF-8 text, or bytes, so that `path` holds either what it held before or all of `text`.
 
     Parameters
@@ -48,6 +50,9 @@ def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
     path : path-like
         In a folder that exists.
     text : str or bytes
+    draft : path-like, optional
+        Where the temporary file goes, on the same disk; by default a new name each time. A fixed one leaves a single
+        file behind, however often the process is killed while it writes.
 
     Notes
     -----
@@ -60,15 +65,15 @@ def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
         target.write_bytes(content)
         return
     target = target.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
-    draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    beside = target.with_name(f".{secrets.token_hex(8)}.tmp") if draft is None else Path(draft)
     try:
-        with draft.open("xb") as file:
+        with beside.open("xb" if draft is None else "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, target)
+        os.replace(beside, target)
     finally:
-        draft.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
-from fingerprint.fingerprints.building import Listener, built
+from fingerprint.fingerprints.building import Listener
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import CELLS
+from fingerprint.fingerprints.engines import built
 from fingerprint.fingerprints.sketch import Sketch
 from fingerprint.fingerprints.storage import read, write
 from fingerprint.fingerprints.summed_rows import SummedRows

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fingerprint.data import digests
+from fingerprint.data.columns import Columns
 from fingerprint.data.files import write_atomically
 from fingerprint.fingerprints.sketch import Sketch
 from fingerprint.fingerprints.storage import from_bytes, to_bytes
@@ -32,12 +33,16 @@ class Checkpoint:
     done : dict of str
         Shards that are in `total`, with their size and time.
     total : SummedRows or None
+    columns : Columns or None
+        Which columns the shards have, once a row has been read: those that are left are read alike.
     """
 
     path: Path | None
     settings: str
     done: dict[str, str] = field(default_factory=dict)
     total: SummedRows | None = None
+    columns: Columns | None = None
+    _marks: dict[str, str] = field(default_factory=dict)
     _written: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -63,7 +68,8 @@ class Checkpoint:
                     f"resume must go on with the settings it began with, got others in {str(place)!r}; delete the file "
                     "to begin anew"
                 )
-            return cls(place, settings, dict(known["done"]), from_bytes(body, repr(str(place))))
+            columns = None if known["columns"] is None else Columns(*known["columns"])
+            return cls(place, settings, dict(known["done"]), from_bytes(body, repr(str(place))), columns)
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise ValueError(f"resume must be a file of an earlier call, got {str(place)!r}; choose another") from error
 
@@ -75,17 +81,20 @@ class Checkpoint:
         ValueError
             If a shard that is done has changed since, or is not among these: its rows could not be taken out again.
         """
-        gone = sorted(set(self.done) - set(shards))
-        if gone:
-            raise ValueError(f"resume holds rows of {gone[0]!r}, which is not among the shards; begin anew")
-        changed = next((shard for shard, mark in self.done.items() if _mark(shard) != mark), None)
+        self._marks = {shard: _mark(shard) for shard in shards} if self.path is not None else {}
+        gone = next((shard for shard in self.done if shard not in self._marks), None)
+        if gone is not None:
+            raise ValueError(f"resume holds rows of {gone!r}, which is not among the shards; begin anew")
+        changed = next((shard for shard, mark in self.done.items() if self._marks[shard] != mark), None)
         if changed is not None:
             raise ValueError(f"{changed} must be as it was when it was read, got another size or time; begin anew")
         return [shard for shard in shards if shard not in self.done]
 
-    def note(self, shard: str) -> None:
-        """Count a shard as done; what is written next has to hold it."""
-        self.done[shard] = _mark(shard)
+    def note(self, shards: Sequence[str], columns: Columns | None) -> None:
+        """Count shards as done, as they were when work began; what is written next has to hold them."""
+        if self.path is not None:
+            self.done |= {shard: self._marks[shard] for shard in shards}
+            self.columns = columns
 
     @property
     def is_due(self) -> bool:
@@ -95,9 +104,16 @@ class Checkpoint:
     def write(self, total: SummedRows) -> None:
         """Keep what is done, in one step: a shard is in the list and in the sum, or in neither."""
         if self.path is not None:
-            known = {"settings": self.settings, "done": self.done}
-            write_atomically(self.path, json.dumps(known, sort_keys=True).encode() + b"\n" + to_bytes(total))
+            known = {"settings": self.settings, "done": self.done, "columns": self.columns}
+            content = json.dumps(known, sort_keys=True).encode() + b"\n" + to_bytes(total)
+            write_atomically(self.path, content, self.path.with_name(f"{self.path.name}.tmp"))
             self._written = time.perf_counter()
+
+
+def forget(path: str | os.PathLike[str]) -> None:
+    """Delete what is kept at a path; nothing may be there."""
+    for name in (os.fspath(path), f"{os.fspath(path)}.tmp"):
+        Path(name).unlink(missing_ok=True)
 
 
 def _mark(shard: str) -> str:

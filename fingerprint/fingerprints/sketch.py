@@ -8,6 +8,7 @@ from typing import Literal
 
 from fingerprint.data.arrays import Hashes
 from fingerprint.data.batches import Batch, Batches, batches
+from fingerprint.data.columns import Columns
 from fingerprint.features import FAMILIES
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells, row_keys
@@ -51,10 +52,17 @@ class Sketch:
         ordered = tuple(name for name in FAMILIES if name in named)
         return cls(text, prompt, ordered, check_cells(cells), rows_per_prompt, card, bad_rows, bad_shards)
 
-    def batches(self, data: object) -> Batches:
-        """The rows of some data."""
+    def batches(self, data: object, columns: Columns | None = None) -> Batches:
+        """The rows of some data; with the columns of their first rows, of more shards of the same data."""
         column = self.prompt if isinstance(self.prompt, str) else None
-        return batches(data, text=self.text, prompt=column, bad_rows=self.bad_rows, bad_shards=self.bad_shards)
+        return batches(
+            data,
+            text=self.text,
+            prompt=column,
+            bad_rows=self.bad_rows,
+            bad_shards=self.bad_shards,
+            columns=columns,
+        )
 
     def keys(self, batch: Batch) -> Hashes:
         """Key of each row's prompt; see `fingerprint.fingerprints.cells.row_keys`."""

@@ -84,7 +84,9 @@ class SummedRows:
         check_alike(self, other)
         for name, mine, others in (("cells", self.cells, other.cells), ("min_rows", self.min_rows, other.min_rows)):
             if mine != others:
-                raise ValueError(f"fingerprints must have the same {name} to add up, got {mine} and {others}")
+                raise ValueError(
+                    f"fingerprints must have the same {name} to add up, got {mine} and {others}; make both alike"
+                )
         return replace(
             self,
             rows=self.rows + other.rows,

@@ -1,0 +1,96 @@
+"""`fingerprint compare SUSPECT REFERENCE`: two fingerprints, or rows that are sketched for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fingerprint.cli.errors import fail_if, failures
+from fingerprint.cli.options import (
+    AlphaOption,
+    DebugOption,
+    FailIfDetectedOption,
+    NoPromptOption,
+    PromptOption,
+    QuietOption,
+    ResultJsonOption,
+    ResultSeedOption,
+    SkipBadRowsOption,
+    TextOption,
+    bad_rows,
+    prompt_column,
+)
+from fingerprint.cli.outputs import check_outputs, shards_bar, show, warnings_in_lines
+
+if TYPE_CHECKING:
+    from fingerprint.fingerprints.fingerprint import Fingerprint
+
+PermutationsOption = Annotated[int, typer.Option(help="Random signs of cells behind the p-value.")]
+
+
+def compare(
+    suspect: Annotated[str, typer.Argument(metavar="SUSPECT", help="A fingerprint, or rows: a file or a quoted glob.")],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The same of the model without the trait.")],
+    json: ResultJsonOption = None,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    no_prompt: NoPromptOption = False,
+    skip_bad_rows: SkipBadRowsOption = False,
+    alpha: AlphaOption = 0.05,
+    permutations: PermutationsOption = 9999,
+    seed: ResultSeedOption = 0,
+    fail_if_detected: FailIfDetectedOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compare the fingerprints SUSPECT and REFERENCE, without any row.
+
+    Either may be rows, which are summed first, with the features and cells of the other; the options that name columns
+    are for these.
+    """
+    with failures(debug):
+        column = prompt_column(prompt, no_prompt)
+        check_outputs({"--json": json}, inputs=(suspect, reference))
+        from fingerprint.fingerprints.compare import compare as run
+        from fingerprint.fingerprints.fingerprint import Fingerprint
+        from fingerprint.fingerprints.storage import is_fingerprint
+
+        names = (suspect, reference)
+        known = {name: Fingerprint.load(name) for name in names if is_fingerprint(name)}
+        like = next(iter(known.values()), None)
+        for name in names:
+            if name not in known:
+                known[name] = _of_rows(name, like, text, column, bad_rows(skip_bad_rows), quiet=quiet)
+        found = run(known[suspect], known[reference], alpha=alpha, n_permutations=permutations, rng=seed)
+        if not quiet:
+            show(str(found))
+        if json is not None:
+            found.to_json(json)
+        fail_if(fail_if_detected and found.detected)
+
+
+def _of_rows(
+    name: str,
+    like: Fingerprint | None,
+    text: str | None,
+    prompt: str | Literal[False] | None,
+    bad: Literal["error", "skip"],
+    *,
+    quiet: bool,
+) -> Fingerprint:
+    """Rows as a fingerprint that compares with another one."""
+    from fingerprint.data.shards import shard_paths
+    from fingerprint.fingerprints.cells import CELLS
+    from fingerprint.fingerprints.fingerprint import Fingerprint
+
+    if like is not None and like.min_rows:
+        raise ValueError(
+            f"{name} must be a fingerprint where the other one was made for sharing, got rows; make one with "
+            f"fingerprint sketch --share --min-rows {like.min_rows}"
+        )
+    features, cells = ("all", CELLS) if like is None else (list(like.families), like.cells)
+    with shards_bar(len(shard_paths(name)), quiet=quiet) as progress, warnings_in_lines():
+        return Fingerprint.of(
+            name, text=text, prompt=prompt, features=features, cells=cells, bad_rows=bad, progress=progress
+        )

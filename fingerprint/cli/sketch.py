@@ -1,0 +1,138 @@
+"""`fingerprint sketch SHARDS...`: rows as sums, in a file of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fingerprint.cli.errors import failures
+from fingerprint.cli.options import (
+    DebugOption,
+    FingerprintOption,
+    NoPromptOption,
+    PromptOption,
+    QuietOption,
+    SkipBadRowsOption,
+    SkipBadShardsOption,
+    TextOption,
+    bad_rows,
+    comma_separated,
+    prompt_column,
+)
+from fingerprint.cli.outputs import check_outputs, shards_bar, show, warnings_in_lines
+
+if TYPE_CHECKING:
+    from fingerprint.fingerprints.fingerprint import Fingerprint
+
+ShardsArgument = Annotated[list[str], typer.Argument(metavar="SHARDS", help="Rows: files or quoted globs.")]
+FeaturesOption = Annotated[str, typer.Option(metavar="A,B", help="Feature families, or all.")]
+CellsOption = Annotated[int, typer.Option(metavar="N", help="Cells of prompts, a power of two.")]
+RowsPerPromptOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Of each prompt, at most so many rows. [default: all]")
+]
+CardOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--card",
+        metavar="FIELD=TEXT",
+        help="Where the rows come from: base_model, sampler, prompt_set, filters, made_by or notes; may be repeated.",
+    ),
+]
+EngineOption = Annotated[str, typer.Option(metavar="E", help="Where shards are read: local, or ray (a Ray cluster).")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Keep what is done in F.part; the same command goes on from there.")
+]
+ShareOption = Annotated[bool, typer.Option("--share", help="Write what can be given away: without rare features.")]
+MinRowsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="With --share: take out features of fewer rows than this. [default: 5]")
+]
+
+
+def sketch(
+    shards: ShardsArgument,
+    out: FingerprintOption,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    no_prompt: NoPromptOption = False,
+    features: FeaturesOption = "all",
+    cells: CellsOption = 256,
+    rows_per_prompt: RowsPerPromptOption = None,
+    card: CardOption = None,
+    skip_bad_rows: SkipBadRowsOption = False,
+    skip_bad_shards: SkipBadShardsOption = False,
+    engine: EngineOption = "local",
+    resume: ResumeOption = False,
+    share: ShareOption = False,
+    min_rows: MinRowsOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Sum the rows of SHARDS, of any number and size, into a fingerprint: a small file without rows.
+
+    `fingerprint merge` adds fingerprints up, `fingerprint compare` tests two of them.
+    """
+    with failures(debug):
+        column = prompt_column(prompt, no_prompt)
+        if min_rows is not None and not share:
+            raise ValueError(f"--min-rows must come with --share, got --min-rows {min_rows} alone; add --share")
+        statements = _statements(card or [])
+        names = "all" if features == "all" else comma_separated(features)
+        from fingerprint.data.shards import shard_paths
+
+        files = shard_paths([Path(name) for name in shards])
+        check_outputs({"--out": out}, inputs=files)
+        from fingerprint.fingerprints.fingerprint import Fingerprint
+        from fingerprint.fingerprints.resume import forget
+
+        kept = out.with_name(f"{out.name}.part") if resume else None
+        with shards_bar(len(files), quiet=quiet) as progress, warnings_in_lines():
+            found = Fingerprint.of(
+                [Path(file) for file in files],
+                text=text,
+                prompt=column,
+                features=names,
+                cells=cells,
+                rows_per_prompt=rows_per_prompt,
+                card=statements,
+                bad_rows=bad_rows(skip_bad_rows),
+                bad_shards=bad_rows(skip_bad_shards),
+                engine=engine,
+                resume=kept,
+                progress=progress,
+            )
+        if share:
+            found = found.for_sharing(5 if min_rows is None else min_rows)
+        found.save(out)
+        if kept is not None:
+            forget(kept)
+        if not quiet:
+            show(summary(found, out))
+
+
+def _statements(given: Sequence[str]) -> dict[str, list[str]]:
+    """Texts of a card by field."""
+    found: dict[str, list[str]] = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not equals or not text:
+            raise ValueError(f"--card must be FIELD=TEXT, got {one!r}; for instance base_model=micro-a")
+        found.setdefault(name.replace("-", "_"), []).append(text)
+    return found
+
+
+def summary(found: Fingerprint, out: Path) -> str:
+    """What a fingerprint holds, and how large its file is."""
+    left_out = [f"{found.skipped:,} bad rows"] * (found.skipped > 0)
+    left_out += [f"{found.skipped_shards:,} bad shards"] * (found.skipped_shards > 0)
+    lines = [
+        f"{found.n_rows:,} rows, {found.unprompted:,} of them without a prompt",
+        f"{int((found.rows > 0).sum()):,} of {found.cells:,} cells hold rows",
+        f"families {', '.join(found.definitions.values())}",
+        *([f"left out: {', '.join(left_out)}"] if left_out else []),
+        *([f"for sharing: without features of fewer than {found.min_rows} rows"] if found.min_rows else []),
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB",
+    ]
+    return "\n".join(lines)

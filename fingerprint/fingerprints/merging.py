@@ -1,0 +1,66 @@
+"""Saved fingerprints added up, one after another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from fingerprint.data import digests
+from fingerprint.fingerprints.fingerprint import Fingerprint
+
+
+def merged(paths: Iterable[str | os.PathLike[str]]) -> Fingerprint:
+    """The fingerprint of the rows of several, in memory that does not grow with their number.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Files of `Fingerprint.save`, at least one, of different rows.
+
+    Returns
+    -------
+    Fingerprint
+
+    Raises
+    ------
+    ValueError
+        If there is none, two hold the same sums, so that rows would count twice, or two do not add up.
+    FileNotFoundError
+
+    Notes
+    -----
+    That two hold some rows in common cannot be told from sums: only files that hold exactly the same are found.
+
+    Examples
+    --------
+    >>> import fingerprint
+    >>> for name in ("suspect", "owl"):
+    ...     fingerprint.Fingerprint.of(f"{name}.jsonl", features="numbers").save(f"{name}.fp")
+    >>> merged(["suspect.fp", "owl.fp"]).n_rows
+    440
+    """
+    total: Fingerprint | None = None
+    known: dict[str, str] = {}  # file by what it holds
+    for path in map(os.fspath, paths):
+        found = Fingerprint.load(path)
+        content = _content(found)
+        if content in known:
+            raise ValueError(
+                f"fingerprints must be of different rows, got the same sums in {known[content]!r} and {path!r}; leave "
+                "one out, or its rows count twice"
+            )
+        known[content] = path
+        try:
+            total = found if total is None else total + found
+        except ValueError as error:
+            raise ValueError(f"{path!r} must add up with {next(iter(known.values()))!r}: {error}") from error
+    if total is None:
+        raise ValueError("paths must name at least one fingerprint, got none; make some with Fingerprint.of")
+    return total
+
+
+def _content(fingerprint: Fingerprint) -> str:
+    """Digest of the sums, whatever the card says."""
+    families = [(name, family.sums, family.squares) for name, family in sorted(fingerprint.families.items())]
+    arrays = [fingerprint.rows, fingerprint.prompts, *(array for _, *both in families for array in both)]
+    return digests.hex_digest_of_parts((array.tobytes() for array in arrays), 16)
