@@ -74,7 +74,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, float], None] | None
 
 @contextmanager
 def shards_bar(shards: int, *, quiet: bool) -> Iterator[Callable[[int, int, float], None] | None]:
-    """`progress_bar` for work that goes shard by shard: rows, their speed, and the time left from the second shard on."""
+    """`progress_bar` for work that goes shard by shard: rows, their speed, and once a shard is done the time left."""
     with progress_bar(quiet=quiet) as show_step:
         if show_step is None:
             yield None

@@ -41,7 +41,7 @@ def merged(paths: Iterable[str | os.PathLike[str]]) -> Fingerprint:
     """
     total: Fingerprint | None = None
     known: dict[str, str] = {}  # file by what it holds
-    for path in map(os.fspath, paths):
+    for path in (os.fspath(one) for one in paths):
         found = Fingerprint.load(path)
         content = _content(found)
         if content in known:
