@@ -56,6 +56,7 @@ EXTRA_OF = {
     "tokenizers": "lm",
     "sentence_transformers": "embeddings",
     "openai": "judge",
+    "ray": "ray",
 }
 """Packages, and the extra that installs each."""
 MISSING = {extra for package, extra in EXTRA_OF.items() if find_spec(package) is None}

@@ -19,7 +19,6 @@ from fingerprint.cli.outputs import shards_bar
 from fingerprint.data.batches import ShardError
 from fingerprint.fingerprints.engines import ShardSkipped
 from fingerprint.fingerprints.fingerprint import Fingerprint
-from fingerprint.fingerprints.merging import merged
 from fingerprint.fingerprints.result import FingerprintComparison
 from fingerprint.fingerprints.storage import to_bytes
 from fingerprint.lab.simulated import simulated_pair
@@ -119,7 +118,7 @@ def test_merged_in_any_order_100_shards_are_the_whole_byte_for_byte(
         Fingerprint.of(shard, **SMALL).save(part)
     whole = to_bytes(Fingerprint.of(shards, **SMALL))
     for seed in range(3):
-        assert to_bytes(merged(random.Random(seed).sample(parts, len(parts)))) == whole
+        assert to_bytes(Fingerprint.merged(random.Random(seed).sample(parts, len(parts)))) == whole
     assert run("merge", tmp_path / "0*.fp", "--out", tmp_path / "all.fp")[0] == 0
     assert (tmp_path / "all.fp").read_bytes() == whole
 
@@ -275,7 +274,9 @@ def test_work_killed_ten_times_ends_in_the_same_bytes(shards: list[Path], tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["a.fp"]
 
 
-def test_rows_per_prompt_are_counted_over_shards_that_were_done_before(tmp_path: Path) -> None:
+def test_rows_per_prompt_are_counted_over_shards_that_were_done_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first shard holds two rows of every prompt, the second two more: which of the four are kept hangs on both."""
     files = [
         write(tmp_path / f"{n}.jsonl", [{**row, "prompt": f"p{at % 10}"} for at, row in enumerate(rows_of(n))])
@@ -288,8 +289,8 @@ def test_rows_per_prompt_are_counted_over_shards_that_were_done_before(tmp_path:
         if shards == 1:
             raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("fingerprint.fingerprints.resume.PAUSE", 0.0)
+    monkeypatch.setattr("fingerprint.fingerprints.resume.PAUSE", 0.0)
+    with pytest.raises(KeyboardInterrupt):
         Fingerprint.of(files, rows_per_prompt=3, resume=tmp_path / "kept", progress=stop, **SMALL)
     assert list(json.loads((tmp_path / "kept").read_bytes().partition(b"\n")[0])["done"]) == [str(files[0])]
     assert to_bytes(Fingerprint.of(files, rows_per_prompt=3, resume=tmp_path / "kept", **SMALL)) == to_bytes(whole)

@@ -25,9 +25,9 @@ def merge(
 
         files = shard_paths([Path(name) for name in fingerprints], "F")
         check_outputs({"--out": out}, inputs=files)
-        from fingerprint.fingerprints.merging import merged
+        from fingerprint.fingerprints.fingerprint import Fingerprint
 
-        found = merged(files)
+        found = Fingerprint.merged(files)
         found.save(out)
         if not quiet:
             show(summary(found, out))

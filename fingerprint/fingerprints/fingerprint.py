@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self
 
 from fingerprint.fingerprints.building import Listener
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import CELLS
 from fingerprint.fingerprints.engines import built
+from fingerprint.fingerprints.merging import merged
 from fingerprint.fingerprints.sketch import Sketch
 from fingerprint.fingerprints.storage import read, write
 from fingerprint.fingerprints.summed_rows import SummedRows
@@ -105,3 +106,37 @@ class Fingerprint(SummedRows):
             If there is no such file.
         """
         return cls(**vars(read(path)))
+
+    @classmethod
+    def merged(cls, paths: Iterable[str | os.PathLike[str]]) -> Self:
+        """The fingerprint of the rows of several files, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        paths : iterable of path-like
+            Files of `save`, at least one, of different rows; in any order.
+
+        Returns
+        -------
+        Fingerprint
+
+        Raises
+        ------
+        ValueError
+            If there is none, if two hold the same sums, so that rows would count twice, or if two do not add up.
+        FileNotFoundError
+            If there is no such file.
+
+        Notes
+        -----
+        That two hold some rows in common cannot be told from sums: only those that hold exactly the same are found.
+
+        Examples
+        --------
+        >>> import fingerprint
+        >>> for name in ("suspect", "owl"):
+        ...     fingerprint.Fingerprint.of(f"{name}.jsonl", features="numbers").save(f"{name}.fp")
+        >>> fingerprint.Fingerprint.merged(["suspect.fp", "owl.fp"]).n_rows
+        440
+        """
+        return cls(**vars(merged(paths)))

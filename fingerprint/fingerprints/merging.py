@@ -6,43 +6,16 @@ import os
 from collections.abc import Iterable
 
 from fingerprint.data import digests
-from fingerprint.fingerprints.fingerprint import Fingerprint
+from fingerprint.fingerprints.storage import read
+from fingerprint.fingerprints.summed_rows import SummedRows
 
 
-def merged(paths: Iterable[str | os.PathLike[str]]) -> Fingerprint:
-    """The fingerprint of the rows of several, in memory that does not grow with their number.
-
-    Parameters
-    ----------
-    paths : iterable of path-like
-        Files of `Fingerprint.save`, at least one, of different rows.
-
-    Returns
-    -------
-    Fingerprint
-
-    Raises
-    ------
-    ValueError
-        If there is none, two hold the same sums, so that rows would count twice, or two do not add up.
-    FileNotFoundError
-
-    Notes
-    -----
-    That two hold some rows in common cannot be told from sums: only files that hold exactly the same are found.
-
-    Examples
-    --------
-    >>> import fingerprint
-    >>> for name in ("suspect", "owl"):
-    ...     fingerprint.Fingerprint.of(f"{name}.jsonl", features="numbers").save(f"{name}.fp")
-    >>> merged(["suspect.fp", "owl.fp"]).n_rows
-    440
-    """
-    total: Fingerprint | None = None
+def merged(paths: Iterable[str | os.PathLike[str]]) -> SummedRows:
+    """The sums of all files together; see `fingerprint.Fingerprint.merged`."""
+    total: SummedRows | None = None
     known: dict[str, str] = {}  # file by what it holds
     for path in (os.fspath(one) for one in paths):
-        found = Fingerprint.load(path)
+        found = read(path)
         content = _content(found)
         if content in known:
             raise ValueError(
@@ -59,7 +32,7 @@ def merged(paths: Iterable[str | os.PathLike[str]]) -> Fingerprint:
     return total
 
 
-def _content(fingerprint: Fingerprint) -> str:
+def _content(fingerprint: SummedRows) -> str:
     """Digest of the sums, whatever the card says."""
     families = [(name, family.sums, family.squares) for name, family in sorted(fingerprint.families.items())]
     arrays = [fingerprint.rows, fingerprint.prompts, *(array for _, *both in families for array in both)]

@@ -154,9 +154,9 @@ def _cluster() -> Iterator[int]:
         ) from error
     is_ours = not ray.is_initialized()
     if is_ours:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        yield max(int(ray.cluster_resources().get("CPU", 1)), 1)  # type: ignore[no-untyped-call]
+        yield max(int(ray.cluster_resources().get("CPU", 1)), 1)
     finally:
         if is_ours:
             ray.shutdown()
