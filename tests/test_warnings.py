@@ -207,10 +207,11 @@ PLANTED = (
     ),
 )
 UNTIL_BROKEN = {"floor_rejects"}  # cannot be planted in data: the floor holds nothing of them
+IN_FILES = {"shards_skipped"}  # planted in test_all_rows.py
 
 
 def test_every_warning_has_its_planted_case() -> None:
-    assert {case.code for case in PLANTED} | UNTIL_BROKEN == CODES
+    assert {case.code for case in PLANTED} | UNTIL_BROKEN | IN_FILES == CODES
 
 
 def beyond(warning: Warning) -> bool:
