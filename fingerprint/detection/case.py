@@ -91,7 +91,7 @@ class Case:
         alpha: float,
         rng: int,
         options: Options,
-        within: Callable[[str, float], None],
+        within: Callable[[str, float], None] = lambda note, share: None,
     ) -> Case:
         """Check the arguments of `detect`, cheap ones first, and read the rows; the model loads last."""
         options.check_level(alpha)
