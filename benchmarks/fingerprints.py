@@ -29,7 +29,7 @@ from power_draws import Pool, features_of
 import fingerprint
 from fingerprint.detection.analysis import omnibus_weights
 from fingerprint.features import FAMILIES
-from fingerprint.fingerprints.cells import CELLS, cells_of, row_keys
+from fingerprint.fingerprints.cells import cells_of, row_keys
 from fingerprint.fingerprints.compare import tested
 from fingerprint.fingerprints.layout import Cells
 from fingerprint.fingerprints.summed_rows import SummedRows
@@ -39,6 +39,7 @@ from fingerprint.statistics.permutation import Relabellings, gram, permutation_t
 
 ALPHAS = (0.05, 0.01)
 PERMUTATIONS = 999
+CELLS = 64  # more would be put together: the smaller side gets at least 8 rows a cell
 FEATURES = ("tokens", "ngrams", "numbers", "layout")
 # Prompts that both sides answer, that the suspect alone answers, and the reference alone.
 DESIGNS = {
@@ -49,7 +50,7 @@ DESIGNS = {
     "separate, 600 and 60": (0, 600, 60),
     "separate, 300 and 3,000": (0, 300, 3000),
     "partly shared, 60 of 600": (60, 0, 540),
-    "separate, 20 and 200": (0, 20, 200),
+    "separate, 50 and 500": (0, 50, 500),
 }
 
 
