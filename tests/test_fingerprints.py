@@ -13,6 +13,8 @@ import pytest
 import fingerprint
 from fingerprint.data.corpus import Corpus
 from fingerprint.features import FAMILIES
+from fingerprint.fingerprints import cells as cells_module
+from fingerprint.fingerprints.cells import row_keys
 from fingerprint.fingerprints.fingerprint import Fingerprint
 from fingerprint.fingerprints.layout import Cells
 from fingerprint.fingerprints.result import FingerprintComparison
@@ -205,3 +207,19 @@ def test_scores_rank_rows_of_the_trait_above_others(
     )
     rows = fingerprint.detect(mixed, pair[1]).rows.sort("row")["score"].to_numpy()
     assert (rows[:300][:, None] > rows[None, 300:]).mean() > 0.65
+
+
+def test_keys_are_the_same_compiled_and_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["1, 2", "ü", "", "a" * 300, "3"] * 5
+    prompts = ["Go on:  1", None, "", "\N{GREEK SMALL LETTER ALPHA}", "b" * 1000] * 5
+    plain = row_keys(texts, prompts)
+    monkeypatch.setattr(cells_module, "MANY_ROWS", 1)
+    np.testing.assert_array_equal(row_keys(texts, prompts), plain)
+    assert len(np.unique(plain, axis=0)) == 5
+    np.testing.assert_array_equal(row_keys(["x"], [" Go on: 1 "]), plain[:1])
+
+
+def test_unequal_fingerprints_of_few_rows_are_refused(corpora: tuple[Corpus, Corpus]) -> None:
+    few = Fingerprint.of(corpora[0].only(np.arange(600) < 40))
+    with pytest.raises(ValueError, match="must hold at least 48 rows each where one is larger, got 40 and 600"):
+        fingerprint.compare(few, Fingerprint.of(corpora[1]))

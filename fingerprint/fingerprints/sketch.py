@@ -14,6 +14,10 @@ from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells, row_keys
 
 
+# Many rows of a cell one after another: its sums are in the processor's cache for all of them.
+ROWS_AT_ONCE = 2**16
+
+
 @dataclass(frozen=True)
 class Sketch:
     """How rows become a fingerprint; see `Fingerprint.of`."""
@@ -62,6 +66,7 @@ class Sketch:
             bad_rows=self.bad_rows,
             bad_shards=self.bad_shards,
             columns=columns,
+            size=ROWS_AT_ONCE,
         )
 
     def keys(self, batch: Batch) -> Hashes:
