@@ -13,7 +13,6 @@ from fingerprint.features import FAMILIES
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells, row_keys
 
-
 # Many rows of a cell one after another: its sums are in the processor's cache for all of them.
 ROWS_AT_ONCE = 2**16
 
