@@ -14,7 +14,7 @@ TESTS ?= tests
 WORKERS ?= 2
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-minimal test-slow lint clean
+.PHONY: demo test test-minimal test-integrations test-slow lint clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,10 @@ $(VENV)/.core: pyproject.toml constraints.txt
 
 $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/.integrations: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test-integrations]'
 	touch $@
 
 $(MINIMAL)/.test: pyproject.toml
@@ -34,7 +38,7 @@ demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write
 	$(BIN)/fingerprint demo --html demo-report.html
 
 # Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
-test test-minimal test-slow: export OMP_NUM_THREADS ?= 1
+test test-minimal test-integrations test-slow: export OMP_NUM_THREADS ?= 1
 
 test: $(VENV)/.test lint  ## everything but the slow statistical suites
 	$(BIN)/python $(PYTEST)
@@ -45,6 +49,9 @@ lint: $(VENV)/.test
 
 test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
 	$(MINIMAL)/bin/python $(PYTEST) $(TESTS)
+
+test-integrations: $(VENV)/.integrations  ## work with heavy partners, for real: a Ray cluster
+	$(BIN)/python -m pytest -q -m integration tests/integrations
 
 test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other tests under another Python
 	$(BIN)/python $(PYTEST) -m slow --timeout 7200

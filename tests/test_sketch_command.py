@@ -177,6 +177,18 @@ def test_progress_counts_shards_and_says_what_is_left(
         assert tell is None
 
 
+def test_where_ray_is_missing_the_remedy_is_said(
+    run: Run, shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = run("sketch", shards[0], "--out", tmp_path / "a.fp", "--engine", "ray")
+    assert (code, err) == (
+        2,
+        "fingerprint: error: --engine ray must have Ray, got no module ray; install it: "
+        "pip install -c constraints.txt '.[ray]'\n",
+    )
+
+
 # ----------------------------------------------------------------------------------------------------- damaged shards
 
 

@@ -18,9 +18,6 @@ TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of t
 PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")]
 NoPromptOption = Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")]
 SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")]
-SkipBadShardsOption = Annotated[
-    bool, typer.Option("--skip-bad-shards", help="Leave out, and name, files that are damaged, unlike or copies.")
-]
 CountBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")]
 BadShardsOption = Annotated[
     bool, typer.Option("--skip-bad-shards", help="Leave out files that cannot be used, and name them.")

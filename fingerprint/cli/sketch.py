@@ -10,13 +10,13 @@ import typer
 
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
+    BadShardsOption,
     DebugOption,
     FingerprintOption,
     NoPromptOption,
     PromptOption,
     QuietOption,
     SkipBadRowsOption,
-    SkipBadShardsOption,
     TextOption,
     bad_rows,
     comma_separated,
@@ -62,7 +62,7 @@ def sketch(
     rows_per_prompt: RowsPerPromptOption = None,
     card: CardOption = None,
     skip_bad_rows: SkipBadRowsOption = False,
-    skip_bad_shards: SkipBadShardsOption = False,
+    skip_bad_shards: BadShardsOption = False,
     engine: EngineOption = "local",
     resume: ResumeOption = False,
     share: ShareOption = False,
