@@ -11,6 +11,7 @@ from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import CELLS
 from fingerprint.fingerprints.engines import built
 from fingerprint.fingerprints.merging import merged
+from fingerprint.fingerprints.sharing import for_sharing, membership_auc
 from fingerprint.fingerprints.sketch import Sketch
 from fingerprint.fingerprints.storage import read, write
 from fingerprint.fingerprints.summed_rows import SummedRows
@@ -89,6 +90,44 @@ class Fingerprint(SummedRows):
         """
         sketch = Sketch.of(text, prompt, features, cells, rows_per_prompt, Card.of(card), bad_rows, bad_shards)
         return cls(**vars(built(data, sketch, engine=engine, resume=resume, progress=progress)))
+
+    def for_sharing(self, min_rows: int = 5, max_auc: float = 0.55) -> Self:
+        """What can be given away: few and common features, summed over so many rows that none is told by them.
+
+        Parameters
+        ----------
+        min_rows : int
+            A feature that fewer rows have is taken out, whatever else holds.
+        max_auc : float
+            How well may be told whether a known row is in the sums, as an AUROC: .5 is not at all.
+
+        Returns
+        -------
+        Fingerprint
+            In fewer cells, and of each family the features that divide the rows most evenly, as many as `max_auc`
+            allows. `compare` and ``+`` leave out of both what was taken out of one.
+
+        Raises
+        ------
+        ValueError
+            If the smallest cell holds too few rows for that. Nothing is shared then.
+
+        Notes
+        -----
+        `max_auc` holds in the mean over rows, for one file and rows that are drawn one by one. It does not protect
+        rows that are repeated, all rows of a prompt together, or anything if two fingerprints are given away that
+        differ by few rows. See ``docs/sharing.md``.
+        """
+        return for_sharing(self, min_rows, max_auc)
+
+    @property
+    def membership_auc(self) -> float:
+        """At most so well, as an AUROC, can be told in the mean whether a row like these is among them.
+
+        Of somebody who has the row, its prompt, and the law of rows: from the number of features and the rows of the
+        smallest cell, as far as sums over its rows are close to normal. `for_sharing` brings it down.
+        """
+        return membership_auc(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to a file, whole or not at all; by custom its name ends in ``.fp``."""

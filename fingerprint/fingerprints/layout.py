@@ -92,7 +92,8 @@ class Cells:
         cells, fewer = min(suspect.cells, reference.cells), min(suspect.n_rows, reference.n_rows)
         while cells > FEWEST_CELLS and fewer < ROWS_A_CELL * cells:
             cells //= 2
-        both = suspect.coarsened(cells), reference.coarsened(cells)
+        # Which features are common enough to be shared may differ between the sides: neither has what one lacks.
+        both = suspect.coarsened(cells).without_gaps(reference), reference.coarsened(cells).without_gaps(suspect)
         filled = (both[0].rows > 0) | (both[1].rows > 0)
         held = [int((one.rows > 0).sum()) for one in both]
         needed = max(int(np.ceil(np.log2(1 / alpha))) + 1, 6)

@@ -10,13 +10,8 @@ import numpy as np
 
 from fingerprint.data.arrays import Hashes, Ints
 from fingerprint.fingerprints.card import Card
-from fingerprint.fingerprints.cells import FEWEST, check_cells
+from fingerprint.fingerprints.cells import check_cells
 from fingerprint.fingerprints.sums import FamilySums
-
-# A shared cell holds at least so many rows, where the corpus has them: fewer give away which rows are in it
-# (`benchmarks/fingerprint_privacy.py`).
-ROWS_A_SHARED_CELL = 8000
-
 
 # What is counted over all rows.
 NUMBERS = ("characters", "number_rows", "empty_rows", "unprompted", "skipped", "skipped_shards", "min_rows")
@@ -38,7 +33,8 @@ class SummedRows:
         Characters of all rows; rows that hold numbers alone, and none but white space; rows without a prompt; bad rows
         and shards that were left out.
     min_rows : int
-        Features of fewer rows than this have been taken out; see `for_sharing`.
+        Features of fewer rows than this, and others, have been taken out; see
+        `fingerprint.fingerprints.sharing.for_sharing`. 0 where nothing has.
     card : Card
         Where the rows come from.
     """
@@ -72,7 +68,7 @@ class SummedRows:
         return {name: family.definition for name, family in self.families.items()}
 
     def __add__(self, other: SummedRows) -> Self:
-        """The fingerprint of the rows of both.
+        """The fingerprint of the rows of both; what was taken out of either for sharing is taken out.
 
         Raises
         ------
@@ -87,11 +83,12 @@ class SummedRows:
                 raise ValueError(
                     f"fingerprints must have the same {name} to add up, got {mine} and {others}; make both alike"
                 )
+        mine_left, others_left = self.without_gaps(other).families, other.without_gaps(self).families
         return replace(
             self,
             rows=self.rows + other.rows,
             prompts=self.prompts + other.prompts,
-            families={name: self.families[name] + other.families[name] for name in self.families},
+            families={name: mine_left[name] + others_left[name] for name in self.families},
             characters=self.characters + other.characters,
             number_rows=self.number_rows + other.number_rows,
             empty_rows=self.empty_rows + other.empty_rows,
@@ -138,31 +135,16 @@ class SummedRows:
             families={name: family.coarsened(times) for name, family in self.families.items()},
         )
 
-    def for_sharing(self, min_rows: int = 5, rows_a_cell: int = ROWS_A_SHARED_CELL) -> Self:
-        """What can be given away: features of fewer than `min_rows` rows taken out, and cells of enough rows.
+    def taken_out(self, name: str) -> Ints:
+        """Columns of a family that are not in a fingerprint made for sharing."""
+        return np.flatnonzero(~self.families[name].sums.any(axis=0)) if self.min_rows else np.zeros(0, dtype=np.int64)
 
-        Parameters
-        ----------
-        min_rows : int
-            A feature that fewer rows have is taken out.
-        rows_a_cell : int
-            Cells are put together until they hold so many rows in the mean, or are `FEWEST`.
-
-        Notes
-        -----
-        Sums still say something of the rows: how often a token occurs, and whether a row that somebody knows is likely
-        to be in them, the more so the fewer rows a cell holds. See the page on sharing in the documentation.
-        """
-        if min_rows < 1:
-            raise ValueError(f"min_rows must be at least 1, got {min_rows}; 5 is usual")
-        cells = self.cells
-        while cells > FEWEST and self.n_rows < rows_a_cell * cells:
-            cells //= 2
-        coarse = self.coarsened(cells)
-        families = {}
-        for name, family in coarse.families.items():
-            families[name] = family.without(np.flatnonzero(family.least_rows(name) < min_rows))
-        return replace(coarse, families=families, min_rows=max(min_rows, self.min_rows))
+    def without_gaps(self, other: SummedRows) -> Self:
+        """Without what was taken out of another: what is left has been summed over the rows of both."""
+        if not other.min_rows:
+            return self
+        families = {name: family.without(other.taken_out(name)) for name, family in self.families.items()}
+        return replace(self, families=families)
 
 
 def check_alike(first: SummedRows, second: SummedRows) -> None:

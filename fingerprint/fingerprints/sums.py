@@ -51,12 +51,29 @@ class FamilySums:
         """A number of rows that have a count of the family of this name, at the least [counts].
 
         By the inequality of Cauchy and Schwarz the squared sum over the sum of squares: the number itself where counts
-        are 0 and 1.
+        are 0 and 1. Where squares are rounded down, by less than one part each, m rows have lost less than m parts, and
+        the bound is the least m with m (squares + m parts) at least the squared sum.
         """
+        first, second = self._totals(name)
+        lost = 1 / SQUARE_PARTS if FAMILIES[name]().squares_shift else 0.0
+        root = np.sqrt(second**2 + 4 * lost * first**2)
+        found = np.where(first == second, first, 2 * first**2 / np.maximum(second + root, 1e-300))
+        return np.asarray(found, dtype=np.float64)
+
+    def evenness(self, name: str, rows: int) -> Floats:
+        """Share of so many rows that have a count, at the least, or that have it not, whichever is less [counts].
+
+        Counts that are not 0 and 1 vary among the rows that have them, however many: of these the first.
+        """
+        share = self.least_rows(name) / max(rows, 1)
+        first, second = self._totals(name)
+        return np.where(first == second, np.minimum(share, 1 - share), share)
+
+    def _totals(self, name: str) -> tuple[Floats, Floats]:
+        """Sums, and sums of squares: equal where counts are 0 and 1 [counts]."""
         family = FAMILIES[name]()
         first = self.sums.sum(axis=0, dtype=np.int64) / family.unit
-        second = self.squares / (1 if family.unit == 1 else SQUARE_PARTS)
-        return np.asarray(first**2 / np.maximum(second, 1e-300), dtype=np.float64)
+        return first, self.squares / (1 if family.unit == 1 else SQUARE_PARTS)
 
     def without(self, gone: Ints) -> FamilySums:
         """Without some counts: their sums are 0."""

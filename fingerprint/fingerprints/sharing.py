@@ -1,0 +1,73 @@
+"""What of a fingerprint can be given away: so few and so common features that no row is told by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from fingerprint.fingerprints.cells import FEWEST
+from fingerprint.fingerprints.summed_rows import SummedRows
+
+Shared = TypeVar("Shared", bound=SummedRows)
+
+# Cells are put together until they may hold so many features, which find as much as all do; with fewer than the least
+# little is found (`benchmarks/fingerprint_privacy.py power`).
+ENOUGH_FEATURES = 1500
+LEAST_FEATURES = 32
+
+
+def for_sharing(fingerprint: Shared, min_rows: int, max_auc: float) -> Shared:
+    """What can be given away; see `Fingerprint.for_sharing`."""
+    if min_rows < 1:
+        raise ValueError(f"min_rows must be at least 1, got {min_rows}; 5 is usual")
+    if not 0.5 < max_auc < 1:
+        raise ValueError(f"max_auc must be between .5 and 1, got {max_auc}; .55 is usual")
+    coarse = fingerprint
+    while coarse.cells > FEWEST and _room(coarse, max_auc) < ENOUGH_FEATURES:
+        coarse = coarse.coarsened(coarse.cells // 2)
+    room = _room(coarse, max_auc)
+    if room < LEAST_FEATURES:
+        needed = int(np.ceil(LEAST_FEATURES / features_a_row(max_auc)))
+        raise ValueError(
+            f"fingerprint must hold at least {needed:,} rows in each of {coarse.cells} cells to be shared at max_auc "
+            f"{max_auc:g}, got {_smallest(coarse):,}; add rows (of more prompts), or accept a greater max_auc"
+        )
+    evenness = {name: family.evenness(name, coarse.n_rows) for name, family in coarse.families.items()}
+    together = np.sort(np.concatenate(list(evenness.values())))[::-1]
+    # A feature that is rarer than one over their number gives away by itself who has it. Ties at the end stay out.
+    least = max(1 / room, float(together[room]) if len(together) > room else 0.0)
+    families = {}
+    for name, family in coarse.families.items():
+        is_kept = (evenness[name] > least) & (family.least_rows(name) >= min_rows)
+        families[name] = family.without(np.flatnonzero(~is_kept))
+    return replace(coarse, families=families, min_rows=max(min_rows, coarse.min_rows))
+
+
+def features_a_row(max_auc: float) -> float:
+    """Features for each row of a cell that keep an attack to an AUROC.
+
+    A row moves its cell's sums by an amount whose squared length, in standard deviations of a row, is in the mean the
+    number of features; sums of n rows vary n times as much. The best test of a row has a squared d_prime of features
+    over n in the mean, whatever it knows of means and covariances, and by concavity an AUROC of at most
+    Phi(sqrt(features / (2 n))).
+    """
+    return float(2 * ndtri(max_auc) ** 2)
+
+
+def membership_auc(fingerprint: SummedRows) -> float:
+    """At most so well can be told whether a row is in the sums; see `Fingerprint.membership_auc`."""
+    n_features = sum(int(family.sums.any(axis=0).sum()) for family in fingerprint.families.values())
+    return float(ndtr(np.sqrt(n_features / (2 * max(_smallest(fingerprint), 1)))))
+
+
+def _smallest(fingerprint: SummedRows) -> int:
+    """Rows of the smallest cell that holds any."""
+    return int(fingerprint.rows[fingerprint.rows > 0].min(initial=max(fingerprint.n_rows, 0)))
+
+
+def _room(fingerprint: SummedRows, max_auc: float) -> int:
+    """How many features may be shared."""
+    return int(_smallest(fingerprint) * features_a_row(max_auc))
