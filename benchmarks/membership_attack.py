@@ -26,7 +26,6 @@ from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.statistics.auc import roc_auc
 
 RIDGES = (0.1, 1.0)
-COVARIANCE_ROWS = 3000
 ZERO = 0.02  # what a cell that holds none of a count is taken to hold: hashing and rounding are no certainty
 
 
@@ -140,7 +139,7 @@ def attack(
     inside, outside : Corpus
         Targets.
     rows : list of str
-        Other rows of the model, for the covariance.
+        Other rows of the model, for the covariance; none: without it.
     each : bool
         Whether to attack by single families too.
     """
@@ -156,7 +155,7 @@ def attack(
     for name, chosen in sets.items():
         single = [normal(found, cell) for found in chosen]
         pairs = {"normal": (sum(p for p, _ in single), sum(q for _, q in single))}
-        pairs |= {f"whitened {ridge:g}": whitened(chosen, cell, ridge) for ridge in RIDGES}
+        pairs |= {f"whitened {ridge:g}": whitened(chosen, cell, ridge) for ridge in RIDGES if len(rows)}
         scores: dict[str, Floats] = {}
         for kind, (product, own) in pairs.items():
             scores[kind] = (product - own / 2) / n
