@@ -86,7 +86,7 @@ def normal(found: FamilyView, cell: Ints) -> tuple[Floats, Floats]:
     return product, squared + found.centre @ found.centre
 
 
-def counts(found: FamilyView, cell: Ints) -> Floats:
+def poisson(found: FamilyView, cell: Ints) -> Floats:
     """Log-likelihood ratio of Poisson counts [targets], of columns of 0 and 1."""
     there = np.log((found.sums + ZERO) / (found.expected + ZERO))
     rows = found.rows[:, None]
@@ -148,8 +148,10 @@ def attack(
     cell = cells_of(row_keys(targets, prompts), shared.cells)
     is_in = np.arange(len(targets)) < len(inside)
     views = {name: view(shared, others, name, targets, rows) for name in shared.families}
-    views = {name: found for name, found in views.items() if found.targets.shape[1]}
-    sets = {"all": list(views.values())} | ({name: [found] for name, found in views.items()} if each else {})
+    views = {name: one for name, one in views.items() if one.targets.shape[1]}
+    if not views:
+        return {"all": {"normal": 0.5}}
+    sets = {"all": list(views.values())} | ({name: [one] for name, one in views.items()} if each else {})
     n = np.maximum(shared.rows[cell], 1)
     result: dict[str, Mapping[str, float]] = {}
     for name, chosen in sets.items():
@@ -160,6 +162,6 @@ def attack(
         for kind, (product, own) in pairs.items():
             scores[kind] = (product - own / 2) / n
             scores[f"{kind}, scaled"] = product / np.sqrt(np.maximum(n * own, 1e-9))
-        scores["counts"] = sum(counts(found, cell) for found in chosen)
+        scores["counts"] = sum(poisson(found, cell) for found in chosen)
         result[name] = {kind: roc_auc(score[is_in], score[~is_in]) for kind, score in scores.items()}
     return result

@@ -84,11 +84,6 @@ def _of_rows(
     from fingerprint.fingerprints.cells import CELLS
     from fingerprint.fingerprints.fingerprint import Fingerprint
 
-    if like is not None and like.min_rows:
-        raise ValueError(
-            f"{name} must be a fingerprint where the other one was made for sharing, got rows; make one with "
-            f"fingerprint sketch --share --min-rows {like.min_rows}"
-        )
     features, cells = ("all", CELLS) if like is None else (list(like.families), like.cells)
     with shards_bar(len(shard_paths(name)), quiet=quiet) as progress, warnings_in_lines():
         return Fingerprint.of(

@@ -36,6 +36,7 @@ _OPTIONS = {
     "engine='ray'": "--engine ray",
     "engine": "--engine",
     "features": "--features",
+    "max_auc": "--max-auc",
     "min_auc": "--min-auc",
     "min_rows": "--min-rows",
     "n_permutations": "--permutations",

@@ -45,9 +45,14 @@ EngineOption = Annotated[str, typer.Option(metavar="E", help="Where shards are r
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Keep what is done in F.part; the same command goes on from there.")
 ]
-ShareOption = Annotated[bool, typer.Option("--share", help="Write what can be given away: without rare features.")]
+ShareOption = Annotated[bool, typer.Option("--share", help="Write what can be given away: few and common features.")]
 MinRowsOption = Annotated[
     int | None, typer.Option(metavar="N", help="With --share: take out features of fewer rows than this. [default: 5]")
+]
+
+MaxAucOption = Annotated[
+    float | None,
+    typer.Option(metavar="A", help="With --share: AUROC at which may be told whether a row is in. [default: .55]"),
 ]
 
 
@@ -67,6 +72,7 @@ def sketch(
     resume: ResumeOption = False,
     share: ShareOption = False,
     min_rows: MinRowsOption = None,
+    max_auc: MaxAucOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -76,8 +82,9 @@ def sketch(
     """
     with failures(debug):
         column = prompt_column(prompt, no_prompt)
-        if min_rows is not None and not share:
-            raise ValueError(f"--min-rows must come with --share, got --min-rows {min_rows} alone; add --share")
+        for option, value in (("--min-rows", min_rows), ("--max-auc", max_auc)):
+            if value is not None and not share:
+                raise ValueError(f"{option} must come with --share, got {option} {value} alone; add --share")
         statements = _statements(card or [])
         names = "all" if features == "all" else comma_separated(features)
         from fingerprint.data.shards import shard_paths
@@ -104,7 +111,7 @@ def sketch(
                 progress=progress,
             )
         if share:
-            found = found.for_sharing(5 if min_rows is None else min_rows)
+            found = found.for_sharing(5 if min_rows is None else min_rows, 0.55 if max_auc is None else max_auc)
         found.save(out)
         if kept is not None:
             forget(kept)
@@ -127,12 +134,13 @@ def summary(found: Fingerprint, out: Path) -> str:
     """What a fingerprint holds, and how large its file is."""
     left_out = [f"{found.skipped:,} bad rows"] * (found.skipped > 0)
     left_out += [f"{found.skipped_shards:,} bad shards"] * (found.skipped_shards > 0)
+    membership = f"whether a row is in is told with an AUROC of at most {found.membership_auc:.3f}"
     lines = [
         f"{found.n_rows:,} rows, {found.unprompted:,} of them without a prompt",
         f"{int((found.rows > 0).sum()):,} of {found.cells:,} cells hold rows",
         f"families {', '.join(found.definitions.values())}",
         *([f"left out: {', '.join(left_out)}"] if left_out else []),
-        *([f"for sharing: without features of fewer than {found.min_rows} rows"] if found.min_rows else []),
+        *([f"for sharing: {found.n_features:,} features, {membership}"] if found.min_rows else []),
         f"{out}: {out.stat().st_size / 1e6:.1f} MB",
     ]
     return "\n".join(lines)

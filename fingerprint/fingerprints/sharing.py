@@ -59,8 +59,7 @@ def features_a_row(max_auc: float) -> float:
 
 def membership_auc(fingerprint: SummedRows) -> float:
     """At most so well can be told whether a row is in the sums; see `Fingerprint.membership_auc`."""
-    n_features = sum(int(family.sums.any(axis=0).sum()) for family in fingerprint.families.values())
-    return float(ndtr(np.sqrt(n_features / (2 * max(_smallest(fingerprint), 1)))))
+    return float(ndtr(np.sqrt(fingerprint.n_features / (2 * max(_smallest(fingerprint), 1)))))
 
 
 def _smallest(fingerprint: SummedRows) -> int:

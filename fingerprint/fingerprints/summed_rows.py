@@ -63,6 +63,11 @@ class SummedRows:
         return int(self.rows.sum())
 
     @property
+    def n_features(self) -> int:
+        """How many counts are not 0 in all rows."""
+        return sum(int(family.sums.any(axis=0).sum()) for family in self.families.values())
+
+    @property
     def definitions(self) -> dict[str, str]:
         """Name and version of every family."""
         return {name: family.definition for name, family in self.families.items()}
