@@ -90,7 +90,7 @@ def poisson(found: FamilyView, cell: Ints) -> Floats:
     """Log-likelihood ratio of Poisson counts [targets], of columns of 0 and 1."""
     there = np.log((found.sums + ZERO) / (found.expected + ZERO))
     rows = found.rows[:, None]
-    absent = np.log((rows - found.sums + ZERO) / (rows - found.expected + ZERO))
+    absent = np.log((np.maximum(rows - found.sums, 0) + ZERO) / (np.maximum(rows - found.expected, 0) + ZERO))
     weight = np.where(found.presence, there - absent, 0.0)
     pattern = found.targets.copy()
     pattern.data[:] = 1.0
