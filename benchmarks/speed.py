@@ -1,12 +1,15 @@
-"""Seconds: of the exact test, and of features.
+"""Seconds: of the exact test, of features, and of whole commands.
 
     python benchmarks/speed.py test
     python benchmarks/speed.py features [FILE ...]
+    python benchmarks/speed.py whole [--rows A,B]
 
 `test`: 9,999 permutations of all families on 10,000 + 10,000 rows. Timed: block sums, inner products, relabellings,
 statistics and p-values; extracting the features is timed beside it. Exit code 1 when the test takes 2 s or more.
 `features`: rows and megabytes a second of every family, by compiled code and by the reference, beside scikit-learn's
 vectorizers on the same n-grams; growth with the rows; seconds to get compiled code ready. One thread.
+`whole`: `detect` with everything in its report, `sketch` and `compare`, on Parquet files of several sizes, each in a
+process of its own with all cores: seconds, peak memory, and the exponent with which seconds grow.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import results
 import speed_features
+import speed_whole
 
 from fingerprint.features import choose
 from fingerprint.features.scaling import family_matrix
@@ -40,12 +44,16 @@ def main() -> int:
     commands = everything.add_subparsers(dest="command", required=True)
     commands.add_parser("test", help="the exact test")
     speed_features.add_options(commands.add_parser("features", help="every family, beside scikit-learn"))
+    speed_whole.add_options(commands.add_parser("whole", help="detect, sketch and compare on files"))
     for parser in commands.choices.values():
         results.add_json_option(parser)
     options = everything.parse_args()
     begun = time.perf_counter()
     if options.command == "features":
         results.write(options.json, speed_features.measure(options), begun)
+        return 0
+    if options.command == "whole":
+        results.write(options.json, speed_whole.measure(options), begun)
         return 0
     figures = exact_test()
     results.write(options.json, figures, begun)

@@ -54,7 +54,7 @@ def compare(
         check_outputs({"--json": json}, inputs=(suspect, reference))
         from fingerprint.fingerprints.compare import compare as run
         from fingerprint.fingerprints.fingerprint import Fingerprint
-        from fingerprint.fingerprints.storage import is_fingerprint
+        from fingerprint.fingerprints.signature import is_fingerprint
 
         names = (suspect, reference)
         known = {name: Fingerprint.load(name) for name in names if is_fingerprint(name)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Literal, TypeGuard
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from fingerprint.fingerprints.compare import compared, scales
 from fingerprint.fingerprints.fingerprint import Fingerprint
 from fingerprint.fingerprints.layout import CellFamily, Cells
 from fingerprint.fingerprints.result import FingerprintComparison, SumDifference
-from fingerprint.fingerprints.storage import is_fingerprint
+from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.report.encoding import JsonObject
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult, FeatureDifference, Null, PromptControl, Warning
@@ -35,14 +35,9 @@ from fingerprint.statistics.stack import standardise
 NEEDS_ROWS = ("filters", "prior", "model", "placebos")
 
 
-def is_stored(data: object) -> TypeGuard[Fingerprint | str | os.PathLike[str]]:
-    """Whether data are a fingerprint, or the path of one."""
-    return isinstance(data, Fingerprint) or (isinstance(data, str | os.PathLike) and is_fingerprint(data))
-
-
 def against_fingerprint(
     suspect: object,
-    reference: Fingerprint | str | os.PathLike[str],
+    reference: SummedRows | str | os.PathLike[str],
     *,
     text: str | None,
     prompt: str | Literal[False] | None,
@@ -70,7 +65,7 @@ def against_fingerprint(
             "the reference's rows"
         )
     options.check_level(alpha)
-    known = reference if isinstance(reference, Fingerprint) else Fingerprint.load(reference)
+    known = reference if isinstance(reference, SummedRows) else Fingerprint.load(reference)
     column = prompt if isinstance(prompt, str) else None
     if options.scores is not None:
         check_output(options.scores, "scores")
@@ -120,7 +115,7 @@ def _report(
     found: FingerprintComparison,
     test: PermutationTest,
     corpus: Corpus,
-    known: Fingerprint,
+    known: SummedRows,
     scores: Floats,
     options: Options,
     seed: int,
@@ -186,7 +181,7 @@ def _difference(d: SumDifference) -> FeatureDifference:
     )
 
 
-def _warning(known: Fingerprint) -> Warning:
+def _warning(known: SummedRows) -> Warning:
     return Warning(
         "reference_is_sums",
         float(known.n_rows),
@@ -197,7 +192,7 @@ def _warning(known: Fingerprint) -> Warning:
 
 
 def _settings(
-    found: FingerprintComparison, corpus: Corpus, known: Fingerprint, options: Options, seed: int
+    found: FingerprintComparison, corpus: Corpus, known: SummedRows, options: Options, seed: int
 ) -> JsonObject:
     return {
         "versions": versions(),

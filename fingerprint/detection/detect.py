@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from fingerprint.data.arrays import Floats
 from fingerprint.detection import all_rows
-from fingerprint.detection.against_fingerprint import against_fingerprint, is_stored
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
 from fingerprint.detection.case import Case
 from fingerprint.detection.feature_differences import feature_differences
@@ -28,7 +27,10 @@ from fingerprint.detection.self_test import check_self_test
 from fingerprint.detection.verdict import verdict
 from fingerprint.detection.warnings import warnings_for
 from fingerprint.features import choose
+from fingerprint.features.compiled import own_threads
 from fingerprint.filters.verdicts import Filter
+from fingerprint.fingerprints.signature import is_fingerprint
+from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult
 from fingerprint.statistics.intervals import Estimate, auc_interval, d_prime_of, paired_interval
@@ -135,7 +137,9 @@ def detect(
     (True, True, True)
     """
     chosen = with_settings(options or Options(), settings, detect)
-    if is_stored(reference):
+    if isinstance(reference, SummedRows) or is_fingerprint(reference):
+        from fingerprint.detection.against_fingerprint import against_fingerprint  # few comparisons need it
+
         given = {"filters": filters, "prior": prior, "model": model, "placebos": placebos}
         return against_fingerprint(
             suspect, reference, text=text, prompt=prompt, alpha=alpha, rng=rng, options=chosen, given=given
@@ -160,6 +164,13 @@ def detect(
     tell.plan(_steps(prepared))
 
     prepared = replace(prepared, reading=_read(prepared, tell))
+    with own_threads():
+        return _analysed(prepared, tell)
+
+
+def _analysed(prepared: Prepared, tell: Progress) -> Report:
+    """The main result, then section after section, then the verdict."""
+    case = prepared.case
     main = analyse(
         case,
         prepared.comparison,

@@ -27,13 +27,13 @@ def own_version() -> str:
 
 def versions() -> JsonObject:
     """Versions of what the figures hang on."""
-    import sklearn
+    from importlib.metadata import version
 
     return {
         "fingerprint": own_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
+        "scikit-learn": version("scikit-learn"),  # to ask the package itself takes it a second to load
         "polars": pl.__version__,
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Floats
 from fingerprint.features import FAMILIES
+from fingerprint.features.compiled import own_threads
 from fingerprint.features.ngrams import NGrams
 from fingerprint.features.tokens import Tokens
 from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -101,7 +102,8 @@ def compare(
     if (n_permutations + 1) * alpha < 1 or n_permutations < 99:
         raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
     cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
-    return compared(cells, alpha, n_permutations, rng)[0]
+    with own_threads():
+        return compared(cells, alpha, n_permutations, rng)[0]
 
 
 def compared(

@@ -20,11 +20,11 @@ from fingerprint.data.files import write_atomically
 from fingerprint.features import FAMILIES
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells
+from fingerprint.fingerprints.signature import MAGIC
 from fingerprint.fingerprints.summed_rows import NUMBERS, SummedRows
 from fingerprint.fingerprints.sums import FamilySums, narrow
 
 FORMAT = 1
-MAGIC = b"fingerprint sums"
 _HEADER = "fingerprint.json"
 _WHOLE = (pl.UInt8, pl.UInt16, pl.UInt32, pl.Int64)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same fingerprint is the same file, whenever it is written
@@ -38,14 +38,6 @@ def write(path: str | os.PathLike[str], fingerprint: SummedRows) -> None:
 def read(path: str | os.PathLike[str]) -> SummedRows:
     """Read a file of `write`; see `Fingerprint.load`."""
     return from_bytes(Path(path).read_bytes(), repr(os.fspath(path)))
-
-
-def is_fingerprint(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as fingerprints do."""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
 
 
 def to_bytes(fingerprint: SummedRows) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.features.compiled import side_by_side
 from fingerprint.statistics.auc import N_FOLDS, Arms
 from fingerprint.statistics.classifier import Classifier, decision_scores
 from fingerprint.statistics.comparison import Comparison
@@ -119,10 +120,13 @@ def cross_fit(
     arms = comparison.arms(fold)
     if classifier is not None:
         return _cross_fit_classifier(comparison, matrices, classifier, fold)
-    members = {
-        name: ridge_scores(m, comparison.suspect, plan.weights, is_mean_zero=name in mean_zero)
-        for name, m in matrices.items()
-    } | dict(fitted or {})
+
+    def member(name: str) -> Floats:
+        return ridge_scores(matrices[name], comparison.suspect, plan.weights, is_mean_zero=name in mean_zero)
+
+    names = list(matrices)
+    scored = zip(names, side_by_side(member, names), strict=True)
+    members = {name: done() for name, done in scored} | dict(fitted or {})
     if not members:
         return Scores.of_unknown_agreement(arms, np.zeros(len(fold)))
     raw = np.stack(list(members.values()), axis=2)

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Floats32
+from fingerprint.features.compiled import side_by_side
 from fingerprint.statistics.designs import Design, FormSums
 
 # Statistics closer than this (in standard deviations) count as tied: single-precision sums are good to about 1e-5.
@@ -207,13 +208,13 @@ def permutation_test(
     families: dict[str, FamilyTest] = {}
     directed: dict[str, SignedTest] = {}
     constant: list[str] = []
-    for name, kernel in kernels.items():
-        form = _standardised(kernel, relabellings)
-        if form is None:
+    tested = partial(_family_test, relabellings=relabellings)
+    for name, done in zip(kernels, side_by_side(tested, list(kernels.values())), strict=True):
+        family = done()
+        if family is None:
             constant.append(name)
-            continue
-        statistics = (relabellings.quadratic(form.off_diagonal) - form.mean) / form.sd
-        families[name] = FamilyTest(kernel, form.sums, form.mean, form.sd, statistics)
+        else:
+            families[name] = family
     for name, units in (signed or {}).items():
         exact = units.astype(np.float64)
         found = signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.design)
@@ -222,6 +223,15 @@ def permutation_test(
         else:
             directed[name] = SignedTest(exact, found)
     return PermutationTest(relabellings, families, tuple(constant), directed, dict(weights or {}))
+
+
+def _family_test(kernel: Floats, relabellings: Relabellings) -> FamilyTest | None:
+    """A family under all relabellings; None where nothing varies."""
+    form = _standardised(kernel, relabellings)
+    if form is None:
+        return None
+    statistics = (relabellings.quadratic(form.off_diagonal) - form.mean) / form.sd
+    return FamilyTest(kernel, form.sums, form.mean, form.sd, statistics)
 
 
 def omnibus_pvalue(
