@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,21 +13,17 @@ from fingerprint.features.choice import kind_of_rows
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.scaling import CONSTANT
 from fingerprint.fingerprints.summed_rows import SummedRows, check_alike
-from fingerprint.fingerprints.sums import FamilySums
 from fingerprint.statistics.designs import Design
 from fingerprint.statistics.parts import PairedPart
 
 # A cell's difference is as likely as its negative if both sides are equally many or its sums are of many rows: cells
-# are put together until the smaller side has so many rows in each (`benchmarks/fingerprint_type_i.py`).
+# are put together until the smaller side has so many rows in each (`benchmarks/fingerprints.py type-i`).
 ROWS_A_CELL = 8
 FEWEST_CELLS = 16
 # Sides of which one is larger by more than this ratio need so many rows of the smaller one: 20 against 200 rows, in 16
 # cells, were told apart in .096 of 250 nulls, 60 against 600 in .048.
 ALIKE_RATIO = 1.25
 FEWEST_ROWS = 48
-# Of a feature kept in a comparison of shared fingerprints, the chance that the smaller side lost it, had it its share
-# of the rows: of the hundred thousand features, a tenth of one.
-LOST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,6 @@ class Cells:
             If the two hold other features, or too few cells hold rows of both sides.
         """
         check_alike(suspect, reference)
-        suspect, reference = _without_rare(suspect, reference)
         sizes = sorted((suspect.n_rows, reference.n_rows))
         if sizes[1] > ALIKE_RATIO * sizes[0] and sizes[0] < FEWEST_ROWS:
             raise ValueError(
@@ -174,27 +169,3 @@ class Cells:
         rates = [family.projected(total)[columns] / one.n_rows for one, total in zip(both, totals, strict=True)]
         sd = np.sqrt(variance[columns])
         return CellFamily(family, (sides[0], sides[1]), columns, scale, sd, (rates[0], rates[1]))
-
-
-def _without_rare(suspect: SummedRows, reference: SummedRows) -> tuple[SummedRows, SummedRows]:
-    """Both sides without features that are rare over both together, where rare ones were taken out for sharing.
-
-    What is taken out of each side by itself hangs on the side: few rows here would stand against none there, in all
-    cells alike, and be a difference where there is none. Features of so many rows in all that neither side would have
-    lost them by chance are not touched by that.
-    """
-    least = max(suspect.min_rows, reference.min_rows)
-    if not least:
-        return suspect, reference
-    from scipy.special import bdtr
-
-    share = min(suspect.n_rows, reference.n_rows) / max(suspect.n_rows + reference.n_rows, 1)
-    needed = least
-    while share and bdtr(least - 1, needed, share) > LOST:
-        needed += 1 + needed // 100
-    without: tuple[dict[str, FamilySums], dict[str, FamilySums]] = ({}, {})
-    for name, family in suspect.families.items():
-        gone = np.flatnonzero((family + reference.families[name]).least_rows(name) < needed)
-        for side, one in zip(without, (suspect, reference), strict=True):
-            side[name] = one.families[name].without(gone)
-    return replace(suspect, families=without[0]), replace(reference, families=without[1])
