@@ -39,13 +39,14 @@ from fingerprint.statistics.permutation import Relabellings, gram, permutation_t
 
 ALPHAS = (0.05, 0.01)
 PERMUTATIONS = 999
-CELLS = 64  # more would be put together: the smaller side gets at least 8 rows a cell
+CELLS = 128  # more would be put together: each has a row at least
 FEATURES = ("tokens", "ngrams", "numbers", "layout")
 # Prompts that both sides answer, that the suspect alone answers, and the reference alone.
 DESIGNS = {
     "shared, 200": (200, 0, 0),
     "partly shared, 100 of 200": (100, 100, 100),
     "separate, 200 and 200": (0, 200, 200),
+    "separate, 200 and 240": (0, 200, 240),
     "separate, 60 and 600": (0, 60, 600),
     "separate, 600 and 60": (0, 600, 60),
     "separate, 300 and 3,000": (0, 300, 3000),

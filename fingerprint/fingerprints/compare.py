@@ -87,8 +87,8 @@ def compare(
     A cell holds the sums of all rows whose prompts hash to it. Under the null a cell's difference, the suspect's mean
     less the reference's, is as likely as its negative: exactly where both sides answer the same prompts, each as often,
     or answer equally many, drawn alike, whichever of them they share. Where one side is larger, both are taken less the
-    pooled mean, and the signs hold as far as sums over a cell's rows are symmetric; cells are put together until the
-    smaller side has eight rows in each. Figures: ``benchmarks/README.md``.
+    pooled mean, and the signs hold as far as sums over a cell's rows are symmetric; beyond a ratio of 1.25, cells are
+    put together until the smaller side has eight rows in each. Figures: ``benchmarks/README.md``.
 
     Examples
     --------

@@ -17,7 +17,8 @@ from fingerprint.statistics.designs import Design
 from fingerprint.statistics.parts import PairedPart
 
 # A cell's difference is as likely as its negative if both sides are equally many or its sums are of many rows: cells
-# are put together until the smaller side has so many rows in each (`benchmarks/fingerprints.py type-i`).
+# are put together until the smaller side has so many rows in each, or one where both are about equally many
+# (`benchmarks/fingerprints.py type-i`).
 ROWS_A_CELL = 8
 FEWEST_CELLS = 16
 # Sides of which one is larger by more than this ratio need so many rows of the smaller one: 20 against 200 rows, in 16
@@ -84,13 +85,14 @@ class Cells:
         """
         check_alike(suspect, reference)
         sizes = sorted((suspect.n_rows, reference.n_rows))
-        if sizes[1] > ALIKE_RATIO * sizes[0] and sizes[0] < FEWEST_ROWS:
+        is_unequal = sizes[1] > ALIKE_RATIO * sizes[0]
+        if is_unequal and sizes[0] < FEWEST_ROWS:
             raise ValueError(
                 f"fingerprints must hold at least {FEWEST_ROWS} rows each where one is larger, got {suspect.n_rows:,} "
                 f"and {reference.n_rows:,}; compare the rows themselves (detect), or take equally many"
             )
-        cells, fewer = min(suspect.cells, reference.cells), min(suspect.n_rows, reference.n_rows)
-        while cells > FEWEST_CELLS and fewer < ROWS_A_CELL * cells:
+        cells, rows_a_cell = min(suspect.cells, reference.cells), ROWS_A_CELL if is_unequal else 1
+        while cells > FEWEST_CELLS and sizes[0] < rows_a_cell * cells:
             cells //= 2
         # Which features are common enough to be shared may differ between the sides: neither has what one lacks.
         both = suspect.coarsened(cells).without_gaps(reference), reference.coarsened(cells).without_gaps(suspect)
