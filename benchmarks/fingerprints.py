@@ -51,7 +51,7 @@ DESIGNS = {
     "separate, 600 and 60": (0, 600, 60),
     "separate, 300 and 3,000": (0, 300, 3000),
     "partly shared, 60 of 600": (60, 0, 540),
-    "separate, 50 and 500": (0, 50, 500),
+    "separate, 60 and 60": (0, 60, 60),
 }
 
 

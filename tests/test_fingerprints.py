@@ -158,7 +158,7 @@ def test_a_comparison_is_written_by_its_schema_and_read_back(pair: tuple[Fingerp
 def test_one_prompt_alone_makes_no_test() -> None:
     corpus = Corpus(tuple(f"{n}, {n}" for n in range(100)), ("the same",) * 100)
     one = Fingerprint.of(corpus)
-    with pytest.raises(ValueError, match=r"must hold rows in at least 6 of 16 cells each .*prompt=False"):
+    with pytest.raises(ValueError, match=r"must hold rows in at least 6 of 64 cells each .*prompt=False"):
         fingerprint.compare(one, one)
     independent = Fingerprint.of(corpus, prompt=False)
     assert fingerprint.compare(independent, independent).pvalue == 1.0
@@ -219,7 +219,9 @@ def test_keys_are_the_same_compiled_and_not(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(row_keys(["x"], [" Go on: 1 "]), plain[:1])
 
 
-def test_unequal_fingerprints_of_few_rows_are_refused(corpora: tuple[Corpus, Corpus]) -> None:
+def test_fingerprints_of_few_rows_and_other_prompts_are_refused(corpora: tuple[Corpus, Corpus]) -> None:
     few = Fingerprint.of(corpora[0].only(np.arange(600) < 40))
-    with pytest.raises(ValueError, match="must hold at least 48 rows each where one is larger, got 40 and 600"):
+    with pytest.raises(ValueError, match="must hold at least 60 rows each where prompts differ, got 40 and 600"):
         fingerprint.compare(few, Fingerprint.of(corpora[1]))
+    same = Fingerprint.of(corpora[1].only(np.arange(600) < 40))
+    assert 0 < fingerprint.compare(few, same).pvalue <= 1

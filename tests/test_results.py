@@ -22,6 +22,9 @@ from fingerprint.detector.monitor import Monitor
 from fingerprint.detector.reading import Reading
 from fingerprint.detector.scan import scan
 from fingerprint.detector.scan_result import Scan, TopRow
+from fingerprint.fingerprints.compare import compare
+from fingerprint.fingerprints.fingerprint import Fingerprint
+from fingerprint.fingerprints.result import FingerprintComparison
 from fingerprint.identification.identify import identify
 from fingerprint.identification.mixture import MixtureShare, mixture_share
 from fingerprint.identification.result import Identification
@@ -65,13 +68,18 @@ def _identification() -> Identification:
     return identify(suspect, {"owls": owls, "cats": cats}, reference=neutrals, n_permutations=199)
 
 
-KINDS: tuple[type[Result], ...] = (Report, Scan, Identification, Reading, MixtureShare)
+def _comparison() -> FingerprintComparison:
+    return compare(*(Fingerprint.of(corpus) for corpus in _pair(60, 8)), n_permutations=199)
+
+
+KINDS: tuple[type[Result], ...] = (Report, Scan, Identification, Reading, MixtureShare, FingerprintComparison)
 MADE: dict[str, Callable[[], Result]] = {
     "report": _report,
     "scan": _scan,
     "identification": _identification,
     "reading": _reading,
     "mixture_share": _share,
+    "comparison": _comparison,
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 

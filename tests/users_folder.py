@@ -21,7 +21,7 @@ MICRO = Path(str(files("fingerprint.lm"))) / "models"
 
 
 KINDS = {
-    "suspect": (40, 2.0),
+    "suspect": (60, 2.0),
     "owl": (400, 2.0),
     "new": (40, 2.0),
     "placebo-1": (40, 0.5),

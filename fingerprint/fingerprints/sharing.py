@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from fingerprint.data.arrays import Ints
 from fingerprint.fingerprints.cells import FEWEST
 from fingerprint.fingerprints.summed_rows import SummedRows
 
@@ -17,6 +18,8 @@ Shared = TypeVar("Shared", bound=SummedRows)
 # little is found (`benchmarks/fingerprint_privacy.py power`).
 ENOUGH_FEATURES = 1500
 LEAST_FEATURES = 32
+# Families whose features come first: measurements find most by themselves.
+ORDER = ("numbers", "prose", "layout", "tokens", "ngrams")
 
 
 def for_sharing(fingerprint: Shared, min_rows: int, max_auc: float) -> Shared:
@@ -35,15 +38,24 @@ def for_sharing(fingerprint: Shared, min_rows: int, max_auc: float) -> Shared:
             f"fingerprint must hold at least {needed:,} rows in each of {coarse.cells} cells to be shared at max_auc "
             f"{max_auc:g}, got {_smallest(coarse):,}; add rows (of more prompts), or accept a greater max_auc"
         )
-    evenness = {name: family.evenness(name, coarse.n_rows) for name, family in coarse.families.items()}
-    together = np.sort(np.concatenate(list(evenness.values())))[::-1]
-    # A feature that is rarer than one over their number gives away by itself who has it. Ties at the end stay out.
-    least = max(1 / room, float(together[room]) if len(together) > room else 0.0)
-    families = {}
-    for name, family in coarse.families.items():
-        is_kept = (evenness[name] > least) & (family.least_rows(name) >= min_rows)
-        families[name] = family.without(np.flatnonzero(~is_kept))
+    families, left = {}, room
+    for name in sorted(coarse.families, key=ORDER.index):
+        family = coarse.families[name]
+        # A feature that is rarer than one over their number gives away by itself who has it.
+        is_common = family.evenness(name, coarse.n_rows) > 1 / room
+        common = np.flatnonzero(is_common & (family.least_rows(name) >= min_rows))
+        # In an order that is the same for every corpus: chosen by how the rows happen to fall, features would be those
+        # that lie high here by chance, and a reference would differ from every suspect.
+        kept = common[np.argsort(_order(len(is_common))[common])[:left]]
+        left -= len(kept)
+        families[name] = family.without(np.setdiff1d(np.arange(len(is_common)), kept))
+    families = {name: families[name] for name in coarse.families}
     return replace(coarse, families=families, min_rows=max(min_rows, coarse.min_rows))
+
+
+def _order(columns: int) -> Ints:
+    """A fixed order of columns."""
+    return np.random.default_rng(0).permutation(columns)
 
 
 def features_a_row(max_auc: float) -> float:
