@@ -39,7 +39,7 @@ RIVALS = (
 SHARED = "The p-value is exact if under the null the two rows of a prompt are exchangeable."
 ALIKE = (
     "The p-value holds if the prompts of both sides (rows, without prompts) are drawn alike, as far as sums over cells "
-    "are as likely as their negatives: nearly so where both are about equally many or cells hold many rows."
+    "are as likely as their negatives: nearly so where cells hold several rows."
 )
 LIMITS = (
     "Detectable is not harmful, and not detected is not clean.",
@@ -87,9 +87,9 @@ def compare(
     A cell holds the sums of all rows whose prompts hash to it. Under the null a cell's difference, the suspect's mean
     less the reference's, is as likely as its negative: exactly where both sides answer the same prompts, each as often.
     Otherwise, prompts being drawn alike, this is an approximation: both sides are taken less the pooled mean, and signs
-    hold as far as sums over a cell's rows are symmetric, whichever prompts are shared. Where one side is larger by more
-    than a quarter, cells are put together until the smaller one has eight rows in each, and neither may have fewer than
-    60 rows. Figures: ``benchmarks/README.md``.
+    hold as far as sums over a cell's rows are symmetric, whichever prompts are shared. Cells are then put together
+    until the smaller side has eight rows in each, and neither may have fewer than 60 rows. Figures:
+    ``benchmarks/README.md``.
 
     Examples
     --------

@@ -176,6 +176,6 @@ class Fingerprint(SummedRows):
         >>> for name in ("suspect", "owl"):
         ...     fingerprint.Fingerprint.of(f"{name}.jsonl", features="numbers").save(f"{name}.fp")
         >>> fingerprint.Fingerprint.merged(["suspect.fp", "owl.fp"]).n_rows
-        440
+        460
         """
         return cls(**vars(merged(paths)))

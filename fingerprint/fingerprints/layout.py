@@ -16,13 +16,11 @@ from fingerprint.fingerprints.summed_rows import SummedRows, check_alike
 from fingerprint.statistics.designs import Design
 from fingerprint.statistics.parts import PairedPart
 
-# A cell's difference is as likely as its negative if both sides are equally many or its sums are of many rows: cells
-# are put together until the smaller side has so many rows in each, or one where both are about equally many
+# A cell's difference is as likely as its negative if both sides answer the same prompts in it, or if its sums are of
+# many rows: otherwise cells are put together until the smaller side has so many rows in each
 # (`benchmarks/fingerprints.py type-i`).
 ROWS_A_CELL = 8
 FEWEST_CELLS = 16
-# Sides that differ in size by no more than this ratio count as equally many.
-ALIKE_RATIO = 1.25
 # Where the prompts are not the same, each side needs so many rows: nulls were rejected at .05 in .096 of 250 draws of
 # 20 against 200 rows in 16 cells, .087 of 3,818 of 10 against 10, and .052 of 1,000 of 50 against 500.
 FEWEST_ROWS = 60
@@ -85,15 +83,14 @@ class Cells:
             If the two hold other features, or too few cells hold rows of both sides.
         """
         check_alike(suspect, reference)
-        sizes = sorted((suspect.n_rows, reference.n_rows))
-        is_unequal = sizes[1] > ALIKE_RATIO * sizes[0]
-        if sizes[0] < FEWEST_ROWS and not _same_prompts(suspect, reference):
+        fewer, is_shared = min(suspect.n_rows, reference.n_rows), _same_prompts(suspect, reference)
+        if fewer < FEWEST_ROWS and not is_shared:
             raise ValueError(
                 f"fingerprints must hold at least {FEWEST_ROWS} rows each where prompts differ, got "
                 f"{suspect.n_rows:,} and {reference.n_rows:,}; compare the rows themselves (detect)"
             )
-        cells, rows_a_cell = min(suspect.cells, reference.cells), ROWS_A_CELL if is_unequal else 1
-        while cells > FEWEST_CELLS and sizes[0] < rows_a_cell * cells:
+        cells, rows_a_cell = min(suspect.cells, reference.cells), 1 if is_shared else ROWS_A_CELL
+        while cells > FEWEST_CELLS and fewer < rows_a_cell * cells:
             cells //= 2
         # Which features are common enough to be shared may differ between the sides: neither has what one lacks.
         both = suspect.coarsened(cells).without_gaps(reference), reference.coarsened(cells).without_gaps(suspect)
@@ -177,5 +174,5 @@ class Cells:
 def _same_prompts(suspect: SummedRows, reference: SummedRows) -> bool:
     """Whether both sides answer the same prompts, each as often."""
     cells = min(suspect.cells, reference.cells)
-    both = [np.c_[one.coarsened(cells).prompts, one.coarsened(cells).rows] for one in (suspect, reference)]
-    return bool(np.array_equal(*both))
+    first, second = suspect.coarsened(cells), reference.coarsened(cells)
+    return np.array_equal(first.prompts, second.prompts) and np.array_equal(first.rows, second.rows)
