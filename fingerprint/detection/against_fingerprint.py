@@ -15,6 +15,7 @@ from fingerprint.data.files import check_output
 from fingerprint.data.rereading import Rows
 from fingerprint.detection.options import Options
 from fingerprint.detection.provenance import versions
+from fingerprint.detection.records import null_record
 from fingerprint.detection.row_scores import write_scores
 from fingerprint.features.scaling import scaled
 from fingerprint.fingerprints.cells import cells_of, row_keys
@@ -25,7 +26,7 @@ from fingerprint.fingerprints.result import FingerprintComparison, SumDifference
 from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.report.encoding import JsonObject
 from fingerprint.report.report import Report
-from fingerprint.report.results import Design, FamilyResult, FeatureDifference, Null, PromptControl, Warning
+from fingerprint.report.results import Design, FamilyResult, FeatureDifference, PromptControl, Warning
 from fingerprint.statistics.auc import N_FOLDS
 from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import PermutationTest
@@ -145,7 +146,7 @@ def _report(
         model=None,
         teacher=None,
         attribution=None,
-        null=_null(test),
+        null=null_record(test),
         sample=None,
         warnings=(_warning(known),),
         settings=_settings(found, corpus, known, options, seed),
@@ -225,11 +226,3 @@ def _prompts(found: FingerprintComparison) -> str:
         return "both sides answer the same prompts, each as often"
     alike = f"in {found.cells_alike} of {found.cells} cells both sides answer the same prompts"
     return f"{alike}; a difference between the others would go unseen"
-
-
-def _null(test: PermutationTest) -> Null:
-    """Observed omnibus and a histogram of its permutation null."""
-    if not test.parts:
-        return Null(None, (), ())
-    counts, edges = np.histogram(test.statistics[1:], bins=60)
-    return Null(float(test.statistics[0]), tuple(map(float, edges)), tuple(map(int, counts)))

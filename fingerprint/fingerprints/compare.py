@@ -103,10 +103,10 @@ def compare(
     if (n_permutations + 1) * alpha < 1 or n_permutations < 99:
         raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
     cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
-    with own_threads():
-        return compared(cells, alpha, n_permutations, rng)[0]
+    return compared(cells, alpha, n_permutations, rng)[0]
 
 
+@own_threads()
 def compared(
     cells: Cells, alpha: float, n_permutations: int, rng: int
 ) -> tuple[FingerprintComparison, PermutationTest, Mapping[str, CellFamily]]:
