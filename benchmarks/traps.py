@@ -221,7 +221,7 @@ MUTANTS = (
         "trained-rows-as-written",
         "a blank at the end hides a row that a detector was trained on (p .002 on a null)",
         "test_exactness.py::test_white_space_hides_no_trained_row[blank at the end]",
-        (Change("detector/training_rows.py", "(normal_form(text), key)", "(text, key)"),),
+        (Change("data/known_rows.py", "(normal_form(text), key)", "(text, key)"),),
     ),
     Mutant(
         "prompts-are-blamed-on-teachers",

@@ -11,10 +11,10 @@ import pytest
 
 import fingerprint
 from fingerprint.data.corpus import Corpus, joined
+from fingerprint.data.known_rows import KnownRows
 from fingerprint.detection.analysis import exact_test, family_matrices
 from fingerprint.detection.case import Case
 from fingerprint.detection.options import Options
-from fingerprint.detector.training_rows import TrainingRows
 from fingerprint.features import choose
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.comparison import Comparison, pair
@@ -240,7 +240,7 @@ def test_white_space_of_prompts_changes_nothing(spacing: str) -> None:
 @pytest.mark.parametrize("spacing", SPACINGS)
 def test_white_space_hides_no_trained_row(spacing: str) -> None:
     rows = drawn("shared")[0]
-    known = TrainingRows.of(rows)
+    known = KnownRows.of(rows)
     moved = replace(rows, texts=tuple(SPACINGS[spacing](text) for text in rows.texts))
     assert known.among(moved).all()
     alone = Corpus(moved.texts)

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from fingerprint.data.arrays import Array, Bools, Floats, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
+from fingerprint.data.known_rows import KnownRows
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.analysis import bag_intervals
 from fingerprint.detection.provenance import own_version
@@ -24,7 +25,7 @@ from fingerprint.detector.calibrated_stack import CalibratedStack
 from fingerprint.detector.card import LIMITS, Card
 from fingerprint.detector.domain import Domain
 from fingerprint.detector.storage import FORMAT, PROBES, StoredDetector, check_scores, read_detector, write_detector
-from fingerprint.detector.training_rows import TrainingRows, held_out, one_a_prompt, two_classes, with_groups
+from fingerprint.detector.training_rows import held_out, one_a_prompt, two_classes, with_groups
 from fingerprint.features.tokens import tokenize
 from fingerprint.report.encoding import encode_record
 from fingerprint.statistics.classifier import Classifier
@@ -134,7 +135,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         new = one_a_prompt(corpus.only(held & (label == 0), "held-out neutral"))
         self.neutral_scores_ = self._shuffled(self.decision_function(new)) if len(new) else np.empty(0)
         self.domain_ = Domain.of(comparison.texts, comparison.suspect, _one_a_group_and_side(comparison))
-        self.training_rows_ = TrainingRows.of(corpus)
+        self.training_rows_ = KnownRows.of(corpus)
         self.card_ = self._card(corpus, label, comparison)
         return self
 

@@ -18,10 +18,10 @@ import numpy as np
 from fingerprint.data import digests
 from fingerprint.data.arrays import Array, Floats
 from fingerprint.data.files import write_atomically
+from fingerprint.data.known_rows import KnownRows
 from fingerprint.detector.calibrated_stack import CalibratedStack, UsedColumns
 from fingerprint.detector.card import Card
 from fingerprint.detector.domain import Domain
-from fingerprint.detector.training_rows import TrainingRows
 from fingerprint.features import FAMILIES, Family
 from fingerprint.features.family import FittedState
 from fingerprint.features.transformer import Transformer
@@ -59,7 +59,7 @@ class StoredDetector:
     stack: CalibratedStack
     prior_log_odds: float
     neutral_scores: Floats
-    training_rows: TrainingRows
+    training_rows: KnownRows
     domain: Domain
     probe_scores: Floats
 
@@ -169,7 +169,7 @@ def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
         stack=CalibratedStack(columns, coefficients, (), arrays["centre"], arrays["weights"], slope, intercept),
         prior_log_odds=prior_log_odds,
         neutral_scores=arrays["neutral_scores"],
-        training_rows=TrainingRows(bytes.fromhex(card["hashes"]["key"]), arrays["rows"], arrays["prompts"]),
+        training_rows=KnownRows(bytes.fromhex(card["hashes"]["key"]), arrays["rows"], arrays["prompts"]),
         domain=_restored_domain(header["domain"], arrays),
         probe_scores=arrays["probes"],
     )
