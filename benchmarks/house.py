@@ -25,7 +25,7 @@ import results
 PACKAGE = "fingerprint"
 ORDER = (
     "cli", "lab", "identification", "detector", "detection", "fingerprints", "report", "lm", "statistics", "filters",
-    "features", "data",
+    "endpoints", "features", "data",
 )  # fmt: skip
 """The folders of the package from top to bottom: a module imports from its own folder and from those below.
 

@@ -55,7 +55,7 @@ EXTRA_OF = {
     "transformers": "lm",
     "tokenizers": "lm",
     "sentence_transformers": "embeddings",
-    "openai": "judge",
+    "openai": "endpoints",
     "ray": "ray",
 }
 """Packages, and the extra that installs each."""

@@ -1,12 +1,14 @@
 """An OpenAI-compatible endpoint on localhost with faults: `python judging_server.py PORT LOG FAULTS`.
 
-It answers yes where the judged row names an owl. Each delivered judgement is noted in LOG, one row a line. FAULTS is
-the cycle of what happens to successive requests, with commas between: ok, 401, 429, 500, html, json, empty, drop, slow,
-refuse, mumble.
+Asked to judge a row, it answers yes where the row names an owl; asked anything else, it writes three numbers that hang
+on the messages and the seed. Each delivered answer is noted in LOG, one line each: the judged rows, or the question.
+FAULTS is the cycle of what happens to successive requests, with commas between: ok, 401, 429, 500, html, json, empty,
+drop, slow, cut, drip, refuse, mumble, long. A model named missing is not there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -20,11 +22,11 @@ from typing import Any
 ROW = re.compile(r"^--- (row(?: [AB])?) (\w+) ---\n(.*?)\n--- end of \1 \2 ---$", re.MULTILINE | re.DOTALL)
 
 
-def completion(text: str | None, **message: Any) -> dict[str, Any]:
+def completion(text: str | None, finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
     return {
         "id": "1", "object": "chat.completion", "created": 0, "model": "judge",
         "choices": [
-            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text, **message}}
+            {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text, **message}}
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102},
     }  # fmt: skip
@@ -36,16 +38,23 @@ class Judging(BaseHTTPRequestHandler):
     faults: Any
     log: Path
     lock = threading.Lock()
+    asked = ""
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        question = request["messages"][0]["content"]
-        rows = [text for _, _, text in ROW.findall(question)]
+        question = request["messages"][-1]["content"]
+        self.asked = json.dumps([request["messages"], request.get("seed")])
+        rows = [text for _, _, text in ROW.findall(question)] or [question]
+        if request["model"] == "missing":
+            self.reply(404, json.dumps({"error": {"message": "no such model", "code": "model_not_found"}}))
+            return
         with self.lock:
             fault = next(self.faults)
         getattr(self, f"on_{fault}")(rows)
 
     def judgement(self, rows: list[str]) -> str:
+        if not ROW.search(json.loads(self.asked)[0][-1]["content"]):
+            return ", ".join(str(100 + byte) for byte in hashlib.sha256(self.asked.encode()).digest()[:3])
         if len(rows) == 2:
             return "A" if "owl" in rows[0] else "B"
         return "Yes." if "owl" in rows[0] else "No"
@@ -54,6 +63,27 @@ class Judging(BaseHTTPRequestHandler):
         self.reply(200, json.dumps(completion(message.pop("content", self.judgement(rows)), **message)))
         with self.lock, self.log.open("a") as log:
             log.write(json.dumps(rows) + "\n")
+
+    def on_long(self, rows: list[str]) -> None:
+        self.on_ok(rows, content="1, 2, 3, 4,", finish_reason="length")
+
+    def on_cut(self, rows: list[str]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b'{"choices": [{"message": {"content": "half an ans')
+        self.on_drop(rows)
+
+    def on_drip(self, rows: list[str]) -> None:
+        """A blank now and then, so that no read waits for long, and never an end."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(30):
+            self.wfile.write(b" ")
+            self.wfile.flush()
+            time.sleep(0.1)
+        self.on_drop(rows)
 
     def on_refuse(self, rows: list[str]) -> None:
         self.on_ok(rows, content=None, refusal="I cannot help with that.")

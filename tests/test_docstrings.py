@@ -26,8 +26,9 @@ WITH_EXAMPLES = [
     if any(">>> " in text for text in house.docstrings_of(module))
 ]
 NEEDS = {
+    "fingerprint.endpoints.endpoint": "endpoints",
     "fingerprint.filters.embedding": "embeddings",
-    "fingerprint.filters.judge": "judge",
+    "fingerprint.filters.judge": "endpoints",
     "fingerprint.filters.local_judge": "lm",
     "fingerprint.identification.identify": "lm",
 }

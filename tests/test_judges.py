@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprint.filters import Judge, judge
+from fingerprint.endpoints import endpoint
+from fingerprint.filters import Judge
 from fingerprint.filters.questions import pair_question, parse_answer, single_question
 
-openai = pytest.importorskip("openai", reason="the extra judge is not installed")
+openai = pytest.importorskip("openai", reason="the extra endpoints is not installed")
 
 SERVER = Path(__file__).with_name("judging_server.py")
 KEY = "sk-never-to-be-written"
@@ -68,8 +69,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(judge, "LONGEST_WAIT", 0.3)
+    monkeypatch.setattr(endpoint, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(endpoint, "LONGEST_WAIT", 0.3)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
@@ -97,16 +98,38 @@ def test_rows_are_judged_and_counted(serve: Callable[..., Server]) -> None:
     assert set(server.served().values()) == {1}
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "html", "json", "empty", "drop", "slow"])
+@pytest.mark.parametrize("fault", ["429", "500", "html", "json", "empty", "drop", "slow", "cut", "drip"])
 def test_every_fault_is_retried_until_there_is_an_answer(serve: Callable[..., Server], fault: str) -> None:
     server = serve(f"{fault},ok,ok")
-    asked = judge_at(server.port)
+    asked = judge_at(server.port, deadline=1.0)
     rows = ROWS[:9]
     assert asked(rows).dropped.tolist() == owls(rows)
     assert asked.usage.retries >= 4
     assert asked.usage.requests == 9 + asked.usage.retries
     assert asked.usage.failures == 0
     assert set(server.served().values()) == {1}
+
+
+def test_a_missing_model_and_a_malformed_address_are_said_at_once(serve: Callable[..., Server]) -> None:
+    server = serve()
+    asked = Judge("loves owls", "missing", base_url=f"http://127.0.0.1:{server.port}/v1")
+    with pytest.raises(ValueError, match="got status 404; check the model, 'missing', and base_url"):
+        asked(ROWS[:1])
+    for url in ("localhost:8000/v1", "http://", "http://a:b/v1", "ftp://host/v1", "http://user:hunter2@ho st"):
+        with pytest.raises(ValueError, match=r"base_url must be http://HOST:PORT/v1 or") as refused:
+            Judge("loves owls", "judge", base_url=url)
+        assert "hunter2" not in str(refused.value)
+
+
+def test_a_budget_is_never_exceeded_and_what_was_paid_is_kept(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve()
+    cache = tmp_path / "answers.jsonl"
+    asked = judge_at(server.port, cache=cache, prices=(1.0, 1.0), budget=0.01, concurrency=3)
+    with pytest.raises(ValueError, match=r"budget must cover all requests, got 0\.01 with 0\.0\d+ spent; raise it"):
+        asked([f"{i}" for i in range(300)])
+    assert asked.usage.cost is not None
+    assert 0.008 < asked.usage.cost <= 0.01
+    assert len(cache.read_text().splitlines()) == asked.usage.requests == round(asked.usage.cost / 102e-6)
 
 
 def test_refusals_and_unparsable_answers_are_counted_and_never_kept(serve: Callable[..., Server]) -> None:
@@ -139,8 +162,11 @@ def test_a_server_that_is_gone_is_an_error_that_keeps_what_there_is(tmp_path: Pa
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     asked = judge_at(port, max_attempts=2, cache=tmp_path / "answers.jsonl")
-    with pytest.raises(ConnectionError, match=r"no reply to 10 rows in a row \(0 answers are in .*; start the server"):
+    told = r"no reply to 10 questions in a row \(the last: no connection\); start the server.* \(0 answers are in "
+    with pytest.raises(ConnectionError, match=told):
         asked(ROWS)
+    with pytest.raises(ConnectionError, match=r"no reply to 1 questions \(the last: no connection\)"):
+        asked(ROWS[:1])
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -328,7 +354,7 @@ def test_a_thousand_rows_survive_transformers_serve_being_killed_in_the_middle(
 ) -> None:
     """A real server of language models: every row answered once, before the kill or after the restart."""
     pytest.importorskip("uvicorn", reason="transformers serve needs uvicorn and fastapi")
-    monkeypatch.setattr(judge, "LONGEST_WAIT", 5.0)
+    monkeypatch.setattr(endpoint, "LONGEST_WAIT", 5.0)
     server = TransformersServe(Path(micro_model), tmp_path / "serve.log")
     cache = tmp_path / "answers.jsonl"
     asked = Judge(

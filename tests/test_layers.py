@@ -21,6 +21,7 @@ ORDER = (
     "lm",
     "statistics",
     "filters",
+    "endpoints",
     "features",
     "data",
 )

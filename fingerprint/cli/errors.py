@@ -23,7 +23,7 @@ _EXTRAS = {
     "torch": "lm",
     "transformers": "lm",
     "safetensors": "lm",
-    "openai": "judge",
+    "openai": "endpoints",
     "sentence_transformers": "embeddings",
 }
 

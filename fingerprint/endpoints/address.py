@@ -1,0 +1,53 @@
+"""Where an endpoint is: checked before anything is asked, and told without what must not be told."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import SplitResult, urlsplit
+
+OPENAI_URL = "https://api.openai.com/v1"
+"""Where the `openai` client goes by itself."""
+
+
+def checked_url(base_url: str | None) -> str:
+    """The address that requests go to: the one given, that of ``OPENAI_BASE_URL``, or OpenAI's own.
+
+    Raises
+    ------
+    ValueError
+        If it is no address of a web server. A name and password, or a query, are not quoted: they may be secrets.
+
+    Examples
+    --------
+    >>> checked_url("http://localhost:8000/v1/")
+    'http://localhost:8000/v1'
+    """
+    url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).strip()
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
+        quoted = url.split("?")[0].split("#")[0].rpartition("@")[2]
+        raise ValueError(
+            f"base_url must be http://HOST:PORT/v1 or https://HOST/v1, got {quoted!r}; see where the server listens"
+        )
+    return url.rstrip("/")
+
+
+def host_of(url: str) -> str:
+    """The host of an address, without port, user, password, path and query.
+
+    Examples
+    --------
+    >>> host_of("https://user:secret@gpu.example.org:8000/v1?key=secret")
+    'gpu.example.org'
+    """
+    parts = _parts(url)
+    return (parts.hostname if parts is not None else None) or ""
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a port that is no number is found when it is read
+    except ValueError:
+        return None
+    return parts
