@@ -208,7 +208,7 @@ def test_mixture_of_share_one_restores_most_of_the_observed_statistic() -> None:
     units = rng.standard_normal((200, 5)) + np.array([0.5, 0, 0, 0, 0])
     drawn = relabellings("signs", 200, 200, 99)
     tested = permutation_test({"x": units @ units.T}, drawn)
-    rest, shift = observed_shift(tested)
+    rest, shift = observed_shift(tested, 50)
     assert abs(float(rest.families["x"].statistics[0])) < 3  # what is left holds no mean difference
     assert shift.square["x"] == pytest.approx(0.25, abs=0.1)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, rankdata, spearmanr
 from scipy.stats import fisher_exact as scipy_fisher_exact
 from test_warnings import ENGLISH, findings, numbers, prompts, sentences, shared
 
 from fingerprint import Corpus
 from fingerprint.detection import language_warnings
-from fingerprint.detection.findings import SURE, difference_of_means, fisher_exact
+from fingerprint.detection.findings import SURE, difference_of_means, fisher_exact, mid_ranks, rank_correlation_pvalue
 from fingerprint.report.results import Warning
 from fingerprint.statistics.comparison import pair
 
@@ -63,3 +63,13 @@ def test_a_difference_of_lengths_in_few_groups_is_sure_as_rarely_as_promised(
     lengths += 0.3 * rng.standard_normal(lengths.shape)
     sure = sum(difference_of_means(comparison, drawn).pvalue <= SURE for drawn in lengths)
     assert sure <= binom.ppf(0.999, draws, SURE)
+
+
+def test_rank_correlations_and_ranks_are_those_of_scipy() -> None:
+    random = np.random.default_rng(1)
+    for rows, values in ((3, 50), (40, 6), (500, 10**6)):
+        a, b = random.integers(values, size=(2, rows)).astype(float)
+        a[:2], b[:2] = (0, values), (0, values)  # both vary
+        assert mid_ranks(a).tolist() == rankdata(a).tolist()
+        assert rank_correlation_pvalue(a, b) == pytest.approx(spearmanr(a, b).pvalue, rel=1e-9, abs=1e-300)
+    assert rank_correlation_pvalue(np.arange(9.0), -np.arange(9.0)) == 0.0

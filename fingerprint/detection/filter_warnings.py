@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.detection.analysis import Analysis
-from fingerprint.detection.findings import SURE, control_level
+from fingerprint.detection.findings import SURE, control_level, fisher_exact, mid_ranks
 from fingerprint.filters.verdicts import Verdicts
 from fingerprint.report.results import Warning
 from fingerprint.statistics.permutation import gram, permutation_test
@@ -27,8 +27,6 @@ def _one_sided(name: str, given: Verdicts, suspect: Bools) -> Iterator[Warning]:
 
     The reverse is how a filter for a trait should be: neutral rows give it nothing to find.
     """
-    from scipy.stats import fisher_exact
-
     for side, other, arm in (("suspect", "reference", suspect), ("reference", "suspect", ~suspect)):
         if given.undecided[arm].all() and not given.undecided[~arm].all():
             message = f"{name} judged {other} rows only: what it removes there says nothing about the {side}"
@@ -36,7 +34,7 @@ def _one_sided(name: str, given: Verdicts, suspect: Bools) -> Iterator[Warning]:
     removed, n = int(given.dropped[~suspect].sum()), int((~suspect).sum())
     if given.dropped[suspect].any() or not removed or given.undecided[suspect].all():
         return
-    if fisher_exact([[0, int(suspect.sum())], [removed, n - removed]]).pvalue <= SURE:
+    if fisher_exact((0, removed), (int(suspect.sum()), n)) <= SURE:
         message = (
             f"{name} removes none of the suspect rows and this share of the reference: it may have run on the suspect "
             "already; filter both sides alike"
@@ -73,11 +71,9 @@ def value_pvalue(values: Floats, undecided: Bools, main: Analysis) -> float:
     Values enter as pooled ranks. Rows that could not be judged get the mean rank, whichever side they are from, so the
     test stays exact.
     """
-    from scipy.stats import rankdata
-
     ranks = np.zeros(len(values))
     if not undecided.all():
-        ranks[~undecided] = rankdata(values[~undecided])
+        ranks[~undecided] = mid_ranks(values[~undecided])
         ranks[~undecided] -= ranks[~undecided].mean()
     column = sp.csr_matrix((ranks / max(len(ranks), 1)).astype(np.float32)[:, None])
     kernels = {"filter": gram(main.comparison.units(column))}

@@ -75,9 +75,37 @@ class Difference:
     @property
     def pvalue(self) -> float:
         """Two-sided p-value of Student's t, valid for means that are nearly normal; 1 where nothing varies."""
-        from scipy.special import stdtr
+        return student_pvalue(self.value / self.error, self.degrees) if self.error > 0 else 1.0
 
-        return float(2 * stdtr(self.degrees, -abs(self.value) / self.error)) if self.error > 0 else 1.0
+
+def student_pvalue(t: float, degrees: int) -> float:
+    """Two-sided p-value of Student's t."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(degrees, -abs(t)))
+
+
+def mid_ranks(values: Floats) -> Floats:
+    """Rank of each value from 1, ties sharing the mean of theirs."""
+    _, member, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[member], dtype=np.float64)
+
+
+def rank_correlation_pvalue(a: Floats, b: Floats) -> float:
+    """Two-sided p-value of Spearman's rank correlation, by Student's t; both vary, and there are more than two pairs.
+
+    What `scipy.stats.spearmanr` gives: to import scipy.stats takes longer than most comparisons of a few hundred rows.
+
+    Examples
+    --------
+    >>> round(rank_correlation_pvalue(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 4.0])), 3)
+    0.2
+    """
+    r = float(np.corrcoef(mid_ranks(a), mid_ranks(b))[0, 1])
+    degrees = len(a) - 2
+    if abs(r) >= 1:
+        return 0.0
+    return student_pvalue(r * float(np.sqrt(degrees / ((1 - r) * (1 + r)))), degrees)
 
 
 def difference_of_means(comparison: Comparison, values: Floats) -> Difference:

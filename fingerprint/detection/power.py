@@ -57,18 +57,21 @@ def _mixture_power(case: Case, main: Analysis) -> tuple[MixturePower, ...]:
     """Power when only a share of the suspect rows differs as all of them do now."""
     if not main.test.families:
         return ()
-    rest, shift = observed_shift(main.test)
+    rest, shift = observed_shift(main.test, _n_null(case))
     powers = _powers(case, rest, shift, MIXTURE_SHARES)
     return tuple(MixturePower(share, power) for share, power in zip(MIXTURE_SHARES, powers, strict=True))
 
 
 def _powers(case: Case, test: PermutationTest, shift: Shift, strengths: Sequence[float]) -> list[Estimate]:
     """Share of `PLANTED_RUNS` replicates rejected at each strength, with its exact interval."""
-    available = case.options.n_permutations - 1
-    n_null = min(available, max(PLANTED_RUNS - 1, 2 * int(np.ceil(1 / case.alpha)) - 1))
-    true = 1 + np.arange(PLANTED_RUNS) % available
-    counts = planted_rejections(test, shift, strengths, true, n_null, case.alpha).sum(axis=0)
+    true = 1 + np.arange(PLANTED_RUNS) % (case.options.n_permutations - 1)
+    counts = planted_rejections(test, shift, strengths, true, _n_null(case), case.alpha).sum(axis=0)
     return [Estimate(int(n) / PLANTED_RUNS, *exact_interval(int(n), PLANTED_RUNS)) for n in counts]
+
+
+def _n_null(case: Case) -> int:
+    """Null relabellings that a planted one is compared with: enough for the level, and few, for there are many runs."""
+    return min(case.options.n_permutations - 1, max(PLANTED_RUNS - 1, 2 * int(np.ceil(1 / case.alpha)) - 1))
 
 
 def _random_shifts(main: Analysis, rng: np.random.Generator) -> Shift:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fingerprint.detection import language_warnings, prompt_warnings, row_warnings
-from fingerprint.detection.findings import SURE, Findings, sums_by_group
+from fingerprint.detection.findings import SURE, Findings, rank_correlation_pvalue, sums_by_group
 from fingerprint.report.formatting import with_interval
 from fingerprint.report.results import Warning
 from fingerprint.statistics.intervals import Estimate, ratio
@@ -82,15 +82,13 @@ def _above_chance(area: Estimate) -> Estimate:
 
 
 def _order_matters(f: Findings) -> Iterator[Warning]:
-    from scipy.stats import spearmanr
-
     comparison = f.comparison
     found = []
     for arm in comparison.sides:
         score, counts = sums_by_group(comparison, arm, f.scores.stacked)
         place, _ = sums_by_group(comparison, arm, comparison.origin.astype(np.float64))
         if len(counts) > 2 and np.ptp(score / counts) > 0:
-            found.append(float(spearmanr(place / counts, score / counts).pvalue))
+            found.append(rank_correlation_pvalue(place / counts, score / counts))
     smallest = min(1.0, len(found) * min(found)) if found else 1.0
     if smallest <= ORDER_PVALUE:
         message = "scores depend on the place of a row in its file: rows may stem from several runs; shuffle and look"

@@ -10,14 +10,14 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Codes, Flags, Floats, Ints
 from fingerprint.features.characters import SPACE, character_flags
-from fingerprint.features.compiled import compiled
 from fingerprint.features.grids import COUNTS, STEP_MEANS, STEPS, VALUE_MEANS, VALUES, Grid
 from fingerprint.features.measured import Kernel, batches, code_points
 from fingerprint.features.quantiles import QuantileFamily
 from fingerprint.features.segments import Segments
 
 DIGITS = re.compile(r"[0-9]+")
-_SEPARATORS = r"\[\](){},;:|.\-+/"  # of numbers in a row, inside the brackets of a pattern
+_SEPARATORS = "[](){},;:|.-+/"  # of numbers in a row
+_DIGIT, _SEPARATOR, _BLANK, _OTHER = 1, 2, 4, 8  # what a code point is in a row of numbers
 _BEGINNING = 10_000
 VALUE_CAP = 10**9  # longer digit runs (phone numbers, hashes) count as this value; their length is kept
 POSITIONS = 10
@@ -29,31 +29,21 @@ def number_rows(texts: Sequence[str]) -> tuple[Bools, Bools]:
     Of a row longer than 10,000 characters, its beginning says what it is.
     """
     texts = [text if len(text) <= _BEGINNING else text[:_BEGINNING] for text in texts]
-    table = np.zeros((len(texts), 2), dtype=np.bool_)
-    if compiled("measured_numbers", texts):
-        from fingerprint.features.kernels.measured_numbers import rows_of_numbers
-
-        for rows, starts in batches(texts):
-            rows_of_numbers(code_points(texts[rows]), starts, _in_number_rows(), table[rows])
-    else:
-        # One way only to match any row: alternatives that could split a run of digits would take exponential time.
-        signs = re.compile(f"[{_white_space()}{_SEPARATORS}]*[0-9][0-9{_white_space()}{_SEPARATORS}]*")
-        for row, text in enumerate(texts):
-            table[row] = signs.fullmatch(text) is not None, not text.strip(_white_space())
-    return table[:, 0], table[:, 1]
-
-
-@cache
-def _white_space() -> str:
-    return "".join(map(chr, np.flatnonzero(character_flags() & SPACE).tolist()))
+    seen = np.zeros(len(texts), dtype=np.uint8)
+    for rows, starts in batches(texts):
+        filled = np.diff(starts) > 0
+        kinds = _in_number_rows()[code_points(texts[rows])]
+        if len(kinds):
+            seen[rows][filled] = np.bitwise_or.reduceat(kinds, starts[:-1][filled])
+    return seen & (_DIGIT | _OTHER) == _DIGIT, seen & ~np.uint8(_BLANK) == 0
 
 
 @cache
 def _in_number_rows() -> Flags:
-    """1 for digits, 2 for separators, 4 for white space, 0 for all other code points."""
-    kinds = np.where(character_flags() & SPACE, 4, 0).astype(np.uint8)
-    kinds[[ord(sign) for sign in "0123456789"]] = 1
-    kinds[[ord(sign) for sign in _SEPARATORS.replace("\\", "")]] = 2
+    """What every code point is in a row of numbers."""
+    kinds = np.where(character_flags() & SPACE, _BLANK, _OTHER).astype(np.uint8)
+    kinds[[ord(sign) for sign in "0123456789"]] = _DIGIT
+    kinds[[ord(sign) for sign in _SEPARATORS]] = _SEPARATOR
     return kinds
 
 

@@ -6,7 +6,7 @@ Everything follows from inner products of blocks, without touching the rows agai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -87,8 +87,10 @@ def planted_rejections(
     return np.asarray(np.count_nonzero(totals >= real - TIE, axis=2).T / len(contrasts) <= alpha)
 
 
-def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
+def observed_shift(test: PermutationTest, n_null: int) -> tuple[PermutationTest, Shift]:
     """Split the units into the mean difference between the arms and the rest, for planting mixtures.
+
+    The rest is tested under the relabellings that `planted_rejections` looks at for so many null ones, and no more.
 
     The shift's length is taken without the noise in it: from products of different blocks only. The rest are the units
     less the mean difference, so that a share f of the shift, planted back, acts like a share f of suspect rows.
@@ -109,4 +111,5 @@ def observed_shift(test: PermutationTest) -> tuple[PermutationTest, Shift]:
         square[name] = np.array([length * ratio])
     moved = {name: np.array([average @ score.units]) for name, score in test.signed.items()}
     rest = {name: score.units - pattern * moved[name] for name, score in test.signed.items()}
-    return permutation_test(kernels, test.relabellings, rest, test.weights), Shift(along, square, moved)
+    few = replace(test.relabellings, contrasts=test.relabellings.contrasts[: n_null + 2])
+    return permutation_test(kernels, few, rest, test.weights), Shift(along, square, moved)

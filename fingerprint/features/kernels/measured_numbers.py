@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fingerprint.data.arrays import Bools, Codes, Flags, Floats, Ints
+from fingerprint.data.arrays import Codes, Floats, Ints
 from fingerprint.features.kernels import kernel
 
 CAP = 10**9  # `VALUE_CAP`
@@ -205,19 +205,3 @@ def _distinct(values: Ints, n: int, slots: Ints) -> int:
         found += slots[place] < 0
         slots[place] = values[i]
     return found
-
-
-@kernel
-def rows_of_numbers(codes: Codes, starts: Ints, kinds: Flags, out: Bools) -> None:
-    """Which rows hold numbers and separators only, and which hold white space at most [rows, 2].
-
-    `kinds` [code points] is 1 for digits, 2 for separators, 4 for white space and 0 for others.
-    """
-    for row in range(len(starts) - 1):
-        seen = 0
-        for i in range(starts[row], starts[row + 1]):
-            kind = int(kinds[codes[i]])
-            seen |= kind if kind else 8
-            if not kind:
-                break
-        out[row, 0], out[row, 1] = seen & 9 == 1, seen & 11 == 0
