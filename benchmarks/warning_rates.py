@@ -138,7 +138,8 @@ def quick_codes(corpora: tuple[Corpus, Corpus], features: list[str], seed: int) 
     laid = laid_out(case, *case.corpora)
     main = analyse(case, laid.comparison, choose(features, laid.comparison.texts))
     found = Findings(
-        case.corpora, main.comparison, main.scores, main.test, (), laid.control, case.alpha, copies(case, main)
+        case.corpora, main.comparison, main.scores, main.test, (), laid.control, case.alpha,
+        main.comparison.design.is_paired, copies(case, main),
     )
     return {warning.code for warning in warnings_for(found)}
 

@@ -15,7 +15,8 @@ from fingerprint import detect
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.rereading import Rows
 from fingerprint.data.row_keys import PooledKeys, side_keys
-from fingerprint.detection import streamed
+from fingerprint.detection import prompt_control, streamed
+from fingerprint.features import data_kind
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.report.report import Report
 
@@ -69,6 +70,97 @@ def test_the_p_value_is_that_of_all_rows_in_memory(design: Any, kind: Any, monke
         # Squares of n-gram counts are rounded to parts that keep their sums within 64 bits.
         within = 2e-4 if one.family == "ngrams" else 1e-6
         assert one.statistic == pytest.approx(other.statistic, abs=within)
+
+
+def sample_of(monkeypatch: pytest.MonkeyPatch, first: Corpus, second: Corpus) -> tuple[Corpus, Corpus]:
+    monkeypatch.setattr(streamed, "HELD_ROWS", 50)
+    monkeypatch.setattr(streamed, "SAMPLE_ROWS", 120)
+    return streamed.opened((Rows(first), Rows(second)), True, lambda note, share: None)[0]
+
+
+@pytest.mark.parametrize(("share", "of_all", "of_sample"), [(0.07, "both", "numbers"), (0.045, "numbers", "both")])
+def test_families_and_their_weights_are_those_of_the_kind_of_all_rows(
+    share: float, of_all: str, of_sample: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = simulated_pair(200, tilt="dense", d_prime=0.2, rng=3)
+    for seed in range(99):  # until the sample, which hashes choose, is of another kind
+        prose = np.random.default_rng(seed).permutation(400) < share * 400
+        sides = [
+            Corpus(tuple("as words: " * odd + t for t, odd in zip(c.texts, mine.tolist(), strict=True)), c.prompts)
+            for c, mine in zip((drawn.suspect, drawn.reference), (prose[:200], prose[200:]), strict=True)
+        ]
+        with monkeypatch.context() as only_here:
+            sample = sample_of(only_here, sides[0], sides[1])
+        if data_kind([text for side in sample for text in side.texts]) == of_sample:
+            break
+    assert data_kind([text for side in sides for text in side.texts]) == of_all
+    assert data_kind([text for side in sample for text in side.texts]) == of_sample
+    held, found = compared(monkeypatch, *sides)
+    assert [one.family for one in found.family_results] == [one.family for one in held.family_results]
+    assert found.pvalue == held.pvalue
+    assert found.null.observed == pytest.approx(held.null.observed, abs=1e-3)
+
+
+def partly_shared(alike: int) -> tuple[Corpus, Corpus]:
+    """A third of 600 prompts of both sides; of the others, all but some are of words that the other side's lack."""
+    drawn = simulated_pair(600, tilt="dense", d_prime=0.3, rng=3)
+    rng = np.random.default_rng(5)
+
+    def prompts(word: str) -> tuple[str | None, ...]:
+        words = ["write"] * alike + [word] * (400 - alike)
+        return (*drawn.suspect.prompts[:200], *(f"{word} {rng.integers(10**9)}" for word in words))
+
+    return (
+        Corpus(drawn.suspect.texts, prompts("name"), name="a"),
+        Corpus(drawn.reference.texts, prompts("list"), name="b"),
+    )
+
+
+@pytest.mark.parametrize("alike", [375, 400])
+def test_whether_shared_prompts_stand_alone_all_prompts_decide(alike: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = partly_shared(alike)
+    with monkeypatch.context() as only_here:
+        sample = sample_of(only_here, first, second)
+    of_sample = detect(sample[0], sample[1], features="numbers", **QUICK)
+    held, found = compared(monkeypatch, first, second, features="numbers")
+    assert held.prompt_control.differs == (alike == 375)
+    assert not of_sample.prompt_control.differs
+    assert found.prompt_control == held.prompt_control
+    assert found.design == held.design
+    assert found.design.is_paired == held.prompt_control.differs
+    assert (found.pvalue, found.detected) == (held.pvalue, held.detected)
+    told = [[w for w in report.warnings if w.code == "prompts_differ"] for report in (found, held)]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("given", ["one", "none", "ignored", "one ignored", "no suspect's", "some missing", "few"])
+def test_what_is_said_of_the_prompts_is_said_of_all_rows(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = simulated_pair(200, tilt="dense", d_prime=0.4, rng=3)
+    many: list[str | None] = [*drawn.suspect.prompts]
+    one: list[str | None] = ["one"] * 200
+    sides: dict[str, tuple[list[str | None], list[str | None]]] = {
+        "one": (one, one),
+        "none": ([None] * 200, [None] * 200),
+        "ignored": (many, many),
+        "one ignored": (one, one),
+        "no suspect's": ([None] * 200, many),
+        "some missing": ([*many[:-1], None], many),
+        "few": (many, [*many[:-1], "another"]),
+    }
+    suspect, reference = sides[given]
+    asked: dict[str, Any] = {"features": "layout", **({"prompt": False} if "ignored" in given else {})}
+    first = Corpus(drawn.suspect.texts, tuple(suspect), name="a")
+    held, found = compared(monkeypatch, first, Corpus(drawn.reference.texts, tuple(reference), name="b"), **asked)
+    assert found.prompt_control == held.prompt_control
+    assert (found.design, found.pvalue) == (held.design, held.pvalue)
+
+
+def test_many_prompts_are_controlled_by_those_of_the_least_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "CONTROL_PROMPTS", 70)
+    monkeypatch.setattr(prompt_control, "CONTROL_PROMPTS", 70)
+    held, found = compared(monkeypatch, *partly_shared(100), features="layout")
+    assert held.prompt_control.pvalue is not None
+    assert found.prompt_control == held.prompt_control
 
 
 def test_shards_rows_and_threads_change_nothing(

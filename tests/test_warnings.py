@@ -245,7 +245,8 @@ def findings(**changes: Any) -> Findings:
     scores = Scores.of_unknown_agreement(comparison.arms(np.zeros(n, dtype=np.int64)), rng.standard_normal(n))
     test = PermutationTest(Relabellings.draw(comparison.design, 99, rng), {}, ())
     control = PromptControl(None, False, "")
-    return replace(Findings(corpora, comparison, scores, test, (), control, 0.05), **changes)
+    found = Findings(corpora, comparison, scores, test, (), control, 0.05, comparison.design.is_paired)
+    return replace(found, **changes)
 
 
 def rung(name: str, pvalue: float, auc: float, half: float = 0.02) -> Rung:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Hashes, Ints
+from fingerprint.data.batches import Batch
 from fingerprint.data.corpus import digest_of_sum
 from fingerprint.data.normal_form import normal_forms
 from fingerprint.data.pairing import rank_within
-from fingerprint.data.rereading import Rows
 from fingerprint.data.row_hashes import CompiledRowKeys
 
 # One above every key.
@@ -65,7 +65,7 @@ class SideKeys:
 
 
 def side_keys(
-    rows: Rows,
+    rows: Iterable[Batch],
     *,
     use_prompts: bool,
     owner: str = "",
@@ -157,6 +157,17 @@ class PooledKeys:
         n = int(self.group.max()) + 1
         holds = [np.bincount(self.group[side & self.has_prompt], minlength=n) > 0 for side in self.sides]
         return int(holds[0].sum()), int(holds[1].sum()), int((holds[0] & holds[1]).sum())
+
+    def unshared(self) -> tuple[Ints, Ints]:
+        """Index among all rows of its side of one row of each prompt that the side alone answers, in hash order."""
+        n = int(self.group.max()) + 1
+        known = [side & self.has_prompt for side in self.sides]
+        holds = [np.bincount(self.group[rows], minlength=n) > 0 for rows in known]
+        found = []
+        for rows, mine, others in zip(known, holds, reversed(holds), strict=True):
+            at = np.flatnonzero(rows & (mine & ~others)[self.group])
+            found.append(self.origin[at[np.unique(self.group[at], return_index=True)[1]]])
+        return found[0], found[1]
 
     def sample(self, limit: int) -> Bools:
         """At most `limit` rows a side [rows], in whole prompts as far as that goes.

@@ -19,6 +19,7 @@ from fingerprint.data.batches import Batch
 from fingerprint.detection.analysis import Analysis, omnibus_weights, permute
 from fingerprint.detection.block_sums import BlockSums, FamilySums, count_weights
 from fingerprint.detection.progress import Progress, Step
+from fingerprint.detection.prompt_control import stands_alone
 from fingerprint.detection.records import design_record, null_record
 from fingerprint.detection.row_scores import SIDES, Ends, write_scores
 from fingerprint.detection.section import Prepared, Section
@@ -94,7 +95,7 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     return replace(
         report,
         pvalue=found.test.pvalue,
-        detected=prepared.is_detected(found.test.pvalue, report.auc),
+        detected=prepared.is_detected(found.test.pvalue, report.auc, found.design),
         design=design_record(
             found.design,
             whole.pooled.suspect,
@@ -151,8 +152,9 @@ class _Found:
 def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Callable[[str], None]) -> _Found:
     """Add up and score all rows, and test them with the relabellings of their own design."""
     case = prepared.case
-    paired_alone = prepared.control.differs and prepared.comparison.design.is_paired
-    design = whole.design(case.seed, paired_alone=paired_alone)
+    design = whole.design(case.seed, paired_alone=False)
+    if stands_alone(design, prepared.control, case.alpha):
+        design = whole.design(case.seed, paired_alone=True)
     scorer = _Scorer.of(main, whole) if case.options.classifier is None else None
     families = {
         name: FamilySums.of(family, design.n_blocks, None if scorer is None else scorer.weights.get(name))
@@ -176,7 +178,7 @@ def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Call
     for name, family in families.items():
         units[name], columns[name] = family.units(design, sums.rows, sums.characters)
     relabellings = Relabellings.draw(design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
-    test = permute(units, relabellings, omnibus_weights(main.comparison, main.matrices))
+    test = permute(units, relabellings, omnibus_weights(main.comparison, main.matrices, whole.kind))
     return _Found(design, test, columns, (np.zeros(0), np.zeros(0)) if scorer is None else scorer.scores, ends)
 
 

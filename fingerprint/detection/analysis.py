@@ -70,6 +70,7 @@ def analyse(
     classifier: Classifier | None = None,
     prior: Prior | None = None,
     fitted: Mapping[str, Floats] | None = None,
+    kind: str | None = None,
     tell: Callable[[str], None] = silent,
 ) -> Analysis:
     """Analyse a comparison.
@@ -84,11 +85,13 @@ def analyse(
         Joins as one more family.
     fitted : mapping of name to float array [rows, models], optional
         Scores of further members of the stack; see `fingerprint.statistics.crossfit.cross_fit`.
+    kind : str, optional
+        What the rows are, as `fingerprint.features.data_kind` says, where these are only some of them.
     """
     tell(FEATURES)
     matrices = family_matrices(comparison, families, prior)
     tell(TEST)
-    test, units = exact_test(case, comparison, matrices)
+    test, units = exact_test(case, comparison, matrices, kind)
     tell(SCORES)
     return Analysis(comparison, matrices, units, test, scored(comparison, matrices, classifier, fitted))
 
@@ -110,12 +113,12 @@ def family_matrices(
 
 
 def exact_test(
-    case: Case, comparison: Comparison, matrices: Mapping[str, FamilyMatrix]
+    case: Case, comparison: Comparison, matrices: Mapping[str, FamilyMatrix], kind: str | None = None
 ) -> tuple[PermutationTest, dict[str, Floats32]]:
     """The exact test of some features with the relabellings of the main result, and what it permutes."""
     units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     relabellings = Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
-    return permute(units, relabellings, omnibus_weights(comparison, matrices)), units
+    return permute(units, relabellings, omnibus_weights(comparison, matrices, kind)), units
 
 
 def fresh_pvalue(
@@ -132,9 +135,11 @@ def pvalue_among(comparison: Comparison, matrices: Mapping[str, FamilyMatrix], r
     return omnibus_pvalue(kernels, relabellings, signed, omnibus_weights(comparison, matrices))
 
 
-def omnibus_weights(comparison: Comparison, matrices: Mapping[str, FamilyMatrix]) -> dict[str, float]:
+def omnibus_weights(
+    comparison: Comparison, matrices: Mapping[str, FamilyMatrix], kind: str | None = None
+) -> dict[str, float]:
     """What each family counts in the omnibus: fixed by the family and the kind of the pooled rows."""
-    kind = data_kind(comparison.texts)
+    kind = kind or data_kind(comparison.texts)
     return {name: matrix.family.weight_on(kind) for name, matrix in matrices.items()}
 
 

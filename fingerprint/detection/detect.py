@@ -123,9 +123,10 @@ def detect(
     messages of the rows take no part in it. The ladder looks at the texts alone. The scores come from other rows than
     those they are fitted on, and their intervals allow for that reuse; see `fingerprint.statistics.auc.inflation`.
 
-    Above 50,000 rows a side not all rows are held. The p-value, the families and the design are still of all rows: they
-    need no more of them than sums of counts, and the p-value is the one that all rows in memory would give, up to
-    rounding. Everything else is of a sample of whole prompts; see `Report.sample`.
+    Above 50,000 rows a side not all rows are held. The p-value, the families, the design and the prompt control are
+    still of all rows: they need no more of them than sums of counts and 5,000 prompts a side, and the p-value is the
+    one that all rows in memory would give, up to rounding. Everything else is of a sample of whole prompts; see
+    `Report.sample`.
 
     Detectable is not harmful, and not detected is not clean: see the power beside the verdict.
 
@@ -178,6 +179,7 @@ def _analysed(prepared: Prepared, tell: Progress) -> Report:
         classifier=case.options.classifier,
         prior=case.prior,
         fitted=_students(prepared, tell),
+        kind=None if case.whole is None else case.whole.kind,
         tell=tell,
     )
     tell(EFFECT)
@@ -201,11 +203,12 @@ def _steps(prepared: Prepared) -> list[Step]:
 
 def _paired(case: Case) -> Prepared:
     """The rows laid out, the families chosen, and all that may still be refused."""
-    laid = laid_out(case, *case.corpora)
+    whole = case.whole
+    laid = laid_out(case, *case.corpora, known=None if whole is None else whole.prompts)
     comparison = laid.comparison
     if case.options.self_test:
         check_self_test(comparison, case.corpora[1])
-    families = choose(case.features, comparison.texts)
+    families = choose(case.features, comparison.texts, None if whole is None else whole.kind)
     taken = next((name for name in (*MODEL_FAMILIES, STUDENT) if name in families), None)
     if case.model is not None and taken is not None:
         raise ValueError(f"features must not be named {taken!r} when there is a model, got {list(families)}; rename it")
@@ -242,7 +245,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
     case, auc = prepared.case, auc_interval(main.scores)
     return Report(
         verdict="",
-        detected=prepared.is_detected(main.test.pvalue, auc),
+        detected=prepared.is_detected(main.test.pvalue, auc, main.comparison.design),
         pvalue=main.test.pvalue,
         alpha=case.alpha,
         auc=auc,
@@ -282,6 +285,7 @@ def _closed(report: Report, prepared: Prepared, main: Analysis) -> Report:
         control=report.prompt_control,
         alpha=report.alpha,
         copies=report.copies,
+        is_paired=report.design.is_paired,
         skipped_shards=tuple(shard.shard for rows in prepared.case.sides for shard in rows.shards.skipped),
     )
     warned = replace(report, warnings=(*warnings_for(findings), *report.warnings))

@@ -28,7 +28,13 @@ def control_level(alpha: float) -> float:
 
 @dataclass(frozen=True)
 class Findings:
-    """What warnings are drawn from."""
+    """What warnings are drawn from.
+
+    Attributes
+    ----------
+    is_paired : bool
+        Whether the report's p-value is of shared prompts alone: where the rows are a sample, that of all rows.
+    """
 
     corpora: Sequence[Corpus]
     comparison: Comparison
@@ -37,6 +43,7 @@ class Findings:
     rungs: tuple[Rung, ...]
     control: PromptControl
     alpha: float
+    is_paired: bool
     copies: CopiesResult | None = None
     skipped_shards: tuple[str, ...] = ()
 

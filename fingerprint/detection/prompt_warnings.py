@@ -20,7 +20,7 @@ def prompts_differ(f: Findings) -> Iterator[Warning]:
         what = (
             "prompts that only one side answers differ; the p-value and auc_paired use shared prompts only, but auc, "
             "bags and row scores see all rows"
-            if f.comparison.design.is_paired
+            if f.is_paired
             else "the prompts of the two sides differ: compare rows that answer the same prompts"
         )
         yield Warning("prompts_differ", f.control.pvalue, control_level(f.alpha), what)
@@ -46,7 +46,7 @@ def prompts_partly_shared(f: Findings) -> Iterator[Warning]:
     if shared and smaller and shared < smaller:
         message = "only this share of the smaller side's prompts is answered by both sides; the p-value " + (
             "uses those alone"
-            if f.comparison.design.is_paired
+            if f.is_paired
             else "swaps the sides of these and permutes the sides of blocks of all other prompts"
         )
         yield Warning("prompts_partly_shared", shared / smaller, 1.0, message)

@@ -13,6 +13,7 @@ from fingerprint.features import Family
 from fingerprint.report.report import Report
 from fingerprint.report.results import PromptControl
 from fingerprint.statistics.comparison import Comparison
+from fingerprint.statistics.designs import Design
 from fingerprint.statistics.intervals import Estimate
 
 
@@ -39,9 +40,9 @@ class Prepared:
     families: dict[str, Family]
     reading: ReadCorpora | None = None
 
-    def is_detected(self, pvalue: float, auc: Estimate) -> bool:
-        """Whether a p-value and the row AUROC are called a detection: not where it is the prompts that differ."""
-        is_blamed_on_prompts = self.control.differs and not self.comparison.design.is_paired
+    def is_detected(self, pvalue: float, auc: Estimate, design: Design) -> bool:
+        """Whether a design's p-value and the row AUROC are a detection: not where it is the prompts that differ."""
+        is_blamed_on_prompts = self.control.differs and not design.is_paired
         differs = pvalue <= self.case.alpha and (auc.value or 0.0) > self.case.options.min_auc
         return differs and not is_blamed_on_prompts
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Ints
+from fingerprint.data.batches import Batch
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.normal_form import normal_form
 from fingerprint.data.rereading import Rows
 from fingerprint.data.row_keys import PooledKeys, SideKeys, side_keys
+from fingerprint.features.choice import kind_of_rows
+from fingerprint.features.numbers import number_rows
 from fingerprint.report.formatting import count
 from fingerprint.statistics.designs import Design
 
@@ -21,6 +25,70 @@ HELD_ROWS = 50_000
 # Rows a side that scores, ladder, filters, power and warnings stand on beyond: the interval of an AUROC is .006 wide
 # either way, and every section takes seconds.
 SAMPLE_ROWS = 20_000
+# Prompts a side that the prompt control compares, at most.
+CONTROL_PROMPTS = 5000
+
+
+@dataclass
+class RowCounts:
+    """What is counted of a side's rows while they are gone through.
+
+    Attributes
+    ----------
+    numbers, empty : int
+        Rows that hold numbers alone, and none but white space.
+    without_prompt : int
+    prompts : set of str or None
+        Normal forms of the prompts, None for a row without: only until there are two.
+    """
+
+    rows: int = 0
+    numbers: int = 0
+    empty: int = 0
+    without_prompt: int = 0
+    prompts: set[str | None] = field(default_factory=set)
+
+    def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches, each counted when it is given."""
+        for batch in batches:
+            numbers, empty = number_rows(batch.texts)
+            self.rows += len(batch)
+            self.numbers += int(numbers.sum())
+            self.empty += int(empty.sum())
+            self.without_prompt += batch.prompts.count(None)
+            if len(self.prompts) < 2:
+                self.prompts |= {None if prompt is None else normal_form(prompt) for prompt in set(batch.prompts)}
+            yield batch
+
+
+@dataclass(frozen=True)
+class KnownPrompts:
+    """What is known of the prompts of two sides.
+
+    Attributes
+    ----------
+    is_single : bool
+        All rows answer one prompt.
+    are_used, were_given : bool
+        Whether rows of one prompt belong together, and whether any row came with a prompt.
+    missing : int
+        Rows without a prompt.
+    prompts : pair of int
+        Prompts of the suspect and of the reference.
+    shared : int
+        Prompts of both.
+    unshared : pair of tuples of str
+        Normal forms of prompts that one side alone answers: `CONTROL_PROMPTS` at most, those of the least hashes, so
+        that which they are says nothing about the sides.
+    """
+
+    is_single: bool
+    are_used: bool
+    were_given: bool
+    missing: int
+    prompts: tuple[int, int]
+    shared: int
+    unshared: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,12 +103,17 @@ class AllRows:
         Their rows in pooled order.
     sampled : pair of int arrays
         Which rows of either side the sample holds, by their index among all rows of the side, rising.
+    kind : str
+        What they are; see `fingerprint.features.data_kind`.
+    prompts : KnownPrompts
     """
 
     sides: tuple[Rows, Rows]
     keys: tuple[SideKeys, SideKeys]
     pooled: PooledKeys
     sampled: tuple[Ints, Ints]
+    kind: str
+    prompts: KnownPrompts
 
     @property
     def n_rows(self) -> int:
@@ -80,21 +153,48 @@ def opened(
     held = [rows.held(HELD_ROWS) for rows in sides]
     if held[0] is not None and held[1] is not None:
         return (held[0], held[1]), None
-    keys = _keys(sides, use_prompts, Told(within))
+    counts = RowCounts(), RowCounts()
+    keys = _keys(sides, counts, use_prompts, Told(within))
     pooled = PooledKeys.of(*keys)
     sampled = _sampled(pooled, pooled.sample(SAMPLE_ROWS))
-    first, second = (
-        replace(rows.only(wanted.tolist(), rows.name), skipped=rows.skipped)
-        for rows, wanted in zip(sides, sampled, strict=True)
+    samples, unshared = [], []
+    for rows, mine, alone in zip(sides, sampled, pooled.unshared(), strict=True):
+        of_prompts = alone[:CONTROL_PROMPTS]
+        wanted = np.union1d(mine, of_prompts)
+        read = rows.only(wanted.tolist(), rows.name)
+        samples.append(replace(read.only(np.searchsorted(wanted, mine)), skipped=rows.skipped))
+        answered = [read.prompt_keys[row] for row in np.searchsorted(wanted, of_prompts).tolist()]
+        unshared.append(tuple(prompt for prompt in answered if prompt is not None))
+    prompts = _known_prompts(pooled, counts, (unshared[0], unshared[1]))
+    numbers, empty, n_rows = (sum(of) for of in zip(*((c.numbers, c.empty, c.rows) for c in counts), strict=True))
+    whole = AllRows(sides, keys, pooled, sampled, kind_of_rows(numbers, empty, n_rows), prompts)
+    return (samples[0], samples[1]), whole
+
+
+def _known_prompts(
+    pooled: PooledKeys, counts: tuple[RowCounts, RowCounts], unshared: tuple[tuple[str, ...], tuple[str, ...]]
+) -> KnownPrompts:
+    suspect, reference, shared = pooled.prompts()
+    were_given = any(count.without_prompt < count.rows for count in counts)
+    return KnownPrompts(
+        is_single=_is_single_prompt(counts) and were_given,
+        are_used=bool(pooled.has_prompt.any()),
+        were_given=were_given,
+        missing=sum(count.without_prompt for count in counts),
+        prompts=(suspect, reference),
+        shared=shared,
+        unshared=unshared,
     )
-    return (first, second), AllRows(sides, keys, pooled, sampled)
 
 
-def _keys(sides: tuple[Rows, Rows], use_prompts: bool, told: Told) -> tuple[SideKeys, SideKeys]:
+def _keys(
+    sides: tuple[Rows, Rows], counts: tuple[RowCounts, RowCounts], use_prompts: bool, told: Told
+) -> tuple[SideKeys, SideKeys]:
     """Keys of both sides, as `fingerprint.data.pairing.pooled_rows` gives them to rows that are held."""
-    first = side_keys(sides[0], use_prompts=use_prompts, told=told)
-    second = side_keys(sides[1], use_prompts=use_prompts, below=first.below, told=told.after(first.rows))
-    one_prompt = use_prompts and _is_one_prompt(first, second)
+    first = side_keys(counts[0].of(sides[0]), use_prompts=use_prompts, told=told)
+    later = told.after(first.rows)
+    second = side_keys(counts[1].of(sides[1]), use_prompts=use_prompts, below=first.below, told=later)
+    one_prompt = _is_single_prompt(counts)
     if first.has_prompt.all() and second.has_prompt.all() and not one_prompt:
         return first, second
     # Rows without a prompt are known by the digest of their side, which only its last row completes.
@@ -104,12 +204,9 @@ def _keys(sides: tuple[Rows, Rows], use_prompts: bool, told: Told) -> tuple[Side
     return again, side_keys(sides[1], use_prompts=use_prompts, owner=owners[1], below=again.below, told=told)
 
 
-def _is_one_prompt(first: SideKeys, second: SideKeys) -> bool:
+def _is_single_prompt(counts: tuple[RowCounts, RowCounts]) -> bool:
     """Whether all rows answer one prompt, which says nothing, or none has any."""
-    known = np.concatenate([first.has_prompt, second.has_prompt])
-    if not known.any():
-        return True
-    return bool(known.all()) and len(np.unique(np.concatenate([first.group, second.group]))) == 1
+    return len(counts[0].prompts | counts[1].prompts) == 1
 
 
 def _sampled(pooled: PooledKeys, taken: Bools) -> tuple[Ints, Ints]:

@@ -25,7 +25,7 @@ WARNED = {
 
 def verdict(report: Report, main: Analysis, min_auc: float) -> str:
     """The verdict on a report whose figures and warnings are complete."""
-    design, control = main.comparison.design, report.prompt_control
+    design, control = report.design, report.prompt_control
     figures = f"p = {report.pvalue:.2g} at alpha {report.alpha:g}, row AUROC {report.auc.value:.3f}"
     assumption = ""
     if not design.has_prompts:

@@ -40,7 +40,7 @@ def kind_of_rows(numbers: int, empty: int, rows: int) -> str:
     return "prose" if share <= 1 - PURE_SHARE else "both"
 
 
-def choose(features: object, texts: Sequence[str]) -> dict[str, Family]:
+def choose(features: object, texts: Sequence[str], kind: str | None = None) -> dict[str, Family]:
     """Turn the argument `features` of `detect` into named, unfitted families.
 
     Parameters
@@ -49,9 +49,11 @@ def choose(features: object, texts: Sequence[str]) -> dict[str, Family]:
         "auto" takes tokens, ngrams and layout, and numbers, prose or both as the data ask.
     texts : sequence of str
         Pooled rows of both corpora.
+    kind : str, optional
+        What the rows are, as `data_kind` says, where `texts` are only some of them.
     """
     if isinstance(features, str) and features == "auto":
-        extra = {"numbers": ["numbers"], "prose": ["prose"], "both": ["numbers", "prose"]}[data_kind(texts)]
+        extra = {"numbers": ["numbers"], "prose": ["prose"], "both": ["numbers", "prose"]}[kind or data_kind(texts)]
         features = ["tokens", "ngrams", *extra, "layout"]
     if isinstance(features, str) or is_transformer(features):
         features = [features]
