@@ -34,10 +34,10 @@ class Options:
     system_prompts : sequence of str
         System prompts to try with the model: ``logprobs`` then also holds their log-likelihood ratios.
     student : bool
-        Whether to train students of the model on the suspect's rows, twenty in all, and score every row by what those
-        that have not seen its prompt say of it: the strongest scores against a fine-tuned teacher, and the slowest
-        (minutes a thousand rows on two cores, with the smallest models). The p-value does not depend on it, and it
-        takes no part in what is said of filters.
+        Whether to train students of the model on the suspect's rows, five on a fifth of them each, and score every row
+        by what those that have not seen its prompt say of it: the strongest scores against a fine-tuned teacher. It is
+        as much training as one student takes (ten seconds of a core a thousand rows, with the smallest models). The
+        p-value does not depend on it, and it takes no part in what is said of filters.
     teacher : teacher, name, folder, loaded model, or pair of them, optional
         The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
         nats a row, such as a `fingerprint.lm.teachers.Teacher`. A pair names the reference's teacher too; otherwise
