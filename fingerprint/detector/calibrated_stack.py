@@ -1,4 +1,4 @@
-"""A detector's scores: the stack of `detect`'s effect size, fitted on all rows and calibrated to log-odds."""
+"""A detector's scores: the stack of `detect`'s effect size, calibrated to log-odds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.detector.calibration import platt
+from fingerprint.detector.calibration import calibrated
 from fingerprint.features import Family, choose
 from fingerprint.features.scaling import family_matrix, scaled
+from fingerprint.statistics.auc import inflation
 from fingerprint.statistics.classifier import Classifier
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
@@ -53,7 +54,7 @@ class CalibratedStack:
     coefficients : dict of float arrays [used columns]
         Linear members, one a family.
     classifiers : tuple of fitted scikit-learn classifiers
-        Further members, on all families' columns side by side.
+        Further members, on all families' columns side by side: a model for each fold that was left out.
     centre, weights : float arrays [members]
         The stacked score is the sum of weight * (member's score - centre).
     slope, intercept : float
@@ -88,7 +89,8 @@ class CalibratedStack:
             raise ValueError("classifier must be None, a classifier or a list of them, got an empty list; leave it out")
         values = {name: matrix.values for name, matrix in matrices.items()}
         trained = train_stack(comparison, values, classifiers, fast)
-        slope, intercept = platt(trained.scores.stacked, comparison.suspect)
+        widened = inflation(trained.scores.agreement)
+        slope, intercept = calibrated(trained.scores.stacked, comparison.suspect, widened)
         columns = {name: UsedColumns(m.family, m.columns, m.scale) for name, m in matrices.items()}
         made = cls(
             columns, trained.coefficients, trained.classifiers, trained.centre, trained.weights, slope, intercept
