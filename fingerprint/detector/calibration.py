@@ -1,8 +1,8 @@
 """Calibration of scores: the line from a score to log-odds, no steeper than the rows can vouch for.
 
 The maximum-likelihood curve through out-of-fold scores (Platt 1999) takes its own noise for signal: at 120 rows its
-slope has a standard error of .2, as much as a quiet trait is worth. Where the estimate is too high probabilities are too
-sure, and where it is below zero it would be cut off there, so that on average a detector of nothing would claim
+slope has a standard error of .2, as much as a quiet trait is worth. Where the estimate is too high probabilities are
+too sure, and where it is below zero it would be cut off there, so that on average a detector of nothing would claim
 something. The slope used here is its mean over what is believed of it once the rows have been seen.
 """
 

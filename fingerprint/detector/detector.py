@@ -66,7 +66,8 @@ class Detector(ClassifierMixin, BaseEstimator):
     `decision_function` gives log-odds: the stacked score of `detect`'s effect size, calibrated by out-of-fold scores at
     the training shares of the two classes (Platt 1999), with a slope that is its posterior mean: no surer than the rows
     can vouch for. New rows are scored by the mean of the folds' models, each on the scale of the rows that it did not
-    see. `score_bag` is exact if its rows, were they neutral, were drawn as the held-out neutral rows were: those rows entered no fit.
+    see. `score_bag` is exact if its rows, were they neutral, were drawn as the held-out neutral rows were: those rows
+    entered no fit.
 
     References
     ----------
