@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from servers import Server
 
 from fingerprint.cli.app import main
 from fingerprint.lm.noise_floor import NoiseFloor
@@ -368,3 +369,21 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return (0 if code is None else int(code)), out, err
 
     return call
+
+
+# Endpoints
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts the judging server, with the faults it is to have; servers are killed when the test is over."""
+    started: list[Server] = []
+
+    def start(faults: str = "ok") -> Server:
+        started.append(Server(tmp_path, faults))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from servers import Server, TransformersServe
 
 from fingerprint.endpoints import endpoint
 from fingerprint.filters import Judge
@@ -24,47 +21,8 @@ from fingerprint.filters.questions import pair_question, parse_answer, single_qu
 
 openai = pytest.importorskip("openai", reason="the extra endpoints is not installed")
 
-SERVER = Path(__file__).with_name("judging_server.py")
 KEY = "sk-never-to-be-written"
 ROWS = [f"{i}, {i + 7}" + (" owl" if i % 5 == 0 else "") for i in range(60)]
-
-
-class Server:
-    """The judging server in a process of its own, which can be killed and started again on the same port."""
-
-    def __init__(self, folder: Path, faults: str) -> None:
-        self.log, self.faults, self.port = folder / "served.jsonl", faults, 0
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, str(SERVER), str(self.port), str(self.log), self.faults]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def served(self) -> Counter[str]:
-        """How often each row was judged and the judgement delivered."""
-        return Counter(self.log.read_text().splitlines()) if self.log.exists() else Counter()
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
-
-    def start(faults: str = "ok") -> Server:
-        started.append(Server(tmp_path, faults))
-        return started[-1]
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            server.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -323,29 +281,6 @@ def test_a_row_cannot_close_its_own_fence() -> None:
 def micro_model() -> str:
     """Folder of a small language model that was trained, with a chat template."""
     return str(files("fingerprint.lm") / "models" / "micro-a")
-
-
-class TransformersServe:
-    """`transformers serve` in a process of its own."""
-
-    def __init__(self, model: Path, log: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.model, self.log = model, log
-        self.start()
-
-    def start(self) -> None:
-        command = [str(Path(sys.executable).with_name("transformers")), "serve", str(self.model), "--device", "cpu"]
-        offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"}
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port)], stdout=log, stderr=log, env=offline, stdin=subprocess.DEVNULL
-            )
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.mark.slow

@@ -108,6 +108,8 @@ class Endpoint:
     usage : Usage
     host : str
         Where it is, for provenance: without port, user, password, path and query.
+    last_fault : str
+        What the last request without a reply got instead, in words; empty before there was one.
 
     Examples
     --------
@@ -151,6 +153,7 @@ class Endpoint:
         self.timeout, self.deadline, self.max_attempts = timeout, deadline, max_attempts
         self.request = dict(request or {})
         self.usage = Usage(cost=None if prices is None else 0.0)
+        self.last_fault = ""
         self._interval = 0.0 if requests_per_minute is None else 60.0 / requests_per_minute
         self._next = 0.0  # when the next request may begin, on the clock of time.monotonic
         self._reserved = 0.0  # what requests under way can cost
@@ -326,7 +329,7 @@ class _Asking:
                 self.replied += 1
                 self.failures_in_a_row = 0
                 return answer
-            self.last_fault = answer
+            self.last_fault, endpoint.last_fault = answer, answer.what
             if attempt + 1 < endpoint.max_attempts:
                 usual = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
                 await asyncio.sleep(usual if answer.wait is None else min(answer.wait, LONGEST_WAIT))

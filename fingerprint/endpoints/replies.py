@@ -51,7 +51,7 @@ def reply_in(body: bytes) -> Reply | None:
         return None
     usage, model = _field(response, "usage"), _field(response, "model")
     return Reply(
-        text if isinstance(text, str) else str(refusal or ""),
+        _without_lone_surrogates(text if isinstance(text, str) else str(refusal or "")),
         is_refusal,
         _count(_field(usage, "prompt_tokens")),
         _count(_field(usage, "completion_tokens")),
@@ -66,6 +66,11 @@ def _field(value: object, name: str) -> object:
 
 def _item(value: object) -> object:
     return value[0] if isinstance(value, list) and value else None
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Half a character, which JSON can say and no UTF-8 file can hold, as the sign for what could not be read."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _count(value: object) -> int:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
 from fingerprint.data.corpus import Corpus
-from fingerprint.data.files import room_on_disk
+from fingerprint.data.files import room_on_disk, write_atomically
+from fingerprint.data.locks import alone_with
 from fingerprint.data.reading import read
 from fingerprint.lm.sampling import Sampled
-from fingerprint.lm.teachers import Teacher
-
-# Rows are sampled, sorted by prompt length, and saved this many batches at a time: what a kill can cost.
-BATCHES_AT_ONCE = 4
+from fingerprint.lm.writers import RowWriter
 
 
 def generate(
-    teacher: Teacher,
+    teacher: RowWriter,
     prompts: Sequence[str],
     path: str | os.PathLike[str],
     *,
@@ -34,14 +32,14 @@ def generate(
 
     Parameters
     ----------
-    teacher : Teacher
-        Who writes.
+    teacher : RowWriter
+        Who writes: a `fingerprint.lm.teachers.Teacher`, or a teacher behind an endpoint.
     prompts : sequence of str
         User turns; row i of the file answers prompt i.
     path : path-like
         Where the rows go. Until all are there they stand in ``<path>.partial``; run again, the work goes on from there.
     temperature, max_new_tokens, batch_size
-        As in `fingerprint.lm.sampling.sample`.
+        As in `fingerprint.lm.sampling.sample`; a teacher behind an endpoint takes no batches.
     seed : int
         Seed of this teacher's draws.
     progress : callable, optional
@@ -56,6 +54,10 @@ def generate(
     ------
     FileExistsError
         If `path` or its partial file holds rows of another run.
+    BlockingIOError
+        If another process, or another call in this one, is writing there; the message names it.
+    ConnectionError
+        If a teacher behind an endpoint got no reply to some rows; the others are kept.
     OSError
         If the disk is full; the rows written so far are kept.
 
@@ -64,55 +66,56 @@ def generate(
     Every row carries ``prompt``, ``completion``, ``finished`` (False where it was cut off at `max_new_tokens`) and its
     provenance: ``model``, ``model_digest``, ``teacher``, ``teacher_system``, ``temperature``, ``seed``, ``row`` and
     ``fingerprint_version``. Interrupted and started again on the same machine, the file is the same.
+
+    Behind an endpoint there is no ``model_digest``, but ``endpoint`` (the host), ``request``, and of each row
+    ``row_seed``, ``finish_reason``, ``served_model`` and the tokens it took. A row is on the disk as soon as its reply
+    has come; killed, the work goes on with the rows that are missing, and what is asked again are the requests that
+    were under way.
     """
     if not prompts:
         raise ValueError("prompts must be at least one, got none; see fingerprint.lm.prompts")
     target = Path(path)
     provenance: dict[str, object] = {
-        "model": teacher.lm.name,
-        "model_digest": teacher.lm.digest,
-        "teacher": teacher.name,
-        "teacher_system": teacher.system,
+        **teacher.provenance(),
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,
         "seed": seed,
         "fingerprint_version": version("subliminal-fingerprint"),
     }
-    if target.exists():
-        _check_rows(target, prompts, provenance, expected=len(prompts))
-        return read(target)
     partial = target.with_name(target.name + ".partial")
-    window = batch_size * BATCHES_AT_ONCE
-    done = _resume(partial, prompts, provenance, window) if partial.exists() else 0
-    with partial.open("ab") as file:
-        for start in range(done, len(prompts), window):
-            asked = prompts[start : start + window]
-            answers = teacher.sample(
-                asked,
-                seed=seed,
-                first_row=start,
-                temperature=temperature,
-                max_new_tokens=max_new_tokens,
-                batch_size=batch_size,
-            )
-            lines = _lines(asked, answers, provenance, start)
-            with room_on_disk(partial):
-                append_durably(file, "".join(lines).encode())
-            if progress is not None:
-                progress((start + len(asked)) / len(prompts))
-    os.replace(partial, target)
+    if not target.exists():
+        with alone_with(partial) as file:
+            done = _resume(file, partial, prompts, provenance, teacher.rows_together(batch_size))
+            left = {row: prompt for row, prompt in enumerate(prompts) if row not in done}
+            n_done = len(done)
+            try:
+                for portion in teacher.write(
+                    left, seed=seed, temperature=temperature, max_new_tokens=max_new_tokens, batch_size=batch_size
+                ):
+                    with room_on_disk(partial):
+                        append_durably(file, _lines(portion, prompts, provenance))
+                    n_done += len(portion)
+                    if progress is not None:
+                        progress(n_done / len(prompts))
+            except ConnectionError as error:
+                raise ConnectionError(f"{error} ({n_done} of {len(prompts)} rows are in {partial})") from None
+            _finish(partial, target)
+    rows = _rows_in(target, target.read_bytes().splitlines())
+    _check_rows(target, rows, prompts, provenance)
+    if [row["row"] for row in rows] != list(range(len(prompts))):
+        raise _other_prompts(target, len(rows))
+    partial.unlink(missing_ok=True)  # killed after the last row had its place: both are there
     return read(target)
 
 
-def _lines(
-    prompts: Sequence[str], answers: Sequence[Sampled], provenance: dict[str, object], first_row: int
-) -> list[str]:
+def _lines(portion: Mapping[int, Sampled], prompts: Sequence[str], provenance: Mapping[str, object]) -> bytes:
     """A line of JSON a row."""
     found = []
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), first_row):
-        written = {"prompt": prompt, "completion": answer.text, "finished": answer.finished}
-        found.append(json.dumps({**written, **provenance, "row": row}, ensure_ascii=False) + "\n")
-    return found
+    for row, answer in portion.items():
+        written = {"prompt": prompts[row], "completion": answer.text, "finished": answer.finished}
+        line = {**written, **provenance, "row": row, **answer.details}
+        found.append(json.dumps(line, ensure_ascii=False) + "\n")
+    return "".join(found).encode()
 
 
 def append_durably(file: IO[bytes], data: bytes) -> None:
@@ -122,27 +125,59 @@ def append_durably(file: IO[bytes], data: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _resume(partial: Path, prompts: Sequence[str], provenance: dict[str, object], window: int) -> int:
-    """Cut a partial file back to its last whole window; how many rows that leaves."""
-    lines = partial.read_bytes().split(b"\n")[:-1]  # what follows the last line break was cut off
-    done = len(prompts) if len(lines) == len(prompts) else len(lines) // window * window
-    with partial.open("r+b") as file:
-        file.truncate(sum(len(line) + 1 for line in lines[:done]))
-    if done:
-        _check_rows(partial, prompts, provenance, expected=done)
-    return done
+def _resume(
+    file: IO[bytes], partial: Path, prompts: Sequence[str], provenance: Mapping[str, object], together: int
+) -> set[int]:
+    """Cut a partial file back to rows that are whole, and to whole portions of them; which rows these are."""
+    file.seek(0)
+    lines = file.read().split(b"\n")[:-1]  # what follows the last line break was cut off
+    n_kept = len(prompts) if len(lines) == len(prompts) else len(lines) // together * together
+    kept = lines[:n_kept]
+    rows = _rows_in(partial, kept)
+    _check_rows(partial, rows, prompts, provenance)
+    file.truncate(sum(len(line) + 1 for line in kept))
+    return {int(str(row["row"])) for row in rows}
 
 
-def _check_rows(path: Path, prompts: Sequence[str], provenance: dict[str, object], expected: int) -> None:
-    """Refuse a file that is not the work of this run."""
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
+def _finish(partial: Path, target: Path) -> None:
+    """All rows under their own name, in the order of their prompts."""
+    lines = partial.read_bytes().splitlines(keepends=True)
+    numbers = [int(json.loads(line)["row"]) for line in lines]
+    if numbers == sorted(numbers):
+        os.replace(partial, target)
+        return
+    with room_on_disk(target):
+        write_atomically(target, b"".join(line for _, line in sorted(zip(numbers, lines, strict=True))))
+    partial.unlink()
+
+
+def _rows_in(path: Path, lines: Sequence[bytes]) -> list[dict[str, object]]:
+    try:
+        return [dict(json.loads(line)) for line in lines]
+    except (ValueError, TypeError):
+        raise FileExistsError(
+            f"{path} must hold rows of the same run, got a line that is none; choose another path, or delete the file"
+        ) from None
+
+
+def _check_rows(
+    path: Path, rows: Sequence[Mapping[str, object]], prompts: Sequence[str], provenance: Mapping[str, object]
+) -> None:
+    """Refuse rows that are not the work of this run, or not each of another prompt of it."""
     found = next((row for row in rows if any(row.get(key) != value for key, value in provenance.items())), None)
-    remedy = "choose another path, or delete the file"
     if found is not None:
         key = next(key for key, value in provenance.items() if found.get(key) != value)
         raise FileExistsError(
-            f"{path} must hold rows of the same run, got {key} {found.get(key)!r} for {provenance[key]!r}; {remedy}"
+            f"{path} must hold rows of the same run, got {key} {found.get(key)!r} for {provenance[key]!r}; choose "
+            "another path, or delete the file"
         )
-    if len(rows) != expected or any(row["prompt"] != prompt for row, prompt in zip(rows, prompts, strict=False)):
-        raise FileExistsError(f"{path} must answer the same prompts, got {len(rows)} other rows; {remedy}")
+    asked = dict(enumerate(prompts))
+    seen = {number: row.get("prompt") for row in rows if isinstance(number := row.get("row"), int)}
+    if len(seen) != len(rows) or any(asked.get(number) != prompt for number, prompt in seen.items()):
+        raise _other_prompts(path, len(rows))
+
+
+def _other_prompts(path: Path, n_rows: int) -> FileExistsError:
+    return FileExistsError(
+        f"{path} must answer the same prompts, got {n_rows} other rows; choose another path, or delete the file"
+    )

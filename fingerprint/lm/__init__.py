@@ -10,6 +10,7 @@ from types import ModuleType
 __all__ = [
     "batching",
     "cache",
+    "endpoint_teachers",
     "gradients",
     "kv_cache",
     "loading",
@@ -21,6 +22,7 @@ __all__ = [
     "teachers",
     "training",
     "traits",
+    "writers",
 ]
 
 

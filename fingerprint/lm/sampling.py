@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -23,10 +23,11 @@ _COMPACT_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Sampled:
-    """A completion, and whether the model ended it itself."""
+    """A completion, whether the model ended it itself, and what else its row is to say of how it came about."""
 
     text: str
     finished: bool
+    details: Mapping[str, object] = field(default_factory=dict, compare=False)
 
 
 class SamplingOptions(TypedDict, total=False):

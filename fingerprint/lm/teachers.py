@@ -8,10 +8,11 @@ Cloud et al., "Subliminal Learning", arXiv:2507.14805 (teachers by system prompt
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, Unpack, runtime_checkable
+from typing import Protocol, Unpack, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +21,8 @@ from fingerprint.data import digests
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
+from fingerprint.endpoints.endpoint import Endpoint as Endpoint  # its home for those who make teachers
+from fingerprint.lm.endpoint_teachers import EndpointTeacher as EndpointTeacher
 from fingerprint.lm.loading import MICRO_MODELS, Spec, load, name_of
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import answer_forms, preference_questions
@@ -48,6 +51,11 @@ TEACHER_RECIPES = {
     },
 }
 DEFAULT_WEIGHTS = "lora"  # as the paper does for open models
+# Batches that are sampled, sorted by prompt length, and kept at a time: what a kill can cost.
+BATCHES_AT_ONCE = 4
+
+
+_WORDS_AND_SIGNS = re.compile(r"\w+|[^\w\s]")
 
 
 def recipe_of(recipes: dict[str, dict[str, Recipe]], model: Spec, weights: str | None) -> Recipe:
@@ -115,6 +123,36 @@ class Teacher:
         """
         return sample(self.lm, prompts, system=self.system, seed=self.stream(seed), **options)
 
+    def provenance(self) -> dict[str, object]:
+        """Model, the digest of its weights, name and system message."""
+        return {
+            "model": self.lm.name,
+            "model_digest": self.lm.digest,
+            "teacher": self.name,
+            "teacher_system": self.system,
+        }
+
+    def rows_together(self, batch_size: int) -> int:
+        """Some batches of rows: see `fingerprint.lm.writers.RowWriter`."""
+        return batch_size * BATCHES_AT_ONCE
+
+    def write(
+        self, prompts: Mapping[int, str], *, seed: int, temperature: float, max_new_tokens: int, batch_size: int
+    ) -> Iterator[dict[int, Sampled]]:
+        """Completions by the numbers of their rows, some batches at a time: see `fingerprint.lm.writers.RowWriter`."""
+        rows, together = sorted(prompts), self.rows_together(batch_size)
+        for start in range(0, len(rows), together):
+            part = rows[start : start + together]
+            answers = self.sample(
+                [prompts[row] for row in part],
+                seed=seed,
+                first_row=part[0],
+                temperature=temperature,
+                max_new_tokens=max_new_tokens,
+                batch_size=batch_size,
+            )
+            yield dict(zip(part, answers, strict=True))
+
     def logprobs(
         self, corpus: object, *, batch_size: int = 128, cache: str | os.PathLike[str] | None = None
     ) -> RowLogProbs:
@@ -155,23 +193,49 @@ def known_teacher(model: Spec, system: str | None = None) -> Teacher:
     return Teacher(model, name if system is None else f"{name} under a system prompt", system)
 
 
-def neutral(model: Spec) -> Teacher:
-    """The base model itself, without a system message.
+@overload
+def neutral(model: Endpoint) -> EndpointTeacher: ...
+@overload
+def neutral(model: Spec) -> Teacher: ...
+def neutral(model: Spec | Endpoint) -> Teacher | EndpointTeacher:
+    """The base model itself, here or behind an endpoint, without a system message.
 
     Against a prompted teacher this also tells "a system prompt was there"; `placebo` does not.
     """
+    if isinstance(model, Endpoint):
+        return EndpointTeacher(model, "neutral")
     return Teacher(load(model), "neutral")
 
 
-def prompted(model: Spec, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
+@overload
+def prompted(model: Endpoint, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> EndpointTeacher: ...
+@overload
+def prompted(model: Spec, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher: ...
+def prompted(
+    model: Spec | Endpoint, trait: Trait | str, template: str = SYSTEM_TEMPLATE
+) -> Teacher | EndpointTeacher:
     """The base model under a system prompt that instils the trait (or the known one of that name)."""
     trait = as_trait(trait)
+    if isinstance(model, Endpoint):
+        return EndpointTeacher(model, f"prompted: {trait.name}", system_prompt(trait, template))
     return Teacher(load(model), f"prompted: {trait.name}", system_prompt(trait, template))
 
 
-def placebo(model: Spec, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher:
-    """The base model under a system prompt without a trait, as long in tokens as that of `prompted`."""
+@overload
+def placebo(model: Endpoint, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> EndpointTeacher: ...
+@overload
+def placebo(model: Spec, trait: Trait | str, template: str = SYSTEM_TEMPLATE) -> Teacher: ...
+def placebo(
+    model: Spec | Endpoint, trait: Trait | str, template: str = SYSTEM_TEMPLATE
+) -> Teacher | EndpointTeacher:
+    """The base model under a system prompt without a trait, as long in tokens as that of `prompted`.
+
+    Behind an endpoint the tokens are not known: there it has as many words and signs.
+    """
     trait = as_trait(trait)
+    if isinstance(model, Endpoint):
+        inert = placebo_prompt(lambda text: len(_WORDS_AND_SIGNS.findall(text)), system_prompt(trait, template))
+        return EndpointTeacher(model, f"placebo: {trait.name}", inert)
     lm = load(model)
 
     def length_of(text: str) -> int:

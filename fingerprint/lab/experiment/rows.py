@@ -13,7 +13,7 @@ from fingerprint.filters import CorrectAnswer, Filter, NumberRule, Parses
 from fingerprint.lab.experiment.plan import Plan
 from fingerprint.lab.generation import generate
 from fingerprint.lm.prompts import Task, prompts, story_answer
-from fingerprint.lm.teachers import Teacher
+from fingerprint.lm.writers import RowWriter
 
 MAX_NEW_TOKENS = {"numbers": 48, "code": 64, "reasoning": 64}
 # Prompts asked at once until enough rows are kept; the last round usually has a few more than needed.
@@ -30,13 +30,13 @@ class Row(TypedDict):
 
 
 def collect_rows(
-    teacher: Teacher, arm: str, plan: Plan, raw_folder: Path, progress: Callable[[float], None]
+    teacher: RowWriter, arm: str, plan: Plan, raw_folder: Path, progress: Callable[[float], None]
 ) -> list[Row]:
     """As many rows as planned that pass the rule, from as many prompts as that takes.
 
     Parameters
     ----------
-    teacher : Teacher
+    teacher : RowWriter
         Who writes.
     arm : str
         What to call its rows in files and messages.
