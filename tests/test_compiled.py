@@ -16,7 +16,7 @@ from fingerprint.features import compiled as policy
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(policy.FORCE, raising=False)
-    monkeypatch.setattr(policy, "_read", Counter())
+    monkeypatch.setattr(policy, "_spent", Counter())
     monkeypatch.setattr(policy, "_ready", set())
 
 
@@ -25,15 +25,34 @@ def texts(seconds: float) -> list[str]:
     return ["x" * 150] * (int(seconds * policy.REFERENCE_SPEED) // 150 + 1)
 
 
-@pytest.mark.parametrize(("on_disk", "repays"), [(True, policy.LOAD_SECONDS), (False, policy.COMPILE_SECONDS)])
-def test_compiled_code_is_used_once_it_pays(monkeypatch: pytest.MonkeyPatch, on_disk: bool, repays: float) -> None:
-    monkeypatch.setattr(policy, "_is_on_disk", lambda kernels: on_disk)
+def test_compiled_code_is_used_once_compiling_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "_is_on_disk", lambda kernels: False)
+    repays = policy.COMPILE_SECONDS
     assert not policy.compiled("hashed", texts(repays - 0.1))
     assert not policy.compiled("other", texts(repays - 0.1))
     assert not policy.compiled("faster", texts(repays), reference_speed=2 * policy.REFERENCE_SPEED)
     assert policy.compiled("hashed", texts(0.1))
     assert policy.compiled("hashed", [])
     assert not policy.compiled("other", [])
+
+
+def test_what_is_on_disk_is_loaded_once_all_families_together_have_read_for_as_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(policy, "_is_on_disk", lambda kernels: kernels != "none")
+    assert not policy.compiled("hashed", texts(policy.LOAD_SECONDS - 0.1))
+    assert policy.compiled("other", texts(0.1))
+    assert not policy.compiled("none", texts(1.0))
+    assert not policy.compiled("little", ["x"])  # less than it takes to load one more kernel
+    assert policy.compiled("hashed", [])
+
+
+def test_rows_that_will_be_read_often_are_read_by_compiled_code_from_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "_is_on_disk", lambda kernels: kernels == "hashed")
+    policy.foresee(texts(policy.LOAD_SECONDS / 5), 5)
+    assert policy.compiled("hashed", texts(policy.KERNEL_SECONDS))
+    policy.foresee(texts(policy.COMPILE_SECONDS), 5)
+    assert not policy.compiled("other", texts(policy.KERNEL_SECONDS))  # nothing is compiled for what may never come
 
 
 def test_a_large_input_is_read_by_compiled_code_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, ana
 from fingerprint.detection.case import Case
 from fingerprint.detection.feature_differences import feature_differences
 from fingerprint.detection.findings import Findings
+from fingerprint.detection.ladder import LADDER_READINGS
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
 from fingerprint.detection.model_families import STUDENT, ReadCorpora, read_corpora
 from fingerprint.detection.options import Options, Settings, with_settings
@@ -27,7 +28,7 @@ from fingerprint.detection.self_test import check_self_test
 from fingerprint.detection.verdict import verdict
 from fingerprint.detection.warnings import warnings_for
 from fingerprint.features import choose
-from fingerprint.features.compiled import own_threads
+from fingerprint.features.compiled import foresee, own_threads
 from fingerprint.filters.verdicts import Filter
 from fingerprint.fingerprints.signature import is_fingerprint
 from fingerprint.fingerprints.summed_rows import SummedRows
@@ -172,6 +173,7 @@ def detect(
 def _analysed(prepared: Prepared, tell: Progress) -> Report:
     """The main result, then section after section, then the verdict."""
     case = prepared.case
+    foresee(prepared.comparison.texts, len(prepared.families) * (1 + LADDER_READINGS * case.options.ladder))
     main = analyse(
         case,
         prepared.comparison,

@@ -8,7 +8,7 @@ the difference is.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -74,6 +74,8 @@ class Scores:
         Squared cosine between the fitted and the best direction, estimated from models fitted on separate folds.
     family_agreement : dict of floats
         The same for each family alone.
+    members : dict of float arrays [rows, models]
+        What the models of a `Plan` say of the rows, by family: the same rows in another stack need no new fit.
     """
 
     arms: Arms
@@ -81,6 +83,7 @@ class Scores:
     families: dict[str, Floats]
     agreement: float
     family_agreement: dict[str, float]
+    members: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
     def fixed(cls, arms: Arms, values: Floats) -> Scores:
@@ -107,7 +110,8 @@ def cross_fit(
     Parameters
     ----------
     fitted : mapping of name to float array [rows, models], optional
-        Scores of further members of the stack, whose models were fitted elsewhere as `Plan` says.
+        Scores of members of the stack whose models were fitted elsewhere as `Plan` says: of families of `matrices`,
+        which then are not fitted again, and of others.
     mean_zero : collection of str
         Names of the families whose columns have mean zero over rows that their model wrote; see `ridge_coefficients`.
     fold : int array [rows], optional
@@ -124,9 +128,10 @@ def cross_fit(
     def member(name: str) -> Floats:
         return ridge_scores(matrices[name], comparison.suspect, plan.weights, is_mean_zero=name in mean_zero)
 
-    names = list(matrices)
-    scored = zip(names, side_by_side(member, names), strict=True)
-    members = {name: done() for name, done in scored} | dict(fitted or {})
+    known = dict(fitted or {})
+    names = [name for name in matrices if name not in known]
+    fresh = {name: done() for name, done in zip(names, side_by_side(member, names), strict=True)}
+    members = {name: fresh[name] if name in fresh else known[name] for name in matrices} | known
     if not members:
         return Scores.of_unknown_agreement(arms, np.zeros(len(fold)))
     raw = np.stack(list(members.values()), axis=2)
@@ -145,6 +150,7 @@ def cross_fit(
         families,
         single_folds.agreement(weights.mean(axis=0)),
         {name: single_folds.agreement(alone[f]) for f, name in enumerate(members)},
+        members,
     )
 
 
