@@ -31,6 +31,7 @@ from fingerprint.report.results import (
     FamilyResult,
     FeatureDifference,
     FilterResult,
+    Hardness,
     MixturePower,
     ModelResult,
     Null,
@@ -193,6 +194,7 @@ def _model_parts(strange: str) -> tuple[ModelResult, TeacherResult, AttributionR
     model = ModelResult(
         strange or "micro-a", "10c9719e35d7b6e1", f"<|user|>{strange}", (strange or "You love owls.",), floor, auc,
         Estimate(0.591, 0.58, 0.6), Estimate(0.009, 0.002, 0.016),
+        Hardness(Estimate(0.53, 0.51, 0.55), Estimate(0.587, 0.567, 0.607)),
     )  # fmt: skip
     share = Efficiency(strange or "stack", Estimate(0.36, 0.3, 0.4), Estimate(0.81, 0.74, 0.88))
     ceiling = (Estimate(0.63, 0.61, 0.65), Estimate(0.47, 0.4, 0.54), floor, 0, 2)

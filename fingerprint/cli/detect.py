@@ -43,9 +43,7 @@ ModelOption = Annotated[
 SystemPromptOption = Annotated[
     list[str] | None, typer.Option(metavar="TEXT", help="System prompt to try with --model; may be repeated.")
 ]
-StudentOption = Annotated[
-    bool, typer.Option("--student", help="Also train students of --model on the suspect's rows.")
-]
+StudentOption = Annotated[bool, typer.Option("--student", help="Also train students of --model on the suspect's rows.")]
 TeacherOption = Annotated[
     str | None, typer.Option(metavar="T", help="The suspect's teacher, if known: a model. Needs --model.")
 ]

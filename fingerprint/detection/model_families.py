@@ -57,10 +57,14 @@ class ReadCorpora:
 
     def families(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> dict[str, LogProbs | Gradients]:
         """The families for the rows of a comparison of two of the corpora, the suspect's first."""
+        read = self.read(comparison, sides)
+        return {LOGPROBS: LogProbs(read.table), GRADIENTS: Gradients(read.gradients)}
+
+    def read(self, comparison: Comparison, sides: tuple[int, int] = (0, 1)) -> RowMeasures:
+        """What was said of the rows of a comparison of two of the corpora, in its order."""
         suspect, reference = (self.measures[side] for side in sides)
         which = np.where(comparison.suspect, comparison.origin, len(suspect) + comparison.origin)
-        read = suspect.then(reference).rows(which)
-        return {LOGPROBS: LogProbs(read.table), GRADIENTS: Gradients(read.gradients)}
+        return suspect.then(reference).rows(which)
 
     def warnings(self) -> Iterator[Warning]:
         """Where the noise floor is a large share of the spread of what it blurs."""

@@ -1,4 +1,7 @@
-"""What a language model adds: the stack of scores with its families and without, on the same rows and folds."""
+"""What a language model adds: the stack of scores with its families and without, on the same rows and folds.
+
+Beside it, what the scores say beyond how hard the rows are for the model.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fingerprint.detection.analysis import Analysis, scored
+from fingerprint.detection.hardness import hardness, hardness_warnings
 from fingerprint.detection.model_families import FAMILIES, ReadCorpora
 from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
@@ -25,7 +29,8 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     if reading is None:
         raise RuntimeError("a model must have read the rows before the section on it is written")
     found = _model_result(main, reading, prepared.case.options.classifier)
-    return replace(report, model=found, warnings=(*report.warnings, *reading.warnings()))
+    told = (*hardness_warnings(found.hardness, report.pvalue), *reading.warnings())
+    return replace(report, model=found, warnings=(*report.warnings, *told))
 
 
 SECTION = Section(_steps, _add)
@@ -43,4 +48,5 @@ def _model_result(main: Analysis, reading: ReadCorpora, classifier: Classifier |
         auc_interval(main.scores),
         auc_interval(without),
         auc_difference(main.scores, without),
+        hardness(reading, main.comparison, main.scores),
     )

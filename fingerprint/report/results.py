@@ -286,6 +286,17 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
+class Hardness:
+    """How hard rows are for a model (length, surprisal, gap to the entropy), whatever they say.
+
+    `alone` is the row AUROC of that by itself, `beyond` that of the stack when it is held fixed.
+    """
+
+    alone: Estimate
+    beyond: Estimate
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """What a language model's families `logprobs` and `gradients` add to the others, on the same rows and folds.
 
@@ -302,6 +313,7 @@ class ModelResult:
     auc: Estimate
     auc_without: Estimate
     difference: Estimate
+    hardness: Hardness
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,8 @@ def model(report: DetectionResult) -> list[str]:
     sentences = [
         f"{read} {visible(found.model, 60)} ({preamble}) take the row AUROC of the stack from "
         f"{with_interval(found.auc_without)} to {with_interval(found.auc)}: {_signed(found.difference)}.",
+        f"How hard rows are for it alone: {with_interval(found.hardness.alone)}; the scores beyond that: "
+        f"{with_interval(found.hardness.beyond)}.",
         f"{_floor(found.floor)}.",
     ]
     if found.system_prompts:
