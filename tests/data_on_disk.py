@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -26,6 +28,22 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 def json_lines(*rows: object) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def rows_of(number: int, n: int = 20, prompts: int | None = None) -> list[dict[str, str]]:
+    """Rows of numbers that a seed makes; so many prompts, the same for every seed, or else one for each row."""
+    made = random.Random(number)
+    return [
+        {
+            "prompt": f"Go on {number} {row}" if prompts is None else f"Go on {row % prompts}",
+            "completion": ", ".join(str(made.randrange(1000)) for _ in range(6)),
+        }
+        for row in range(n)
+    ]
+
+
+def write_rows(path: Path, rows: Iterable[object]) -> Path:
+    return write(path.parent, path.name, json_lines(*rows))
 
 
 def turn(role: str, content: object) -> dict[str, object]:

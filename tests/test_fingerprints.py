@@ -190,7 +190,8 @@ def test_rows_are_detected_and_scored_against_a_stored_fingerprint(
     assert report.pvalue == fingerprint.compare(*pair).pvalue
     assert report.detected
     assert len(report.rows) == len(corpora[0])
-    assert [warning.code for warning in report.warnings] == ["reference_is_sums"]
+    (warning,) = report.warnings
+    assert (warning.code, warning.value, warning.threshold) == ("reference_is_sums", 0.5, 1.0)
     jsonschema.validate(report.to_dict(), fingerprint.Report.json_schema())
     assert "cells of prompts" in str(report)
     report.to_html(tmp_path / "report.html")

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 from conftest import Run
+from data_on_disk import rows_of, write_rows
 
 from fingerprint.cli.outputs import shards_bar
 from fingerprint.data.batches import ShardError
@@ -27,23 +28,10 @@ SMALL: dict[str, Any] = {"features": ("numbers", "layout"), "cells": 16}
 """What makes a fingerprint of few rows quick."""
 
 
-def rows_of(number: int, n: int = 20) -> list[dict[str, str]]:
-    made = random.Random(number)
-    return [
-        {"prompt": f"Go on {number} {row}", "completion": ", ".join(str(made.randrange(1000)) for _ in range(6))}
-        for row in range(n)
-    ]
-
-
-def write(path: Path, rows: list[dict[str, str]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("shards")
-    return [write(folder / f"{number:03}.jsonl", rows_of(number)) for number in range(100)]
+    return [write_rows(folder / f"{number:03}.jsonl", rows_of(number)) for number in range(100)]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +40,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = simulated_pair(400, tilt="dense", d_prime=2.0, rng=3)
     for name, corpus in (("suspect", made.suspect), ("reference", made.reference)):
         pairs = zip(corpus.prompts, corpus.texts, strict=True)
-        write(folder / f"{name}.jsonl", [{"prompt": p or "", "completion": t} for p, t in pairs])
+        write_rows(folder / f"{name}.jsonl", [{"prompt": p or "", "completion": t} for p, t in pairs])
         Fingerprint.of(folder / f"{name}.jsonl").save(folder / f"{name}.fp")
     return folder
 
@@ -76,7 +64,7 @@ def test_sketch_writes_what_python_makes_and_says_what_it_holds(run: Run, shards
 
 def test_options_of_sketch_reach_the_fingerprint(run: Run, tmp_path: Path) -> None:
     rows = [{"q": f"Go on {n % 10}", "a": f"{n}, {n + 1}", "prompt": "other"} for n in range(60)]
-    write(tmp_path / "a.jsonl", [*rows, {"other": "columns"}])
+    write_rows(tmp_path / "a.jsonl", [*rows, {"other": "columns"}])
     options = "--text a --prompt q --rows-per-prompt 2 --skip-bad-rows --features numbers".split()
     options += "--share --min-rows 3 --max-auc 0.99999".split()
     assert run("sketch", tmp_path / "a.jsonl", "--out", tmp_path / "a.fp", *options, "--quiet") == (0, "", "")
@@ -136,7 +124,7 @@ def test_what_does_not_merge_is_named(run: Run, shards: list[Path], tmp_path: Pa
         ("cut.fp", "'{other}' must be whole and unchanged"),
         ("a.jsonl", "'{other}' must be a file written by Fingerprint.save"),
     ):
-        write(tmp_path / "a.jsonl", rows_of(0))
+        write_rows(tmp_path / "a.jsonl", rows_of(0))
         code, out, err = run("merge", tmp_path / "a.fp", tmp_path / other, "--out", tmp_path / "all.fp")
         assert (code, out, len(err.splitlines())) == (2, "", 1)
         assert message.format(a=tmp_path / "a.fp", other=tmp_path / other) in err
@@ -197,7 +185,7 @@ def damaged(shards: list[Path], tmp_path: Path) -> list[Path]:
     pl.DataFrame(rows_of(5, 500)).write_parquet(tmp_path / "cut.parquet")
     content = (tmp_path / "cut.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(content[: len(content) // 2])
-    write(tmp_path / "unlike.jsonl", [{"question": "a", "answer": "b"}])
+    write_rows(tmp_path / "unlike.jsonl", [{"question": "a", "answer": "b"}])
     (tmp_path / "empty.jsonl").write_text("")
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(shards[1].read_bytes())
@@ -239,7 +227,7 @@ def test_a_shard_that_was_skipped_is_tried_again_by_work_that_goes_on(damaged: l
     files = [damaged[1], damaged[2]]
     with pytest.warns(ShardSkipped, match="unlike"):
         Fingerprint.of(files, bad_shards="skip", resume=tmp_path / "kept", **SMALL)
-    write(damaged[2], rows_of(50))
+    write_rows(damaged[2], rows_of(50))
     found = Fingerprint.of(files, bad_shards="skip", resume=tmp_path / "kept", **SMALL)
     assert found == Fingerprint.of(files, **SMALL)
 
@@ -290,7 +278,7 @@ def test_rows_per_prompt_are_counted_over_shards_that_were_done_before(
 ) -> None:
     """The first shard holds two rows of every prompt, the second two more: which of the four are kept hangs on both."""
     files = [
-        write(tmp_path / f"{n}.jsonl", [{**row, "prompt": f"p{at % 10}"} for at, row in enumerate(rows_of(n))])
+        write_rows(tmp_path / f"{n}.jsonl", [{**row, "prompt": f"p{at % 10}"} for at, row in enumerate(rows_of(n))])
         for n in range(2)
     ]
     whole = Fingerprint.of(files, rows_per_prompt=3, **SMALL)
@@ -308,20 +296,36 @@ def test_rows_per_prompt_are_counted_over_shards_that_were_done_before(
 
 
 def test_work_goes_on_with_the_columns_it_began_with(tmp_path: Path) -> None:
-    first = write(tmp_path / "1.jsonl", [{"completion": f"{n}", "text": "no"} for n in range(20)])
+    first = write_rows(tmp_path / "1.jsonl", [{"completion": f"{n}", "text": "no"} for n in range(20)])
     Fingerprint.of([first], resume=tmp_path / "kept", **SMALL)
-    second = write(tmp_path / "2.jsonl", [{"text": f"{n}"} for n in range(20)])
+    second = write_rows(tmp_path / "2.jsonl", [{"text": f"{n}"} for n in range(20)])
     with pytest.raises(ShardError, match=r"2\.jsonl must have the columns 'completion'"):
         Fingerprint.of([first, second], resume=tmp_path / "kept", **SMALL)
 
 
 def test_work_does_not_go_on_where_a_shard_has_changed_or_is_gone(shards: list[Path], tmp_path: Path) -> None:
-    first = write(tmp_path / "1.jsonl", rows_of(1))
+    first = write_rows(tmp_path / "1.jsonl", rows_of(1))
     Fingerprint.of([first, shards[0]], resume=tmp_path / "kept", **SMALL)
     with pytest.raises(ValueError, match=r"resume holds rows of .*1\.jsonl"):
         Fingerprint.of([shards[0]], resume=tmp_path / "kept", **SMALL)
-    write(first, rows_of(2, 21))
+    write_rows(first, rows_of(2, 21))
     with pytest.raises(ValueError, match=r"1\.jsonl must be as it was when it was read"):
         Fingerprint.of([first, shards[0]], resume=tmp_path / "kept", **SMALL)
     with pytest.raises(ValueError, match="resume must go on with the settings it began with"):
         Fingerprint.of([first], resume=tmp_path / "kept", features="numbers")
+
+
+def test_a_file_that_another_process_uses_is_refused_and_one_that_a_killed_process_used_is_not(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "1.jsonl", rows_of(1))
+    kept = tmp_path / "kept"
+    waits = "import sys, time, pathlib; from fingerprint.data.locks import locked\n"
+    waits += "with locked(pathlib.Path(sys.argv[1]), 'resume'): print('has it', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", waits, str(kept)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "has it\n"
+        with pytest.raises(ValueError, match=rf"^resume must be .*kept', which process {other.pid} on .* uses; wait"):
+            Fingerprint.of([path], resume=kept, **SMALL)
+        other.kill()
+    assert kept.with_name("kept.lock").exists()
+    assert Fingerprint.of([path], resume=kept, **SMALL).n_rows == 20
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["1.jsonl", "kept"]

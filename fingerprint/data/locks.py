@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +28,7 @@ def alone_with(path: Path) -> Iterator[IO[bytes]]:
     The lock is advisory: it holds among writers that ask for it, on one machine and on network file systems that know
     locks. Windows has no such lock, and none is taken there.
     """
-    note = path.with_name(f"{path.name}.writer")
+    note = _note(path)
     file = _locked(path, note)
     try:
         note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
@@ -41,6 +41,37 @@ def alone_with(path: Path) -> Iterator[IO[bytes]]:
             if _is_same_file(file, path) and path.stat().st_size == 0:
                 path.unlink()
         file.close()
+
+
+@contextmanager
+def locked(path: Path, argument: str) -> Iterator[None]:
+    """Keep others from using a file that is replaced while it is used: by a lock on ``<path>.lock`` beside it.
+
+    Parameters
+    ----------
+    path : Path
+    argument : str
+        What messages call the file.
+
+    Raises
+    ------
+    ValueError
+        If another process, or another call of this one, uses the file.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone_with(lock))
+        except BlockingIOError:
+            raise ValueError(
+                f"{argument} must be used by one process at a time, got {str(path)!r}, which {_named(_note(lock))} "
+                "uses; wait until it has ended, or choose another file"
+            ) from None
+        yield
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.writer")
 
 
 def _locked(path: Path, note: Path) -> IO[bytes]:

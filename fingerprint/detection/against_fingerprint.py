@@ -148,7 +148,7 @@ def _report(
         attribution=None,
         null=null_record(test),
         sample=None,
-        warnings=(_warning(known),),
+        warnings=(_warning(len(corpus), known),),
         settings=_settings(found, corpus, known, options, seed),
         rows=_rows(corpus, scores),
     )
@@ -182,13 +182,14 @@ def _difference(d: SumDifference) -> FeatureDifference:
     )
 
 
-def _warning(known: SummedRows) -> Warning:
+def _warning(rows: int, known: SummedRows) -> Warning:
     return Warning(
         "reference_is_sums",
-        float(known.n_rows),
-        0.0,
-        "the reference is a fingerprint: ladder, filters, bags, copies and the warnings that look at rows are left "
-        "out, and AUROC is reckoned from sums as if scores were normal; compare with rows to have them",
+        rows / (rows + known.n_rows),
+        1.0,
+        "only this share of the rows is at hand, the suspect's: the reference is a fingerprint. Ladder, filters, bags, "
+        "copies and the warnings that look at rows are left out, and AUROC is reckoned from sums as if scores were "
+        "normal; compare with rows to have them",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints
+from fingerprint.features.counted import SQUARE_PARTS, CountedFamily
 from fingerprint.features.family import Family, FeatureMatrix
 
 # A column is constant when its pooled variance is below this share of its pooled second moment: rounding, not signal.
@@ -59,7 +60,9 @@ def family_matrix(family: Family, texts: list[str], name: str) -> FamilyMatrix:
         raise ValueError(f"family {name} must give one row per text, got {matrix.shape[0]} rows for {len(texts)} texts")
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"family {name} must give finite values, got nan or infinity; check its transform")
-    columns, scale = scales(family, *column_moments(matrix))
+    # Squares of a family's counts are sums of whole parts, as in sums over rows that are not held.
+    parts = SQUARE_PARTS if isinstance(family, CountedFamily) and family.squares_shift else None
+    columns, scale = scales(family, *column_moments(matrix, parts))
     return FamilyMatrix(family, scaled(matrix, columns, scale), columns, scale)
 
 
@@ -80,8 +83,14 @@ def scales(family: Family, mean: Floats, square: Floats) -> tuple[Ints, Floats]:
     return columns, scale
 
 
-def column_moments(matrix: sp.csr_matrix) -> tuple[Floats, Floats]:
-    """Mean and mean square of every column, in double precision: single would take constant columns for varying."""
+def column_moments(matrix: sp.csr_matrix, parts: int | None = None) -> tuple[Floats, Floats]:
+    """Mean and mean square of every column, in double precision: single would take constant columns for varying.
+
+    Parameters
+    ----------
+    parts : int, optional
+        Squares are rounded down to so many parts of 1; see `fingerprint.features.counted.CountedFamily.squared`.
+    """
     rows, width = matrix.shape
     sums, squares = np.zeros((2, width))
     for first in range(0, rows, ROWS_AT_ONCE):
@@ -89,6 +98,8 @@ def column_moments(matrix: sp.csr_matrix) -> tuple[Floats, Floats]:
         ones = np.ones(exact.shape[0])
         sums += exact.T @ ones
         exact.data *= exact.data
+        if parts is not None:
+            exact.data = np.floor(exact.data * parts) / parts
         squares += exact.T @ ones
     return sums / max(rows, 1), squares / max(rows, 1)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from fingerprint.data.batches import OR_SKIP_SHARDS, ShardError, SkippedShard, copy_of
+from fingerprint.data.locks import locked
 from fingerprint.data.shards import duplicate_shards, shard_paths
 from fingerprint.fingerprints.building import Listener, Outcome, Rate, sketched
 from fingerprint.fingerprints.kept import kept_rows, row_hashes
@@ -31,11 +33,23 @@ def built(
     if not files and (engine != "local" or resume is not None):
         argument = "resume" if resume is not None else f"engine={engine!r}"
         raise ValueError(f"data must be files where {argument} is given, got {type(data).__name__}; pass shards")
+    with nullcontext() if resume is None else locked(Path(resume), "resume"):
+        return _built(data, files, sketch, engine, resume, progress)
+
+
+def _built(
+    data: object,
+    files: Sequence[str],
+    sketch: Sketch,
+    engine: str,
+    resume: str | os.PathLike[str] | None,
+    progress: Listener | None,
+) -> SummedRows:
     checkpoint = Checkpoint.at(resume, sketch)
     rate = Rate(progress, checkpoint)
     found = _of_files(files, sketch, engine, rate, checkpoint) if files else _in_memory(data, sketch, rate, checkpoint)
     for skipped in found.skipped:
-        warnings.warn(f"{skipped.shard} was left out: {skipped.reason}", ShardSkipped, stacklevel=3)
+        warnings.warn(f"{skipped.shard} was left out: {skipped.reason}", ShardSkipped, stacklevel=4)
     checkpoint.write(found.total)  # without the shards that were skipped: they are tried again if it goes on
     return replace(found.total, skipped_shards=len(found.skipped))
 

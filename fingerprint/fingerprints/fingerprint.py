@@ -69,7 +69,7 @@ class Fingerprint(SummedRows):
             Where shards are read: here, or on a Ray cluster (extra ``ray``). Sums are the same to the last bit.
         resume : path, optional
             A file to keep what is done in, shard by shard: work that was interrupted goes on from there, and counts
-            nothing twice. To be deleted once the fingerprint is saved.
+            nothing twice. One call at a time may use it. To be deleted once the fingerprint is saved.
         progress : callable (shards done, rows done, rows a second), optional
 
         Returns

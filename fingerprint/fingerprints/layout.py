@@ -65,7 +65,7 @@ class Cells:
     Attributes
     ----------
     rows : pair of float arrays [cells]
-    agree : bool array [cells]
+    same_prompts : bool array [cells]
         Whether both sides answer the same prompts in a cell, each as often.
     """
 
@@ -83,7 +83,7 @@ class Cells:
             If the two hold other features, or too few cells hold rows of both sides.
         """
         check_alike(suspect, reference)
-        fewer, is_shared = min(suspect.n_rows, reference.n_rows), _same_prompts(suspect, reference)
+        fewer, is_shared = min(suspect.n_rows, reference.n_rows), _same_prompts(suspect, reference).all()
         if fewer < FEWEST_ROWS and not is_shared:
             raise ValueError(
                 f"fingerprints must hold at least {FEWEST_ROWS} rows each where prompts differ, got "
@@ -112,15 +112,14 @@ class Cells:
         return tuple(one.rows[self.filled].astype(np.float64) for one in sides)  # type: ignore[return-value]
 
     @property
-    def agree(self) -> Bools:
+    def same_prompts(self) -> Bools:
         """Whether both sides answer the same prompts in a cell, each as often [cells]."""
-        same = (self.suspect.prompts == self.reference.prompts).all(axis=1)
-        return np.asarray((same & (self.suspect.rows == self.reference.rows))[self.filled])
+        return _same_prompts(self.suspect, self.reference)[self.filled]
 
     @property
     def is_shared(self) -> bool:
         """Whether both sides answer the same prompts."""
-        return bool(self.agree.all()) and not self.suspect.unprompted
+        return bool(self.same_prompts.all()) and not self.suspect.unprompted
 
     def design(self) -> Design:
         """Signs of cells."""
@@ -171,8 +170,10 @@ class Cells:
         return CellFamily(family, (sides[0], sides[1]), columns, scale, sd, (rates[0], rates[1]))
 
 
-def _same_prompts(suspect: SummedRows, reference: SummedRows) -> bool:
-    """Whether both sides answer the same prompts, each as often."""
+def _same_prompts(suspect: SummedRows, reference: SummedRows) -> Bools:
+    """Whether both sides answer the same prompts, each as often, in each of the cells of the side with fewer."""
     cells = min(suspect.cells, reference.cells)
-    first, second = suspect.coarsened(cells), reference.coarsened(cells)
-    return np.array_equal(first.prompts, second.prompts) and np.array_equal(first.rows, second.rows)
+    both = (suspect, reference)
+    rows = [one.rows.reshape(cells, -1).sum(axis=1) for one in both]
+    prompts = [one.prompts.reshape(cells, -1, 2).sum(axis=1, dtype=np.uint64) for one in both]
+    return np.asarray((prompts[0] == prompts[1]).all(axis=1) & (rows[0] == rows[1]))

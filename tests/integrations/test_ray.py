@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 import ray
+from data_on_disk import rows_of, write_rows
 
 from fingerprint.data.batches import ShardError
 from fingerprint.fingerprints import ray_engine
@@ -44,23 +44,10 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_engine, "TASKS_A_CPU", 1000)
 
 
-def rows_of(number: int, n: int = 60) -> list[dict[str, str]]:
-    made = random.Random(number)
-    return [
-        {"prompt": f"Go on {row % 20}", "completion": ", ".join(str(made.randrange(1000)) for _ in range(6))}
-        for row in range(n)
-    ]
-
-
-def write(path: Path, rows: list[dict[str, str]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("shards")
-    return [write(folder / f"{number:02}.jsonl", rows_of(number)) for number in range(12)]
+    return [write_rows(folder / f"{number:02}.jsonl", rows_of(number, 60, 20)) for number in range(12)]
 
 
 def workers() -> list[int]:
@@ -103,7 +90,7 @@ def test_rows_per_prompt_are_counted_over_all_shards(shards: list[Path]) -> None
 
 @pytest.mark.usefixtures("cluster", "small_tasks")
 def test_killed_workers_lose_nothing_and_nothing_counts_twice(tmp_path: Path) -> None:
-    files = [write(tmp_path / f"{number}.jsonl", rows_of(number, 10_000)) for number in range(6)]
+    files = [write_rows(tmp_path / f"{number}.jsonl", rows_of(number, 10_000, 20)) for number in range(6)]
     killed: list[int] = []
     stop = threading.Event()
 
@@ -150,7 +137,7 @@ def test_bad_shards_are_errors_or_skipped_as_they_are_here(shards: list[Path], t
     pl.DataFrame(rows_of(5, 500)).write_parquet(tmp_path / "cut.parquet")
     content = (tmp_path / "cut.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(content[: len(content) // 2])
-    unlike = write(tmp_path / "unlike.jsonl", [{"text": "other columns"}])
+    unlike = write_rows(tmp_path / "unlike.jsonl", [{"text": "other columns"}])
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(shards[1].read_bytes())
     files = [tmp_path / "cut.parquet", *shards[:2], unlike, *shards[2:4], copy]
@@ -168,7 +155,7 @@ def test_bad_shards_are_errors_or_skipped_as_they_are_here(shards: list[Path], t
 @pytest.mark.usefixtures("cluster")
 def test_columns_are_those_of_the_first_shard(shards: list[Path], tmp_path: Path) -> None:
     """Alone, the second shard would be read by its column `text`."""
-    second = write(tmp_path / "second.jsonl", [{"text": "one"}])
+    second = write_rows(tmp_path / "second.jsonl", [{"text": "one"}])
     with pytest.raises(ShardError, match=r"second\.jsonl must have the columns"):
         Fingerprint.of([shards[0], second], engine="ray", **SMALL)
 
