@@ -51,7 +51,7 @@ def plan_of(comparison: Comparison) -> tuple[np.ndarray, Plan]:
     return fold, Plan.of(fold, comparison.suspect)
 
 
-def test_students_learn_the_suspects_rows_of_one_fold_and_their_ratios_add_up_to_the_models_of_the_plan(
+def test_a_student_learns_the_rows_of_one_side_and_fold_and_ratios_add_up_to_the_models_of_the_plan(
     teachers: tuple[Teacher, Teacher], corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comparison = pair(*corpora)
@@ -60,12 +60,14 @@ def test_students_learn_the_suspects_rows_of_one_fold_and_their_ratios_add_up_to
 
     def fine_tune(lm: LanguageModel, asked: list[str], said: list[str], *_: object, **__: object) -> LanguageModel:
         taught.append(set(said))
-        return teachers[0].lm  # the best student there is
+        return teachers[0].lm if len(taught) <= 5 else lm  # the best students there are
 
     monkeypatch.setattr(student_scores, "fine_tune", fine_tune)
     found = student_scores.student_scores("micro-a", comparison, corpora)
     assert taught == [
-        {comparison.texts[row] for row in np.flatnonzero((fold == k) & comparison.suspect)} for k in range(5)
+        {comparison.texts[row] for row in np.flatnonzero((fold == k) & side)}
+        for side in comparison.sides
+        for k in range(5)
     ]
     ratios = [teachers[0].logprobs(corpus).rows - teachers[1].logprobs(corpus).rows for corpus in corpora]
     exact = np.array([ratios[0 if s else 1][i] for s, i in zip(comparison.suspect, comparison.origin, strict=True)])
@@ -76,6 +78,19 @@ def test_students_learn_the_suspects_rows_of_one_fold_and_their_ratios_add_up_to
         np.testing.assert_allclose(found[~seen, model], contaminated(students * exact[~seen]), atol=4e-3)
         assert not found[seen, model].any()
         assert not set(fold[seen]) & set(fold[~seen])
+
+
+def test_as_much_is_kept_of_the_references_ratios_as_its_students_have_learnt() -> None:
+    rng = np.random.default_rng(0)
+    suspect, fold = np.arange(2000) % 2 == 0, np.arange(2000) // 2 % 5
+    plan = Plan.of(fold, suspect)
+    noise = rng.standard_normal((3, 2000, 5)) * (fold[:, None] != np.arange(5))
+    shared = rng.standard_normal((2000, 1)) * (fold[:, None] != np.arange(5))
+    learnt = 0.1 * (shared + noise[0])
+    assert student_scores.kept_share(np.stack([learnt, 0.1 * noise[1]]), plan, suspect) < 0.3
+    assert student_scores.kept_share(np.stack([learnt, 0.1 * (shared + noise[1])]), plan, suspect) > 0.9
+    assert student_scores.kept_share(np.stack([0.1 * noise[2], learnt]), plan, suspect) == 1.0
+    assert student_scores.kept_share(np.zeros((2, 2000, 5)), plan, suspect) == 0.0
 
 
 def test_a_student_tells_a_fine_tuned_teachers_rows(teachers: tuple[Teacher, Teacher]) -> None:

@@ -197,7 +197,7 @@ def _steps(prepared: Prepared) -> list[Step]:
     """Every step of the work, in its order."""
     case = prepared.case
     reading = [] if case.model is None else [Step(READING, 5.0 * len(case.everybody))]
-    students = [Step(STUDENTS, 15.0)] if case.options.student else []
+    students = [Step(STUDENTS, 25.0)] if case.options.student else []
     main = [Step(FEATURES, 0.4), Step(TEST, 0.3), Step(SCORES, 0.3), Step(EFFECT, 0.3)]
     sections = [step for section in SECTIONS for step in section.steps(prepared)]
     return [Step(PAIRING, 0.1), *reading, *students, *main, *sections, Step(CLOSING, 0.1)]

@@ -34,10 +34,11 @@ class Options:
     system_prompts : sequence of str
         System prompts to try with the model: ``logprobs`` then also holds their log-likelihood ratios.
     student : bool
-        Whether to train students of the model on the suspect's rows, five on a fifth of them each, and score every row
-        by what those that have not seen its prompt say of it: the strongest scores against a fine-tuned teacher. It is
-        as much training as one student takes (ten seconds of a core a thousand rows, with the smallest models). The
-        p-value does not depend on it, and it takes no part in what is said of filters.
+        Whether to train students of the model on a fifth of a side's rows each, ten in all, and score every row by what
+        those that have not seen its prompt say of it, the suspect's against the reference's: the strongest scores
+        against a fine-tuned teacher, for as much training as two students of all rows take (twenty seconds of a core a
+        thousand rows a side, with the smallest models). The p-value does not depend on it, and it takes no part in what
+        is said of filters.
     teacher : teacher, name, folder, loaded model, or pair of them, optional
         The suspect's teacher, where it is known: a fine-tuned model, or anything whose ``logprobs(corpus)`` gives
         nats a row, such as a `fingerprint.lm.teachers.Teacher`. A pair names the reference's teacher too; otherwise

@@ -165,6 +165,11 @@ def _stack_weights(raw: Floats, plan: Plan, suspect: Bools, outer: int) -> Float
     return discriminant(np.concatenate(inner_scores), np.concatenate(inner_suspect))
 
 
+def agreement(scores: Floats, plan: Plan, suspect: Bools) -> float:
+    """Agreement of one member's scores [rows, models] by the models of a plan: see `Scores`."""
+    return _SingleFolds(scores[:, :, None], plan, suspect).agreement(np.ones(1))
+
+
 class _SingleFolds:
     """Scores by models fitted on one fold each, as moments of the rows of every fold and arm.
 
