@@ -231,6 +231,35 @@ def test_rows_survive_a_kill_of_the_writer_and_of_the_server(serve: Callable[...
     assert sorted(os.listdir(tmp_path)) == ["rows.jsonl", "served.jsonl"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("side", ["writer", "server"])
+def test_two_thousand_rows_survive_ten_kills(serve: Callable[..., Server], tmp_path: Path, side: str) -> None:
+    """None lost, none written twice; what is asked twice is at most what was under way at each kill."""
+    n_rows, kills = 2000, 10
+    server = serve("ok,ok,ok,ok,429,ok,ok,500,ok,ok,cut,ok,ok,html")
+    path, partial = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.partial"
+    child = start_child(server, path, n_rows)
+    for kill in range(1, kills + 1):
+        while not partial.exists() or partial.read_bytes().count(b"\n") < kill * n_rows // (kills + 1):
+            assert child.poll() is None, "finished before it was killed ten times"
+            time.sleep(0.005)
+        if side == "writer":
+            child.kill()
+            child.wait()
+            child = start_child(server, path, n_rows)
+        else:
+            server.kill()
+            server.start()
+    assert child.wait(timeout=300) == 0
+    rows = rows_in(path)
+    assert [row["row"] for row in rows] == list(range(n_rows))
+    assert [row["prompt"] for row in rows] == prompts("numbers", n_rows, rng=3)
+    served = server.served()
+    again = sum(served.values()) - len(served)
+    print(f"\n{kills} kills of the {side}: {len(rows)} rows, {again} answers given twice")
+    assert again <= kills * 4
+
+
 def test_a_second_writer_is_refused_and_told_of_the_first(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve("slow,ok,ok,ok")
     path = tmp_path / "rows.jsonl"
