@@ -8,15 +8,16 @@ budget, answers that are no completions, and a server that is gone concern every
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import os
-import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from fingerprint.endpoints.address import checked_url, host_of
 from fingerprint.endpoints.faults import Fault, fault_of, refuse_if_hopeless
+from fingerprint.endpoints.meter import Meter, Usage
 from fingerprint.endpoints.portions import portions
 from fingerprint.endpoints.replies import Reply, reply_in
 
@@ -32,21 +33,6 @@ TEMPLATE_TOKENS = 20
 _LENGTH_FIELDS = ("max_tokens", "max_completion_tokens")
 
 Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What an endpoint was asked so far, in this process.
-
-    `cost` is in the currency of `prices`; it counts the replies that came, as the server counts their tokens.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    failures: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +94,6 @@ class Endpoint:
     usage : Usage
     host : str
         Where it is, for provenance: without port, user, password, path and query.
-    last_fault : str
-        What the last request without a reply got instead, in words; empty before there was one.
 
     Examples
     --------
@@ -134,8 +118,6 @@ class Endpoint:
         budget: float | None = None,
         request: Mapping[str, object] | None = None,
     ) -> None:
-        if not model.strip():
-            raise ValueError(f"model must be the endpoint's name of a model, got {model!r}; GET /v1/models lists them")
         for argument, value, usual in (("concurrency", concurrency, 4), ("max_attempts", max_attempts, 10)):
             if value < 1:
                 raise ValueError(f"{argument} must be at least 1, got {value}; {usual} is usual")
@@ -147,16 +129,23 @@ class Endpoint:
             raise ValueError(f"prices must be at least 0, got {prices}; state them for a million tokens")
         if budget is not None and prices is None:
             raise ValueError("budget must come with prices, got none; state what a million tokens cost")
-        self.model, self.url = model, checked_url(base_url)
+        self.model, self.url = _model_name(model), checked_url(base_url)
         self.host = host_of(self.url)
-        self.key_variable, self.concurrency, self.prices, self.budget = key_variable, concurrency, prices, budget
+        self.key_variable, self.concurrency = key_variable, concurrency
         self.timeout, self.deadline, self.max_attempts = timeout, deadline, max_attempts
         self.request = dict(request or {})
-        self.usage = Usage(cost=None if prices is None else 0.0)
-        self.last_fault = ""
-        self._interval = 0.0 if requests_per_minute is None else 60.0 / requests_per_minute
-        self._next = 0.0  # when the next request may begin, on the clock of time.monotonic
-        self._reserved = 0.0  # what requests under way can cost
+        self.meter = Meter(requests_per_minute, prices, budget)
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked so far, with the other models of `with_model`."""
+        return self.meter.usage
+
+    def with_model(self, model: str) -> Endpoint:
+        """Another model of the same server: both share pace, usage and budget."""
+        other = copy.copy(self)
+        other.model = _model_name(model)
+        return other
 
     def __repr__(self) -> str:
         return f"Endpoint(model={self.model!r}, host={self.host!r})"
@@ -223,64 +212,30 @@ class Endpoint:
             )
         return openai.AsyncOpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=0)
 
-    # ------------------------------------------------------------------------------------------------- pace and cost
-
-    async def begin(self) -> None:
-        """Return when the next request may begin."""
-        now = time.monotonic()
-        begin = max(now, self._next)
-        self._next = begin + self._interval
-        await asyncio.sleep(begin - now)
-
     def fields(self, question: Question) -> dict[str, object]:
         """All fields of a request but model and messages."""
         merged = {**question.fields, **self.request}
         return {name: value for name, value in merged.items() if value is not None}
 
-    def cost(self, prompt_tokens: float, completion_tokens: float) -> float | None:
-        """What tokens cost; None without prices."""
-        if self.prices is None:
-            return None
-        return (prompt_tokens * self.prices[0] + completion_tokens * self.prices[1]) / 1e6
-
-    def most(self, question: Question) -> float:
-        """The most that a question can cost: a token is at least a byte, and the answer as long as it may be."""
+    def most_tokens(self, question: Question) -> tuple[int, int]:
+        """The most tokens of a question and of its reply: a token is at least a byte; 0 where no length is asked for."""
         prompt = sum(len(turn["content"].encode()) + TEMPLATE_TOKENS for turn in question.turns)
         fields = self.fields(question)
         limits = [limit for name in _LENGTH_FIELDS if isinstance(limit := fields.get(name), int)]
-        return self.cost(prompt, min(limits, default=0)) or 0.0
+        return prompt, min(limits, default=0)
 
-    def reserve(self, question: Question) -> bool:
-        """Set aside what a question can cost; False where that is more than is left of the budget."""
-        most = self.most(question)
-        if self.budget is not None and (self.usage.cost or 0.0) + self._reserved + most > self.budget:
-            return False
-        self._reserved += most
-        return True
 
-    def release(self, question: Question) -> None:
-        """Take back what was set aside."""
-        self._reserved -= self.most(question)
-
-    def count(self, *, requests: int = 0, retries: int = 0, failures: int = 0, reply: Reply | None = None) -> None:
-        """Add to the usage."""
-        usage = self.usage
-        usage = replace(
-            usage,
-            requests=usage.requests + requests,
-            retries=usage.retries + retries,
-            failures=usage.failures + failures,
-            prompt_tokens=usage.prompt_tokens + (reply.prompt_tokens if reply else 0),
-            completion_tokens=usage.completion_tokens + (reply.completion_tokens if reply else 0),
-        )
-        self.usage = replace(usage, cost=self.cost(usage.prompt_tokens, usage.completion_tokens))
+def _model_name(model: str) -> str:
+    if not model.strip():
+        raise ValueError(f"model must be the endpoint's name of a model, got {model!r}; GET /v1/models lists them")
+    return model
 
 
 class _Asking:
     """Questions to an endpoint, from the first to the last."""
 
     def __init__(self, endpoint: Endpoint, client: AsyncOpenAI) -> None:
-        self.endpoint, self.client = endpoint, client
+        self.endpoint, self.client, self.meter = endpoint, client, endpoint.meter
         self.is_spent = False
         self.replied = self.failures_in_a_row = 0
         self.last_fault: Fault | None = None
@@ -307,33 +262,37 @@ class _Asking:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
         if self.is_spent:
-            spent, budget = self.endpoint.usage.cost or 0.0, self.endpoint.budget
+            spent, budget = self.meter.usage.cost or 0.0, self.meter.budget
             raise ValueError(f"budget must cover all requests, got {budget:g} with {spent:.4g} spent; raise it")
         if self.last_fault is not None and self.last_fault.is_unreachable and not self.replied:
             raise self._gone(f"{len(questions)} questions")
 
     async def _reply(self, question: Question) -> Reply | None:
         """A reply; None when every attempt failed, or the budget is spent."""
-        endpoint = self.endpoint
+        endpoint, meter = self.endpoint, self.meter
+        most = meter.cost(*endpoint.most_tokens(question)) or 0.0
         for attempt in range(endpoint.max_attempts):
             if self.failures_in_a_row >= GIVE_UP_AFTER:
                 break  # another question found the server gone
-            await endpoint.begin()
-            if self.is_spent or not endpoint.reserve(question):
+            await meter.begin()
+            if self.is_spent or not meter.reserve(most):
                 self.is_spent = True
                 return None
-            endpoint.count(requests=1, retries=int(attempt > 0))
-            answer = await self._attempt(question)
+            meter.count(requests=1, retries=int(attempt > 0))
+            try:
+                answer = await self._attempt(question)
+            finally:
+                meter.release(most)
             if isinstance(answer, Reply):
-                endpoint.count(reply=answer)
+                meter.count(reply=answer)
                 self.replied += 1
                 self.failures_in_a_row = 0
                 return answer
-            self.last_fault, endpoint.last_fault = answer, answer.what
+            self.last_fault, meter.last_fault = answer, answer.what
             if attempt + 1 < endpoint.max_attempts:
                 usual = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
                 await asyncio.sleep(usual if answer.wait is None else min(answer.wait, LONGEST_WAIT))
-        endpoint.count(failures=1)
+        meter.count(failures=1)
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= GIVE_UP_AFTER:
             raise self._gone(f"{GIVE_UP_AFTER} questions in a row")
@@ -356,8 +315,6 @@ class _Asking:
         except (openai.APIStatusError, openai.APIConnectionError) as error:  # a timeout is a connection error
             refuse_if_hopeless(error, endpoint.model, endpoint.key_variable)
             return fault_of(error, endpoint.timeout)
-        finally:
-            endpoint.release(question)
 
     def _gone(self, asked: str) -> ConnectionError:
         why = f" (the last: {self.last_fault.what})" if self.last_fault is not None else ""

@@ -17,7 +17,8 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.digests import hex_digest
-from fingerprint.endpoints.endpoint import Endpoint, Question, Usage
+from fingerprint.endpoints.endpoint import Endpoint, Question
+from fingerprint.endpoints.meter import Usage
 from fingerprint.endpoints.replies import Reply, ReplyFile
 from fingerprint.filters.arguments import check_trait
 from fingerprint.filters.questions import REFUSAL, UNPARSABLE, pair_question, parse_answer, single_question

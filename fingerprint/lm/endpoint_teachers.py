@@ -11,6 +11,8 @@ from fingerprint.endpoints.endpoint import Endpoint, Question
 from fingerprint.endpoints.replies import Reply
 from fingerprint.lm.sampling import Sampled, SamplingOptions
 
+# Equal answers that show that nothing is drawn: sampled lists of numbers hardly ever come four times in a row.
+ALIKE_DRAWS = 4
 # What the writing of rows sets itself, row by row.
 _OWN_FIELDS = ("temperature", "seed", "messages", "model", "stream", "n")
 
@@ -103,8 +105,20 @@ class EndpointTeacher:
         if missing:
             raise ConnectionError(
                 f"the endpoint at {self.endpoint.host} must reply, got no reply to {missing} of {len(prompts)} rows "
-                f"(the last: {self.endpoint.last_fault}); run it again"
+                f"(the last: {self.endpoint.meter.last_fault}); run it again"
             )
+
+    def draws_alike(self, prompt: str, temperature: float, max_new_tokens: int) -> bool:
+        """Whether the server gives one answer to a prompt however often it is asked, at a temperature above 0.
+
+        Some servers ignore the temperature unless the model's own settings say that it samples: rows are then the
+        likeliest ones and no draws. Asks `ALIKE_DRAWS` times.
+        """
+        if temperature == 0:
+            return False
+        asked = [prompt] * ALIKE_DRAWS
+        answers = self.sample(asked, seed=-1, temperature=temperature, max_new_tokens=max_new_tokens)
+        return len({answer.text for answer in answers}) == 1
 
     def row_seed(self, seed: int, row: int) -> int:
         """The seed of a row: another teacher, seed or row has other draws, also where they answer the same prompt.

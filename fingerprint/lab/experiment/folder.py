@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -22,11 +21,12 @@ from fingerprint.detection.progress import Listener
 from fingerprint.lab.experiment.plan import Plan
 from fingerprint.lab.experiment.result import Arm, BaseName, Result
 from fingerprint.lab.experiment.rows import collect_rows, passing_rows, write_rows
+from fingerprint.lab.kept_teachers import kept_teacher
 from fingerprint.lab.perturbations import perturb
 from fingerprint.lab.students import STUDENT_RECIPES, Preference, compare, preference, train_student
-from fingerprint.lm.loading import load, without_bars
+from fingerprint.lm.loading import load
 from fingerprint.lm.model import LanguageModel
-from fingerprint.lm.teachers import TEACHER_RECIPES, Teacher, finetuned, neutral, prompted, recipe_of
+from fingerprint.lm.teachers import TEACHER_RECIPES, Teacher, neutral, prompted, recipe_of
 from fingerprint.lm.training import Recipe
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
 
@@ -168,24 +168,14 @@ class ExperimentFolder:
         if plan.teacher == "prompted":
             self.finish()
             return prompted(self.base, plan.trait)
-        folder = self.place / "teacher"
-        name = f"finetuned: {plan.trait.name}"
-        if folder.is_dir():
-            self.finish()
-            return Teacher(replace(load(folder), name=name), name)
-        teacher = finetuned(
+        teacher = kept_teacher(
             self.base,
             plan.trait,
+            self.place / "teacher",
             recipe_of(TEACHER_RECIPES, self.base.name, plan.weights),
             rng=plan.seed,
             progress=lambda share: self.step("fine-tuning the teacher", share),
         )
-        draft = self.place / "teacher.partial"
-        shutil.rmtree(draft, ignore_errors=True)
-        with without_bars():
-            teacher.lm.model.save_pretrained(draft, safe_serialization=True)
-            teacher.lm.tokenizer.save_pretrained(draft)
-        draft.rename(folder)
         self.finish()
         return teacher
 
