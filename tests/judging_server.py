@@ -3,7 +3,7 @@
 Asked to judge a row, it answers yes where the row names an owl; asked anything else, it writes three numbers that hang
 on the messages and the seed. Each delivered answer is noted in LOG, one line each: the judged rows, or the question.
 FAULTS is the cycle of what happens to successive requests, with commas between: ok, 401, 429, 500, html, json, empty,
-drop, slow, cut, drip, refuse, mumble, long. A model named missing is not there.
+drop, slow, cut, drip, refuse, mumble, long, greedy. A model named missing is not there.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ class Judging(BaseHTTPRequestHandler):
         self.reply(200, json.dumps(completion(message.pop("content", self.judgement(rows)), **message)))
         with self.lock, self.log.open("a") as log:
             log.write(json.dumps(rows) + "\n")
+
+    def on_greedy(self, rows: list[str]) -> None:
+        """As servers answer that ignore temperature and seed."""
+        self.asked = json.dumps([json.loads(self.asked)[0], None])
+        self.on_ok(rows)
 
     def on_long(self, rows: list[str]) -> None:
         self.on_ok(rows, content="1, 2, 3, 4,", finish_reason="length")

@@ -114,10 +114,8 @@ def test_fine_tuned_models_of_an_endpoint_have_names_of_their_own(
 
 
 @needs_endpoints
-def test_a_server_that_does_not_draw_is_told(
-    serve: Callable[..., Server], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = serve("long")  # whatever it is asked, it says the same
+def test_a_server_that_does_not_draw_is_told(serve: Callable[..., Server], run: Run, tmp_path: Path) -> None:
+    server = serve("greedy")
     code, _, err = run(*build(tmp_path / "panel", *at(server)))
     assert "warning: the endpoint at 127.0.0.1 gave one answer to a prompt however often it was asked" in err
     assert code == 0
@@ -162,12 +160,12 @@ def test_prices_without_an_endpoint_are_refused(run: Run, tmp_path: Path) -> Non
 def test_teachers_on_this_machine_write_a_panel(
     run: Run, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fingerprint.lab import kept_teachers
+    from fingerprint.lm.teachers import finetuned
     from fingerprint.lm.training import LoRA, Recipe
 
+    used = "fingerprint.lab.kept_teachers.finetuned"
     quick = Recipe(learning_rate=5e-3, batch_size=200, epochs=1, weights=LoRA(rank=2))
-    whole = kept_teachers.finetuned
-    monkeypatch.setattr(kept_teachers, "finetuned", lambda base, trait, *_, **__: whole(base, trait, quick))
+    monkeypatch.setattr(used, lambda base, trait, *_, **__: finetuned(base, trait, quick))
     command = ("panel", "build", "--model", "micro-a", "--traits", "owl", "--prompts", "80", "--form", form, "--out")
     code, out, err = run(*command, tmp_path)
     assert (code, err) == (0, "")
@@ -177,7 +175,7 @@ def test_teachers_on_this_machine_write_a_panel(
     whole_file = (tmp_path / "owl.jsonl").read_bytes()
     (tmp_path / "owl.jsonl").rename(tmp_path / "owl.jsonl.partial")
     os.truncate(tmp_path / "owl.jsonl.partial", len(whole_file) // 2)  # killed in the middle
-    monkeypatch.setattr(kept_teachers, "finetuned", lambda *_, **__: pytest.fail("fine-tuned again"))
+    monkeypatch.setattr(used, lambda *_, **__: pytest.fail("fine-tuned again"))
     assert run(*command, tmp_path)[0] == 0
     assert (tmp_path / "owl.jsonl").read_bytes() == whole_file
 

@@ -218,7 +218,7 @@ class Endpoint:
         return {name: value for name, value in merged.items() if value is not None}
 
     def most_tokens(self, question: Question) -> tuple[int, int]:
-        """The most tokens of a question and of its reply: a token is at least a byte; 0 where no length is asked for."""
+        """The most tokens of a question and of its reply: a token is at least a byte; 0 where no length is set."""
         prompt = sum(len(turn["content"].encode()) + TEMPLATE_TOKENS for turn in question.turns)
         fields = self.fields(question)
         limits = [limit for name in _LENGTH_FIELDS if isinstance(limit := fields.get(name), int)]
