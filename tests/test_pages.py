@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from users_folder import ROOT, furnish, put_command, without_proxies
+from users_folder import ROOT, furnish, judging, put_command, without_proxies
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -23,6 +23,8 @@ NOT_HERE = re.compile(r"^\s*(pip|make|\.venv/bin/\S+)\b")
 """Lines of the shell that set a machine up; .ci/run does that."""
 MINUTES = ["fingerprint lab "]
 """Blocks with these commands run with the slow suites."""
+ENDPOINT = "http://localhost:8000/v1"
+"""Where pages have their endpoint; a server of the tests stands in for it."""
 NEEDS_LM = re.compile(r"model=|--model|micro-a|fingerprint lab ")
 
 READER = """
@@ -66,6 +68,7 @@ def of_language(*languages: str) -> list[Any]:
         counts[name] = counts.get(name, 0) + 1
         marks = [pytest.mark.slow] if any(command in block.source for command in MINUTES) else []
         marks += [pytest.mark.needs("lm")] if NEEDS_LM.search(block.source) else []
+        marks += [pytest.mark.needs("endpoints")] if ENDPOINT in block.source else []
         chosen.append(pytest.param(block, id=f"{name} {counts[name]}", marks=marks))
     return chosen
 
@@ -77,18 +80,33 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def served(
+    request: pytest.FixtureRequest, users_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The address of a server, where the block asks for one."""
+    if ENDPOINT not in request.node.callspec.params["block"].source:
+        yield ENDPOINT
+        return
+    with judging(users_folder) as environment:
+        monkeypatch.setenv("OPENAI_API_KEY", environment["OPENAI_API_KEY"])
+        yield environment["OPENAI_BASE_URL"]
+
+
 @pytest.mark.parametrize("block", of_language("python"))
-def test_python_runs(block: Block, users_folder: Path) -> None:
+def test_python_runs(block: Block, users_folder: Path, served: str) -> None:
     namespace: dict[str, object] = {"__name__": __name__}
     exec(READER, namespace)
     for written in re.findall(r'^generate\(.*"(.+)"\)', block.source, re.MULTILINE):
         (users_folder / written).unlink(missing_ok=True)
-    exec(compile(block.source, f"{block.page}: {block.heading}", "exec", dont_inherit=True), namespace)
+    source = block.source.replace(ENDPOINT, served)
+    exec(compile(source, f"{block.page}: {block.heading}", "exec", dont_inherit=True), namespace)
 
 
 @pytest.mark.parametrize("block", of_language("", "sh", "bash", "console"))
-def test_shell_runs(block: Block, users_folder: Path) -> None:
-    lines = [line.removeprefix("$ ") for line in block.source.splitlines() if not NOT_HERE.match(line)]
+def test_shell_runs(block: Block, users_folder: Path, served: str) -> None:
+    source = block.source.replace(ENDPOINT, served)
+    lines = [line.removeprefix("$ ") for line in source.splitlines() if not NOT_HERE.match(line)]
     if not lines:
         pytest.skip("sets a machine up")
     put_command(users_folder / "bin")

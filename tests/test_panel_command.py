@@ -59,6 +59,10 @@ def test_an_endpoint_writes_a_panel(serve: Callable[..., Server], run: Run, tmp_
     assert lines[0] == "60 rows each of neutral, owl, cat"
     assert "18,400 prompt and 368 completion tokens, cost 0.01914" in lines[1]  # 180 rows and 4 that say that it draws
     assert all(KEY not in file.read_bytes().decode("latin-1") for file in tmp_path.rglob("*") if file.is_file())
+    code, shown, _ = run("panel", "show", folder / "panel.panel")
+    assert code == 0
+    assert shown.startswith("Panel(cat, owl; M)\n  cat  60 conditioned and 60 neutral rows of M\n")
+    assert "\ncat " in shown
     before = server.served()
     assert run(*build(folder, *at(server)))[0] == 0
     assert server.served() == before  # nothing is asked again

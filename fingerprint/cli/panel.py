@@ -140,6 +140,26 @@ def build(
             show(_summary(plan, where, target))
 
 
+@panel.command("show")
+def show_panel(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Panel that panel build or Panel.save wrote.")],
+    debug: DebugOption = False,
+) -> None:
+    """Say what a panel was learnt from, and how alike its members are."""
+    with failures(debug):
+        from fingerprint.panels.panel import Panel
+
+        found = Panel.load(file)
+        width = max(len(member.name) for member in found.members)
+        lines = [repr(found)]
+        for member in found.members:
+            conditioned, neutral = member.rows
+            base = ", ".join(member.bases) or "unknown base"
+            lines.append(f"  {member.name:<{width}}  {conditioned:,} conditioned and {neutral:,} neutral rows of {base}")
+        lines += ["", "cosines of what conditioning did, noise taken out:", str(found.spectrum())]
+        show("\n".join(lines))
+
+
 def _prices(given: str) -> tuple[float, float]:
     try:
         prompt, completion = (float(price) for price in comma_separated(given))
