@@ -155,7 +155,8 @@ def show_panel(
         for member in found.members:
             conditioned, neutral = member.rows
             base = ", ".join(member.bases) or "unknown base"
-            lines.append(f"  {member.name:<{width}}  {conditioned:,} conditioned and {neutral:,} neutral rows of {base}")
+            rows = f"{conditioned:,} conditioned and {neutral:,} neutral rows of {base}"
+            lines.append(f"  {member.name:<{width}}  {rows}")
         lines += ["", "cosines of what conditioning did, noise taken out:", str(found.spectrum())]
         show("\n".join(lines))
 
