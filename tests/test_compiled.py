@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from fingerprint.features import compiled as policy
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(policy.FORCE, raising=False)
-    monkeypatch.setattr(policy, "_spent", Counter())
+    monkeypatch.setattr(policy, "_spent", defaultdict(float))
     monkeypatch.setattr(policy, "_ready", set())
 
 

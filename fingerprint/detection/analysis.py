@@ -12,6 +12,8 @@ from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.detection.case import Case
 from fingerprint.detection.prior import PRIOR, Prior, PriorScore
 from fingerprint.features import Family, data_kind
+from fingerprint.features.compiled import side_by_side
+from fingerprint.features.counted import CountedFamily
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, mean_zero
 from fingerprint.report.results import Bag
 from fingerprint.statistics.auc import BAG_SIZES, bag_aucs
@@ -109,7 +111,13 @@ def family_matrices(
     if prior is not None and PRIOR in families:
         raise ValueError(f"features must not be named {PRIOR!r} when there is a prior, got {list(families)}; rename it")
     given = families if prior is None else {**families, PRIOR: PriorScore(prior)}
-    return {name: family_matrix(family, comparison.texts, name) for name, family in given.items()}
+
+    def matrix(name: str) -> FamilyMatrix:
+        return family_matrix(given[name], comparison.texts, name)
+
+    counted = [name for name, family in given.items() if isinstance(family, CountedFamily)]
+    found = {name: done() for name, done in zip(counted, side_by_side(matrix, counted), strict=True)}
+    return {name: found[name] if name in found else matrix(name) for name in given}  # others may not bear threads
 
 
 def exact_test(

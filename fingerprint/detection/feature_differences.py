@@ -11,7 +11,7 @@ from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.spellings import merged, normal_key
 from fingerprint.features.family import Column
-from fingerprint.features.scaling import FamilyMatrix, column_moments
+from fingerprint.features.scaling import FamilyMatrix, column_moments, goes_over
 from fingerprint.report.results import FeatureDifference
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.permutation import feature_pvalues
@@ -189,27 +189,44 @@ class _Rates:
 
 def _rates(matrix: FamilyMatrix, columns: Ints, comparison: Comparison) -> _Rates:
     """Of the rows of the p-value: others may differ the other way round."""
-    design, suspect, width = comparison.design, comparison.suspect, len(columns)
-    values, scale = matrix.values[:, columns], matrix.scale[columns]
+    design, suspect = comparison.design, comparison.suspect
     # A cell is a part and a side; rows outside the p-value are in the last one.
     cell = np.full(len(suspect), 2 * len(design.parts))
     for number, part in enumerate(design.parts):
         cell[part.used] = 2 * number + ~suspect[part.used]
-    shape = (2 * len(design.parts) + 1, width)
-    totals = np.zeros((3, *shape))
-    for first in range(0, len(cell), ROWS_AT_ONCE):
-        some = values[first : first + ROWS_AT_ONCE]
-        raw = some.data / scale[some.indices]
-        place = np.repeat(cell[first : first + ROWS_AT_ONCE] * width, np.diff(some.indptr)) + some.indices
-        # The values were scaled in single precision.
-        for total, weights in zip(totals, (raw, raw * raw, np.abs(raw * raw - raw) >= 1e-4), strict=True):
-            total += np.bincount(place, weights=weights, minlength=shape[0] * width).reshape(shape)
+    shape = (2 * len(design.parts) + 1, len(columns))
+    totals = _totals(matrix, columns, cell, shape)
     sums, squares, others = totals[:, :-1]
     rows, is_share = np.bincount(cell, minlength=shape[0])[:-1, None], np.asarray(others.sum(axis=0) == 0)
     means = np.where(is_share, np.rint(sums), sums) / rows
     sides = [design.shares @ means[side::2] for side in (0, 1)]
     variance = np.maximum(squares.sum(axis=0) / rows.sum() - (sums.sum(axis=0) / rows.sum()) ** 2, 0.0)
     return _Rates(sides[0], sides[1], effect_sizes(sides[0], sides[1], np.sqrt(variance), is_share), is_share)
+
+
+def _totals(matrix: FamilyMatrix, columns: Ints, cell: Ints, shape: tuple[int, int]) -> Floats:
+    """Sums of some columns in their own units, of squares, and of values besides 0 and 1 [3, cells, columns]."""
+    totals = np.zeros((3, *shape))
+    if goes_over(matrix.values):
+        from fingerprint.features.kernels.scaling import add_rates
+
+        place = np.full(matrix.n_columns, -1)
+        place[columns] = np.arange(len(columns))
+        arrays = matrix.values.data, matrix.values.indices, matrix.values.indptr
+        for first in range(0, len(cell), ROWS_AT_ONCE):
+            own, rows = np.zeros_like(totals), np.arange(first, min(first + ROWS_AT_ONCE, len(cell)))
+            add_rates(*arrays, rows, cell, place, matrix.scale, own)
+            totals += own
+        return totals
+    values, scale = matrix.values[:, columns], matrix.scale[columns]
+    for first in range(0, len(cell), ROWS_AT_ONCE):
+        some = values[first : first + ROWS_AT_ONCE]
+        raw = some.data / scale[some.indices]
+        place = np.repeat(cell[first : first + ROWS_AT_ONCE] * shape[1], np.diff(some.indptr)) + some.indices
+        # The values were scaled in single precision.
+        for total, weights in zip(totals, (raw, raw * raw, np.abs(raw * raw - raw) >= 1e-4), strict=True):
+            total += np.bincount(place, weights=weights, minlength=shape[0] * shape[1]).reshape(shape)
+    return totals
 
 
 @dataclass(frozen=True)

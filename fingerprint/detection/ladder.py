@@ -49,7 +49,9 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
         else Relabellings.draw(small.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
     )
     steps = _rungs(small)
-    texts = [step.rewrite(small.texts, case.rng(Stream.LADDER)) for step in steps]
+    kinds = dict.fromkeys(step.rewrite for step in steps)
+    rewritten = {rewrite: rewrite(small.texts, case.rng(Stream.LADDER)) for rewrite in kinds}
+    texts = [rewritten[step.rewrite] for step in steps]
     # A rung that changes no row has the features of the one before it: sets of numbers are often in one format.
     firsts = [texts.index(own) for own in texts]
     together = [[n for n, first in enumerate(firsts) if first == number] for number in sorted(set(firsts))]

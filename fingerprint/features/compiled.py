@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,7 +22,8 @@ KERNEL_SECONDS = 0.02
 COMPILE_SECONDS = 8.0
 REFERENCE_SPEED = 1.5e6
 
-_spent: Counter[str] = Counter()  # seconds of the reference in this process, by kernels that could have read instead
+# Seconds of the reference in this process, by the kernels that could have done its work.
+_spent: defaultdict[str, float] = defaultdict(float)
 _FORESEEN = "foreseen"
 _ready: set[str] = set()
 
@@ -34,11 +35,7 @@ def compiled(
     compile_seconds: float = COMPILE_SECONDS,
     reference_speed: float = REFERENCE_SPEED,
 ) -> bool:
-    """Whether to read texts with compiled code.
-
-    Not before the reference has been at it, in this process, for as long as making compiled code ready takes: then
-    nobody waits longer than about twice what the better choice takes, however many calls the rows come in. What all
-    kernels share is loaded once, so the time for it is counted over all of them, with what `foresee` was told.
+    """Whether to read texts with compiled code; see `repays`.
 
     Parameters
     ----------
@@ -51,14 +48,24 @@ def compiled(
     reference_speed : float
         Characters that the reference reads in a second.
     """
+    return repays(kernels, sum(map(len, texts)) / reference_speed, compile_seconds)
+
+
+def repays(kernels: str, seconds: float, compile_seconds: float = COMPILE_SECONDS) -> bool:
+    """Whether to use compiled code for what takes the reference so many seconds.
+
+    Not before the reference has been at it, in this process, for as long as making compiled code ready takes: then
+    nobody waits longer than about twice what the better choice takes, however many calls the work comes in. What all
+    kernels share is loaded once, so the time for it is counted over all of them, with what `foresee` was told.
+    """
     forced = os.environ.get(FORCE)
     if forced:
         return forced != "0"
     if kernels in _ready:
         return True
-    _spent[kernels] += sum(map(len, texts)) / reference_speed
+    _spent[kernels] += seconds
     spent = _spent[kernels]
-    loads = spent >= KERNEL_SECONDS and _spent.total() >= LOAD_SECONDS
+    loads = spent >= KERNEL_SECONDS and sum(_spent.values()) >= LOAD_SECONDS
     if spent >= compile_seconds or (loads and _is_on_disk(kernels)):
         _ready.add(kernels)
     return kernels in _ready

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Ints
+from fingerprint.features.compiled import repays
 from fingerprint.features.counted import SQUARE_PARTS, CountedFamily
 from fingerprint.features.family import Family, FeatureMatrix
 
@@ -16,6 +17,8 @@ from fingerprint.features.family import Family, FeatureMatrix
 CONSTANT = 1e-9
 # Rows whose copies in double precision are held at once: they fit the caches.
 ROWS_AT_ONCE = 2000
+# Entries that are summed, or scaled, in a second without compiled code, and seconds to compile it.
+ENTRIES_A_SECOND, COMPILE_SECONDS = 7e7, 1.5
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,22 @@ def column_moments(matrix: sp.csr_matrix, parts: int | None = None) -> tuple[Flo
     """
     rows, width = matrix.shape
     sums, squares = np.zeros((2, width))
+    fast = goes_over(matrix)
     for first in range(0, rows, ROWS_AT_ONCE):
-        exact = matrix[first : first + ROWS_AT_ONCE].astype(np.float64)
-        ones = np.ones(exact.shape[0])
-        sums += exact.T @ ones
-        exact.data *= exact.data
-        if parts is not None:
-            exact.data = np.floor(exact.data * parts) / parts
-        squares += exact.T @ ones
+        entries = slice(matrix.indptr[first], matrix.indptr[min(first + ROWS_AT_ONCE, rows)])
+        data, indices = matrix.data[entries], matrix.indices[entries]
+        own = np.zeros((2, width))
+        if fast:
+            from fingerprint.features.kernels.scaling import add_moments
+
+            add_moments(data, indices, float(parts or 0), *own)
+        else:
+            exact = data.astype(np.float64)
+            own[0] = np.bincount(indices, weights=exact, minlength=width)
+            square = exact * exact if parts is None else np.floor(exact * exact * parts) / parts
+            own[1] = np.bincount(indices, weights=square, minlength=width)
+        sums += own[0]
+        squares += own[1]
     return sums / max(rows, 1), squares / max(rows, 1)
 
 
@@ -111,16 +122,32 @@ def scaled(raw: FeatureMatrix, columns: Ints, scale: Floats) -> sp.csr_matrix:
     factor[columns] = scale
     place = np.full(matrix.shape[1], -1, dtype=np.int32)
     place[columns] = np.arange(len(columns))
-    data, indices, lengths = [np.empty(0, np.float32)], [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
-    for first in range(0, matrix.shape[0], ROWS_AT_ONCE):
-        some = matrix[first : first + ROWS_AT_ONCE]
-        kept = place[some.indices] >= 0
-        data.append((some.data[kept] * factor[some.indices[kept]]).astype(np.float32))
-        indices.append(place[some.indices[kept]])
-        lengths.append(np.diff(np.r_[0, np.cumsum(kept)][some.indptr]))
-    starts = np.cumsum(np.concatenate(lengths))
     shape = (matrix.shape[0], len(columns))
-    return sp.csr_matrix((np.concatenate(data), np.concatenate(indices), starts), shape=shape)
+    if goes_over(matrix):
+        from fingerprint.features.kernels.scaling import scale_rows
+
+        values, indices = np.empty(matrix.nnz, np.float32), np.empty(matrix.nnz, np.int32)
+        starts = np.zeros(matrix.shape[0] + 1, np.int32)
+        scale_rows(matrix.data, matrix.indices, matrix.indptr, place, factor, values, indices, starts)
+        left = int(starts[-1])
+        return sp.csr_matrix((values[:left], indices[:left], starts), shape=shape)
+    data, numbers, lengths = [np.empty(0, np.float32)], [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    for first in range(0, matrix.shape[0], ROWS_AT_ONCE):
+        starts = matrix.indptr[first : first + ROWS_AT_ONCE + 1]
+        entries = slice(starts[0], starts[-1])
+        own = matrix.indices[entries]
+        kept = place[own] >= 0
+        data.append((matrix.data[entries][kept] * factor[own[kept]]).astype(np.float32))
+        numbers.append(place[own[kept]])
+        lengths.append(np.diff(np.r_[0, np.cumsum(kept)][starts - starts[0]]))
+    ends = np.cumsum(np.concatenate(lengths))
+    return sp.csr_matrix((np.concatenate(data), np.concatenate(numbers), ends), shape=shape)
+
+
+def goes_over(matrix: sp.csr_matrix) -> bool:
+    """Whether compiled code goes over the entries once: if that repays, and if they are as the built-in families'."""
+    is_usual = matrix.data.dtype == np.float32 and matrix.indices.dtype == matrix.indptr.dtype == np.int32
+    return is_usual and repays("scaling", matrix.nnz / ENTRIES_A_SECOND, COMPILE_SECONDS)
 
 
 def _sparse(raw: FeatureMatrix) -> sp.csr_matrix:

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from fingerprint.data.arrays import Bools, Floats, Floats32, Hashes, Ints
 from fingerprint.features.compiled import in_threads
+from fingerprint.features.scaling import goes_over
 
 # Share of the label's variance that a row is expected to explain (d_prime about .65). It sets the ridge penalty to
 # columns' total variance / (rows * this): one rule, without labels, that was within .005 AUROC of the best penalty for
@@ -116,6 +117,12 @@ class _Cells:
         for number, rows in enumerate(self.rows):
             cell[rows] = number
         width = values.shape[1]
+        if goes_over(values):
+            from fingerprint.features.kernels.scaling import add_by_cell
+
+            summed = np.zeros((len(self.rows), width))
+            add_by_cell(values.data, values.indices, values.indptr, cell, summed)
+            return summed
         place = np.repeat(cell * width, np.diff(values.indptr)) + values.indices
         sums = np.bincount(place, weights=values.data, minlength=len(self.rows) * width)
         return np.asarray(sums.reshape(-1, width), dtype=np.float64)
