@@ -60,6 +60,9 @@ FailIfDetected = Annotated[
     bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected; not where prompts differ.")
 ]
 NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
+EngineOption = Annotated[
+    str, typer.Option(metavar="E", help="Where shards above 50,000 rows a side are read: local, or ray.")
+]
 SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
 
 
@@ -88,6 +91,7 @@ def detect(
     self_test: SelfTestOption = False,
     skip_bad_rows: CountBadRowsOption = False,
     skip_bad_shards: BadShardsOption = False,
+    engine: EngineOption = "local",
     fail_if_detected: FailIfDetected = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -100,6 +104,7 @@ def detect(
     with failures(debug):
         inputs = (suspect, reference, *(placebo or ()))
         check_outputs({"--html": html, "--json": json, "--scores": scores}, inputs=inputs)
+        from fingerprint.data.cluster import named_engine
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
 
         with progress_bar(quiet=quiet) as progress:
@@ -123,6 +128,7 @@ def detect(
                 bad_rows=bad_rows(skip_bad_rows),
                 bad_shards=bad_rows(skip_bad_shards),
                 scores=scores,
+                engine=named_engine(engine),
                 rng=seed,
                 progress=progress or False,
             )

@@ -105,17 +105,35 @@ class RowKeys:
             Normal forms.
         texts : sequence of str
         """
+        key, first, known, kept = self.of_first(prompts, texts)
+        occurrence = self._occurrences(key)
+        found, group = self.of_later(prompts, texts, kept, occurrence)
+        key = np.where(occurrence > 0, found, key)
+        return key, np.where(known, first, group), first, kept
+
+    def of_first(
+        self, prompts: Sequence[str | None], texts: Sequence[str]
+    ) -> tuple[Hashes, Hashes, Bools, Ints]:
+        """Of each row that is kept: key, were none like it before; `first_keys`; has it a prompt; index [kept]."""
         known = np.array([prompt is not None for prompt in prompts], dtype=bool)
         first = self.first_keys(prompts, texts, known)
         kept = np.arange(len(texts)) if self.below == 1 << 64 else np.flatnonzero(first < np.uint64(self.below))
-        key, group, known = first[kept], first[kept], known[kept]
+        first, known = first[kept], known[kept]
+        key = first.copy()
         key[known] = self.row_keys(prompts, texts, kept[known])
-        occurrence = self._occurrences(key)
+        return key, first, known, kept
+
+    def of_later(
+        self, prompts: Sequence[str | None], texts: Sequence[str], rows: Ints, occurrence: Ints
+    ) -> tuple[Hashes, Hashes]:
+        """Keys of rows with so many like them before, 0 where there are none; groups of those without a prompt."""
+        key, group = np.zeros((2, len(rows)), dtype=np.uint64)
         for at in np.flatnonzero(occurrence).tolist():
-            row = int(kept[at])
+            row = int(rows[at])
             key[at] = digests.number_of(prompts[row], texts[row], int(occurrence[at]))
-        group[~known] = self.alone_keys(texts, kept[~known], occurrence[~known])
-        return key, group, first[kept], kept
+        alone = np.array([prompts[row] is None for row in rows.tolist()], dtype=bool)
+        group[alone] = self.alone_keys(texts, rows[alone], occurrence[alone])
+        return key, group
 
     def first_keys(self, prompts: Sequence[str | None], texts: Sequence[str], known: Bools) -> Hashes:
         """Hash [rows] of each row's prompt, or where it has none of its text."""

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from weakref import finalize
 
-from fingerprint.data.batches import BadShards, Batch, ShardsRead, batches
+from fingerprint.data.batches import BadShards, Batch, Batches, ShardsRead, batches
+from fingerprint.data.columns import Columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pieces import is_read_once
 from fingerprint.data.row_reader import BadRows
+from fingerprint.data.shards import shard_paths
 
 # Rows of a file in which what can be read only once is kept.
 KEPT = 1 << 16
+
+
+@dataclass(frozen=True)
+class HowRead:
+    """How shards become rows: the arguments of `fingerprint.data.batches.batches`."""
+
+    text: str | None
+    prompt: str | None
+    bad_rows: BadRows
+    bad_shards: BadShards
+    argument: str
+
+    def batches(self, data: object, columns: Columns | None = None) -> Batches:
+        return batches(
+            data,
+            text=self.text,
+            prompt=self.prompt,
+            bad_rows=self.bad_rows,
+            bad_shards=self.bad_shards,
+            argument=self.argument,
+            columns=columns,
+        )
 
 
 class Rows:
@@ -39,6 +63,7 @@ class Rows:
         What became of the shards; known once the rows have been gone through.
     skipped : int
         Bad rows that were left out, in the same way.
+    how : HowRead
     spans : tuple of (str, int)
         Shards and how many usable rows each of them has, in the same way.
     """
@@ -53,8 +78,8 @@ class Rows:
         bad_shards: BadShards = "error",
         argument: str = "data",
     ) -> None:
-        self._data, self._text, self._prompt = data, text, prompt
-        self._bad_rows, self._bad_shards, self._argument = bad_rows, bad_shards, argument
+        self._data, self._argument = data, argument
+        self.how = HowRead(text, prompt, bad_rows, bad_shards, argument)
         self._folder: str | None = None
         self._files: list[Path] = []
         self.name = _name(data, argument)
@@ -74,17 +99,10 @@ class Rows:
             yield from self._kept()
             return
         before = self.shards
-        data, bad_shards = self._data, self._bad_shards
+        data, how = self._data, self.how
         if before.skipped:
-            data, bad_shards = [Path(shard) for shard in before.read], "error"
-        found = batches(
-            data,
-            text=self._text,
-            prompt=self._prompt,
-            bad_rows=self._bad_rows,
-            bad_shards=bad_shards,
-            argument=self._argument,
-        )
+            data, how = [Path(shard) for shard in before.read], replace(how, bad_shards="error")
+        found = how.batches(data)
         skipped, spans = 0, dict[str, int]()
         for batch in found:
             skipped += batch.skipped
@@ -92,6 +110,10 @@ class Rows:
             yield batch
         self.skipped, self.spans = skipped, tuple(spans.items())
         self._known(replace(found.shards, skipped=(*before.skipped, *found.shards.skipped)))
+
+    def files(self) -> list[str]:
+        """The shards, where the rows are in files; empty where they are not."""
+        return shard_paths(self._data, self._argument)
 
     def corpus(self) -> Corpus:
         """All rows, however many there are."""
@@ -147,9 +169,7 @@ class Rows:
 
         self._folder = mkdtemp()
         finalize(self, rmtree, self._folder, ignore_errors=True)
-        found = batches(
-            self._data, text=self._text, prompt=self._prompt, bad_rows=self._bad_rows, argument=self._argument
-        )
+        found = replace(self.how, bad_shards="error").batches(self._data)
         waiting: list[Batch] = []
         for batch in chain(found, [None]):
             if batch is not None:

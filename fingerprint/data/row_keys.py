@@ -70,7 +70,7 @@ def side_keys(
     use_prompts: bool,
     owner: str = "",
     below: int = ALL,
-    kept: int = KEPT_ROWS,
+    kept: int | None = None,
     told: Callable[[int], None] = lambda rows: None,
 ) -> SideKeys:
     """Go through the rows of a side once.
@@ -82,10 +82,11 @@ def side_keys(
     below : int
         Keep rows whose `first_keys` is below this.
     kept : int
-        Rows whose keys are kept, at most: `below` is halved until so many are left.
+        Rows whose keys are kept, at most: `below` is halved until so many are left. By default `KEPT_ROWS`.
     told : callable
         Is told how many rows have been read.
     """
+    kept = KEPT_ROWS if kept is None else kept
     keys, total, n = CompiledRowKeys(owner, below), 0, 0
     parts: list[SideKeys] = []
     for batch in rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ import polars as pl
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.batches import Batch
+from fingerprint.data.cluster import cluster
 from fingerprint.detection.analysis import Analysis, omnibus_weights, permute
 from fingerprint.detection.block_sums import BlockSums, FamilySums, count_weights
 from fingerprint.detection.progress import Progress, Step
@@ -165,13 +167,14 @@ def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Call
     told = Told(tell.within if isinstance(tell, Progress) else lambda note, share: None, whole.n_rows)
     ends = Ends()
     try:
-        for number, block in enumerate(whole.blocks(design)):
-            sums.begin()
-            for first, batch, parts in _added(sums, whole, number, block):
-                if scorer is not None:
-                    ends.add(batch, first, SIDES[number], scorer.score(number, first, parts))
-                told(sums.rows)
-            sums.end()
+        with cluster() if case.options.engine == "ray" else nullcontext(0) as cpus:
+            for number, block in enumerate(whole.blocks(design)):
+                sums.begin()
+                if cpus:
+                    _add_by_ray(sums, whole, number, block, scorer, ends, told, cpus)
+                else:
+                    _add_here(sums, whole, number, block, scorer, ends, told)
+                sums.end()
     finally:
         sums.close()
     units, columns = {}, {}
@@ -180,6 +183,33 @@ def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Call
     relabellings = Relabellings.draw(design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
     test = permute(units, relabellings, omnibus_weights(main.comparison, main.matrices, whole.kind))
     return _Found(design, test, columns, (np.zeros(0), np.zeros(0)) if scorer is None else scorer.scores, ends)
+
+
+def _add_here(
+    sums: BlockSums, whole: AllRows, number: int, block: Ints, scorer: _Scorer | None, ends: Ends, told: Told
+) -> None:
+    for first, batch, parts in _added(sums, whole, number, block):
+        if scorer is not None:
+            ends.add(batch, first, SIDES[number], scorer.score(number, first, parts))
+        told(sums.rows)
+
+
+def _add_by_ray(
+    sums: BlockSums,
+    whole: AllRows,
+    number: int,
+    block: Ints,
+    scorer: _Scorer | None,
+    ends: Ends,
+    told: Told,
+    cpus: int,
+) -> None:
+    from fingerprint.detection.ray_passes import SideShards, add_by_ray  # few need it
+    from fingerprint.detection.shard_work import Scoring
+
+    scoring = None if scorer is None else Scoring(scorer.weights, scorer.shift)
+    scores = np.zeros(0) if scorer is None else scorer.scores[number]
+    add_by_ray(sums, number, SideShards.of(whole.sides[number]), block, scoring, scores, ends, told, cpus)
 
 
 def _added(

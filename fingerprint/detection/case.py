@@ -106,7 +106,7 @@ class Case:
             return Rows(data, text=text, prompt=column, argument=argument, **how)
 
         sides = rows(suspect, "suspect"), rows(reference, "reference")
-        given, whole = opened(sides, prompt is not False, within)
+        given, whole = opened(sides, prompt is not False, within, options.engine)
         corpora, known = given, None
         if prior is not None:
             known = checked_prior(prior)

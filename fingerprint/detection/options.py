@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, cast
 
 import numpy as np
 
+from fingerprint.data.cluster import Engine, named_engine
 from fingerprint.statistics.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class Options:
         bytes as another; those that are skipped are named in a warning.
     scores : path, optional
         Where to write the score of every row, as Parquet: side, shard, row (its index in the shard, from 0), score.
+    engine : "local" or "ray"
+        Where shards of corpora that are not held (above 50,000 rows a side) are read: here, or on a Ray cluster (extra
+        ``ray``), with the same report. Everything else is done here either way.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class Options:
     bad_rows: Literal["error", "skip"] = "error"
     bad_shards: Literal["error", "skip"] = "error"
     scores: str | os.PathLike[str] | None = None
+    engine: Engine = "local"
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_auc < 1:
@@ -87,6 +92,7 @@ class Options:
             raise TypeError(f"n_permutations must be an integer, got {self.n_permutations!r}; 9999 is usual")
         if self.trained_rows not in ("error", "drop"):
             raise ValueError(f"trained_rows must be 'error' or 'drop', got {self.trained_rows!r}; choose one")
+        named_engine(self.engine)
 
     def check_level(self, alpha: float) -> None:
         """Whether so many relabellings can ever give a p-value of alpha.
@@ -121,6 +127,7 @@ class Settings(TypedDict, total=False):
     bad_rows: Literal["error", "skip"]
     bad_shards: Literal["error", "skip"]
     scores: str | os.PathLike[str] | None
+    engine: Engine
 
 
 def with_settings(options: Chosen, settings: Mapping[str, object], verb: Callable[..., object]) -> Chosen:

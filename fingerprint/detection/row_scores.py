@@ -46,6 +46,11 @@ class Ends:
             rows = [ScoredRow(float(scores[i]), side, first + i, batch.texts[i], batch.prompts[i]) for i in taken]
             kept[:] = sorted([*kept, *rows], key=lambda row: (sign * row.score, row.corpus, row.row))[:KEPT_ENDS]
 
+    def merge(self, other: Ends) -> None:
+        """Take in what was kept of other rows."""
+        for kept, more, sign in ((self.highest, other.highest, -1), (self.lowest, other.lowest, 1)):
+            kept[:] = sorted([*kept, *more], key=lambda row: (sign * row.score, row.corpus, row.row))[:KEPT_ENDS]
+
     def rows(self) -> list[ScoredRow]:
         """Rows at either end, each once."""
         return list(dict.fromkeys([*self.highest, *self.lowest]))

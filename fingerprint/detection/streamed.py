@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Ints
-from fingerprint.data.batches import Batch
+from fingerprint.data.cluster import cluster
 from fingerprint.data.corpus import Corpus
-from fingerprint.data.normal_form import normal_form
 from fingerprint.data.rereading import Rows
 from fingerprint.data.row_keys import PooledKeys, SideKeys, side_keys
+from fingerprint.detection.row_counts import RowCounts
 from fingerprint.features.choice import kind_of_rows
-from fingerprint.features.numbers import number_rows
 from fingerprint.report.formatting import count
 from fingerprint.statistics.designs import Design
 
@@ -27,38 +26,6 @@ HELD_ROWS = 50_000
 SAMPLE_ROWS = 20_000
 # Prompts a side that the prompt control compares, at most.
 CONTROL_PROMPTS = 5000
-
-
-@dataclass
-class RowCounts:
-    """What is counted of a side's rows while they are gone through.
-
-    Attributes
-    ----------
-    numbers, empty : int
-        Rows that hold numbers alone, and none but white space.
-    without_prompt : int
-    prompts : set of str or None
-        Normal forms of the prompts, None for a row without: only until there are two.
-    """
-
-    rows: int = 0
-    numbers: int = 0
-    empty: int = 0
-    without_prompt: int = 0
-    prompts: set[str | None] = field(default_factory=set)
-
-    def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches, each counted when it is given."""
-        for batch in batches:
-            numbers, empty = number_rows(batch.texts)
-            self.rows += len(batch)
-            self.numbers += int(numbers.sum())
-            self.empty += int(empty.sum())
-            self.without_prompt += batch.prompts.count(None)
-            if len(self.prompts) < 2:
-                self.prompts |= {None if prompt is None else normal_form(prompt) for prompt in set(batch.prompts)}
-            yield batch
 
 
 @dataclass(frozen=True)
@@ -139,7 +106,7 @@ class AllRows:
 
 
 def opened(
-    sides: tuple[Rows, Rows], use_prompts: bool, within: Callable[[str, float], None]
+    sides: tuple[Rows, Rows], use_prompts: bool, within: Callable[[str, float], None], engine: str = "local"
 ) -> tuple[tuple[Corpus, Corpus], AllRows | None]:
     """Both corpora, if they can be held; otherwise a sample of either, and all that is known of the others.
 
@@ -149,20 +116,39 @@ def opened(
         Whether rows of one prompt belong together.
     within : callable
         Is told how far the reading has come.
+    engine : "local" or "ray"
+        Where rows that cannot be held are gone through.
     """
     held = [rows.held(HELD_ROWS) for rows in sides]
     if held[0] is not None and held[1] is not None:
         return (held[0], held[1]), None
     counts = RowCounts(), RowCounts()
-    keys = _keys(sides, counts, use_prompts, Told(within))
+    if engine == "local":
+        keys = _keys(sides, counts, use_prompts, Told(within))
+        return _opened(sides, keys, counts, lambda number, rows: sides[number].only(rows.tolist(), sides[number].name))
+    from fingerprint.detection.ray_passes import SideShards, keys_by_ray, rows_by_ray  # few need it
+
+    with cluster() as cpus:
+        shards = SideShards.of(sides[0]), SideShards.of(sides[1])
+        keys = keys_by_ray(shards, counts, use_prompts, Told(within), cpus)
+        return _opened(sides, keys, counts, lambda number, rows: rows_by_ray(shards[number], rows, cpus))
+
+
+def _opened(
+    sides: tuple[Rows, Rows],
+    keys: tuple[SideKeys, SideKeys],
+    counts: tuple[RowCounts, RowCounts],
+    only: Callable[[int, Ints], Corpus],
+) -> tuple[tuple[Corpus, Corpus], AllRows]:
+    """A sample of either side, and all that is known of the others; `only` reads some rows of a side by its number."""
     pooled = PooledKeys.of(*keys)
     sampled = _sampled(pooled, pooled.sample(SAMPLE_ROWS))
     samples, unshared = [], []
-    for rows, mine, alone in zip(sides, sampled, pooled.unshared(), strict=True):
+    for number, (mine, alone) in enumerate(zip(sampled, pooled.unshared(), strict=True)):
         of_prompts = alone[:CONTROL_PROMPTS]
         wanted = np.union1d(mine, of_prompts)
-        read = rows.only(wanted.tolist(), rows.name)
-        samples.append(replace(read.only(np.searchsorted(wanted, mine)), skipped=rows.skipped))
+        read = only(number, wanted)
+        samples.append(replace(read.only(np.searchsorted(wanted, mine)), skipped=sides[number].skipped))
         answered = [read.prompt_keys[row] for row in np.searchsorted(wanted, of_prompts).tolist()]
         unshared.append(tuple(prompt for prompt in answered if prompt is not None))
     prompts = _known_prompts(pooled, counts, (unshared[0], unshared[1]))

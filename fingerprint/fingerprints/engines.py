@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fingerprint.data.batches import OR_SKIP_SHARDS, ShardError, SkippedShard, copy_of
+from fingerprint.data.cluster import named_engine
 from fingerprint.data.locks import locked
 from fingerprint.data.shards import duplicate_shards, shard_paths
 from fingerprint.fingerprints.building import Listener, Outcome, Rate, sketched
@@ -27,8 +28,7 @@ def built(
     data: object, sketch: Sketch, *, engine: str, resume: str | os.PathLike[str] | None, progress: Listener | None
 ) -> SummedRows:
     """A fingerprint by an engine; see `Fingerprint.of`."""
-    if engine not in ("local", "ray"):
-        raise ValueError(f"engine must be 'local' or 'ray', got {engine!r}; 'local' is usual")
+    named_engine(engine)
     files = shard_paths(data)
     if not files and (engine != "local" or resume is not None):
         argument = "resume" if resume is not None else f"engine={engine!r}"

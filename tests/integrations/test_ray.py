@@ -18,6 +18,7 @@ import pytest
 import ray
 from data_on_disk import rows_of, write_rows
 
+from fingerprint.data import cluster
 from fingerprint.data.batches import ShardError
 from fingerprint.fingerprints import ray_engine
 from fingerprint.fingerprints.engines import ShardSkipped
@@ -30,7 +31,7 @@ SMALL: dict[str, Any] = {"features": ("numbers", "layout"), "cells": 16}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def started() -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200 << 20)
     yield
@@ -40,8 +41,8 @@ def cluster() -> Iterator[None]:
 @pytest.fixture
 def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task for every shard or two."""
-    monkeypatch.setattr(ray_engine, "LEAST_BYTES", 10_000)
-    monkeypatch.setattr(ray_engine, "TASKS_A_CPU", 1000)
+    monkeypatch.setattr(cluster, "LEAST_BYTES", 10_000)
+    monkeypatch.setattr(cluster, "TASKS_A_CPU", 1000)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def workers() -> list[int]:
     return [process for process in busy if is_ours(process)]
 
 
-@pytest.mark.usefixtures("cluster", "small_tasks")
+@pytest.mark.usefixtures("started", "small_tasks")
 def test_a_cluster_gives_the_same_bytes(shards: list[Path], tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     found = Fingerprint.of(shards, engine="ray", progress=lambda done, rows, _: told.append((done, rows)))
@@ -81,14 +82,14 @@ def test_a_cluster_gives_the_same_bytes(shards: list[Path], tmp_path: Path) -> N
     assert told[-1] == (12, 720)
 
 
-@pytest.mark.usefixtures("cluster", "small_tasks")
+@pytest.mark.usefixtures("started", "small_tasks")
 def test_rows_per_prompt_are_counted_over_all_shards(shards: list[Path]) -> None:
     found = Fingerprint.of(shards, engine="ray", rows_per_prompt=5, **SMALL)
     assert found.n_rows == 100
     assert to_bytes(found) == to_bytes(Fingerprint.of(shards, rows_per_prompt=5, **SMALL))
 
 
-@pytest.mark.usefixtures("cluster", "small_tasks")
+@pytest.mark.usefixtures("started", "small_tasks")
 def test_killed_workers_lose_nothing_and_nothing_counts_twice(tmp_path: Path) -> None:
     files = [write_rows(tmp_path / f"{number}.jsonl", rows_of(number, 10_000, 20)) for number in range(6)]
     killed: list[int] = []
@@ -113,7 +114,7 @@ def test_killed_workers_lose_nothing_and_nothing_counts_twice(tmp_path: Path) ->
     assert to_bytes(found) == to_bytes(Fingerprint.of(files, **SMALL))
 
 
-@pytest.mark.usefixtures("cluster", "small_tasks")
+@pytest.mark.usefixtures("started", "small_tasks")
 def test_work_goes_on_from_either_engine(shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fingerprint.fingerprints.resume.PAUSE", 0.0)
 
@@ -132,7 +133,7 @@ def test_work_goes_on_from_either_engine(shards: list[Path], tmp_path: Path, mon
         kept.unlink()
 
 
-@pytest.mark.usefixtures("cluster", "small_tasks")
+@pytest.mark.usefixtures("started", "small_tasks")
 def test_bad_shards_are_errors_or_skipped_as_they_are_here(shards: list[Path], tmp_path: Path) -> None:
     pl.DataFrame(rows_of(5, 500)).write_parquet(tmp_path / "cut.parquet")
     content = (tmp_path / "cut.parquet").read_bytes()
@@ -152,7 +153,7 @@ def test_bad_shards_are_errors_or_skipped_as_they_are_here(shards: list[Path], t
             Fingerprint.of([*shards[:2], bad], engine="ray", **SMALL)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("started")
 def test_columns_are_those_of_the_first_shard(shards: list[Path], tmp_path: Path) -> None:
     """Alone, the second shard would be read by its column `text`."""
     second = write_rows(tmp_path / "second.jsonl", [{"text": "one"}])
@@ -160,7 +161,7 @@ def test_columns_are_those_of_the_first_shard(shards: list[Path], tmp_path: Path
         Fingerprint.of([shards[0], second], engine="ray", **SMALL)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("started")
 def test_a_worker_that_dies_again_and_again_is_an_error_with_a_remedy(
     shards: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

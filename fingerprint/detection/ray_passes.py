@@ -1,0 +1,267 @@
+"""The passes over corpora that are not held, on a Ray cluster: all figures as here, to the last bit.
+
+Workers read shards and give back keys, rows, sums and scores (`fingerprint.detection.shard_work`); here they are put
+together in the order of the shards. Sums are whole numbers, so that the order in which they come changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fingerprint.data import row_keys
+from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
+from fingerprint.data.batches import OR_SKIP_SHARDS, ShardError, ShardsRead, SkippedShard, copy_of
+from fingerprint.data.cluster import done, groups
+from fingerprint.data.columns import Columns
+from fingerprint.data.corpus import Corpus, digest_of_sum
+from fingerprint.data.pairing import rank_within
+from fingerprint.data.rereading import HowRead, Rows, corpus_of
+from fingerprint.data.row_keys import ALL, SideKeys
+from fingerprint.data.shards import duplicate_shards
+from fingerprint.detection.block_sums import BlockSums
+from fingerprint.detection.row_counts import RowCounts
+from fingerprint.detection.row_scores import SIDES, Ends
+from fingerprint.detection.shard_work import (
+    KeysTask,
+    LaterTask,
+    RowsTask,
+    Scoring,
+    ShardKeys,
+    SumsTask,
+    chosen,
+    joined,
+    keyed,
+    later,
+    narrow,
+    summed_by_block,
+)
+
+
+@dataclass(frozen=True)
+class SideShards:
+    """The shards of one side.
+
+    Attributes
+    ----------
+    given : dict of str
+        What each shard was called, by its absolute path: workers may be in another folder.
+    """
+
+    rows: Rows
+    given: dict[str, str]
+    how: HowRead
+    columns: Columns | None
+    copies: tuple[SkippedShard, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Rows) -> SideShards:
+        """All shards, or where they have been gone through those that could be used.
+
+        Raises
+        ------
+        ValueError
+            If the rows are in no files.
+        ShardError
+            If a shard is a copy of another, unless such are skipped.
+        """
+        files, how = rows.files(), rows.how
+        if not files:
+            raise ValueError(f"{how.argument} must be files where engine='ray' is given, got {rows.name}; pass shards")
+        if rows.shards.read:
+            files, how = list(rows.shards.read), replace(how, bad_shards="error")
+        copies = duplicate_shards(files)
+        skipped = tuple(SkippedShard(file, copy_of(file, copies[file])) for file in files if file in copies)
+        if skipped and how.bad_shards == "error":
+            raise ShardError(f"{skipped[0].reason}, {OR_SKIP_SHARDS}")
+        given = {os.path.abspath(file): file for file in files if file not in copies}
+        found = how.batches([Path(file) for file in given])
+        while found.columns is None and next(found, None) is not None:
+            pass
+        return cls(rows, given, how, found.columns, skipped)
+
+    def spans(self) -> list[tuple[str, int, int]]:
+        """Shards that could be used, by absolute path: first row of each among all of the side, and the last + 1."""
+        path = {file: shard for shard, file in self.given.items()}
+        ends = np.cumsum([0, *(rows for _, rows in self.rows.spans)]).tolist()
+        return [(path[file], ends[at], ends[at + 1]) for at, (file, _) in enumerate(self.rows.spans)]
+
+
+def keys_by_ray(
+    sides: tuple[SideShards, SideShards],
+    counts: tuple[RowCounts, RowCounts],
+    use_prompts: bool,
+    told: Callable[[int], None],
+    cpus: int,
+) -> tuple[SideKeys, SideKeys]:
+    """Keys of both sides, as `fingerprint.detection.streamed` has them of rows that it goes through."""
+
+    def both(counts: tuple[RowCounts, RowCounts], use_prompts: bool) -> tuple[_Keyed, _Keyed]:
+        first = _keyed(sides[0], counts[0], use_prompts, ALL, told, cpus)
+        rows = first.keys.rows
+        return first, _keyed(sides[1], counts[1], use_prompts, first.below, lambda n: told(rows + n), cpus)
+
+    first, second = both(counts, use_prompts)
+    if use_prompts and len(counts[0].prompts | counts[1].prompts) == 1:
+        use_prompts = False
+        first, second = both((RowCounts(), RowCounts()), False)
+    owners = (first.digest, second.digest) if first.digest != second.digest else ("first", "second")
+    return first.named(owners[0], use_prompts, cpus), second.named(owners[1], use_prompts, cpus)
+
+
+@dataclass(frozen=True)
+class _Keyed:
+    """Rows of one side, in the order of its shards, with keys as if each were the first of its kind."""
+
+    side: SideShards
+    keys: ShardKeys
+    below: int
+
+    @property
+    def digest(self) -> str:
+        return digest_of_sum(self.keys.total)
+
+    def named(self, owner: str, use_prompts: bool, cpus: int) -> SideKeys:
+        """The keys of all rows: those that are not the first of their kind, or have no prompt, are read once more."""
+        keys, known = self.keys, self.keys.has_prompt
+        key, group = keys.key.copy(), keys.first.copy()
+        occurrence = rank_within(np.unique(keys.key, return_inverse=True)[1].astype(np.int64))
+        again = np.flatnonzero((occurrence > 0) | ~known)
+        if len(again):
+            found = self._later(again, occurrence[again], owner, use_prompts, cpus)
+            key[again] = np.where(occurrence[again] > 0, found[0], key[again])
+            group[again] = np.where(known[again], group[again], found[1])
+        return SideKeys(keys.rows, self.digest, keys.origin, key, group, keys.first, known, self.below)
+
+    def _later(
+        self, again: Ints, occurrence: Ints, owner: str, use_prompts: bool, cpus: int
+    ) -> tuple[Hashes, Hashes]:
+        spans = {shard: (first, last) for shard, first, last in self.side.spans()}
+        at = {shard: np.searchsorted(self.keys.origin[again], span) for shard, span in spans.items()}
+        shards = [shard for shard, (first, end) in at.items() if first < end]
+        tasks = []
+        for group in groups(shards, cpus):
+            rows = {
+                shard: (self.keys.origin[again[slice(*at[shard])]] - spans[shard][0], occurrence[slice(*at[shard])])
+                for shard in group
+            }
+            tasks.append(LaterTask(group, self.side.how, self.side.columns, use_prompts, owner, rows))
+        key, group_of = np.zeros((2, len(again)), dtype=np.uint64)
+        for _, found in done(later, tasks, cpus):
+            for shard, (keys, alone) in found.items():
+                key[slice(*at[shard])], group_of[slice(*at[shard])] = keys, alone
+        return key, group_of
+
+
+def _keyed(
+    side: SideShards, counts: RowCounts, use_prompts: bool, below: int, told: Callable[[int], None], cpus: int
+) -> _Keyed:
+    parts: dict[str, ShardKeys] = {}
+    left_out: list[SkippedShard] = []
+    n_rows = 0
+    tasks = [KeysTask(group, side.how, side.columns, use_prompts, below) for group in groups(list(side.given), cpus)]
+    for _, found in done(keyed, tasks, cpus):
+        counts.add(found.counts)
+        left_out += found.left_out
+        parts |= {shard: _below(part, below) for shard, part in found.shards.items()}
+        while sum(len(part.key) for part in parts.values()) > row_keys.KEPT_ROWS:
+            below //= 2
+            parts = {shard: _below(part, below) for shard, part in parts.items()}
+        n_rows += sum(part.rows for part in found.shards.values())
+        told(n_rows)
+    ordered = {shard: parts[shard] for shard in side.given if shard in parts}
+    _note(side, ordered, left_out)
+    first, placed = 0, []
+    for part in ordered.values():
+        placed.append(replace(part, origin=part.origin + first))
+        first += part.rows
+    return _Keyed(side, joined(placed), below)
+
+
+def _below(part: ShardKeys, below: int) -> ShardKeys:
+    if below >= ALL:
+        return part
+    keep = part.first < np.uint64(below)
+    origin, key, first = part.origin[keep], part.key[keep], part.first[keep]
+    return replace(part, origin=origin, key=key, first=first, has_prompt=part.has_prompt[keep])
+
+
+def _note(side: SideShards, parts: Mapping[str, ShardKeys], left_out: list[SkippedShard]) -> None:
+    """What became of the shards, for those who ask the rows."""
+    known = [*side.copies, *(SkippedShard(side.given[one.shard], one.reason) for one in left_out)]
+    place = {file: number for number, file in enumerate(side.rows.files())}
+    spans = tuple((side.given[shard], part.rows) for shard, part in parts.items())
+    if not spans:
+        shards = "; ".join(f"{shard.shard}: {shard.reason}" for shard in known)
+        raise ValueError(f"{side.how.argument} must have a shard that can be used, got none ({shards:.300})")
+    skipped = tuple(sorted(known, key=lambda shard: place[shard.shard]))
+    side.rows.shards = ShardsRead(tuple(file for file, _ in spans), skipped, sum(rows for _, rows in spans))
+    side.rows.spans, side.rows.skipped = spans, sum(part.skipped for part in parts.values())
+
+
+def rows_by_ray(side: SideShards, wanted: Ints, cpus: int) -> Corpus:
+    """The rows with these numbers, rising, as `Rows.only` gives them."""
+    tasks, places = [], {}
+    spans = {shard: (first, last) for shard, first, last in side.spans()}
+    for shard, span in spans.items():
+        at = slice(*np.searchsorted(wanted, span))
+        places[shard] = wanted[at] - span[0]
+    for group in groups([shard for shard, rows in places.items() if len(rows)], cpus):
+        tasks.append(RowsTask(group, side.how, side.columns, {shard: places[shard] for shard in group}))
+    found = {shard: batch for _, batches in done(chosen, tasks, cpus) for shard, batch in batches.items()}
+    return corpus_of([found[shard] for shard in spans if shard in found], side.rows.name)
+
+
+def add_by_ray(
+    sums: BlockSums,
+    number: int,
+    side: SideShards,
+    block: Ints,
+    scoring: Scoring | None,
+    scores: Floats,
+    ends: Ends,
+    told: Callable[[int], None],
+    cpus: int,
+) -> None:
+    """Add the rows of a side up, and score those of them that have no score yet.
+
+    Parameters
+    ----------
+    block : int array [rows]
+        Of every row of the side.
+    scores : float array [rows]
+        nan where there is none yet; filled.
+    """
+    families = {name: family.family for name, family in sums.families.items()}
+    n_blocks = len(next(iter(sums.families.values())).sums) - 1
+    spans = {shard: (first, last) for shard, first, last in side.spans()}
+    tasks = []
+    for group in groups(list(spans), cpus):
+        mine = {shard: slice(*spans[shard]) for shard in group}
+        has_score: dict[str, Bools] = {}
+        if scoring is not None:
+            has_score = {shard: ~np.isnan(scores[at]) for shard, at in mine.items()}
+        blocks = {shard: narrow(block[at]) for shard, at in mine.items()}
+        first = {shard: at.start for shard, at in mine.items()}
+        tasks.append(
+            SumsTask(
+                group, side.how, side.columns, families, n_blocks, blocks, SIDES[number], first, scoring, has_score
+            )
+        )
+    for _, found in done(summed_by_block, tasks, cpus):
+        for name, family in sums.families.items():
+            family.sums += found.sums[name]
+            family.squares += found.squares[name]
+        sums.rows += found.rows
+        sums.characters += found.characters
+        for shard, fresh in found.scores.items():
+            if len(fresh):
+                here = scores[slice(*spans[shard])]
+                here[:] = np.where(np.isnan(here), fresh, here)
+        ends.merge(found.ends)
+        told(sums.rows)
+
