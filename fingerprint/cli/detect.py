@@ -31,6 +31,7 @@ from fingerprint.cli.options import (
 from fingerprint.cli.outputs import check_outputs, progress_bar, write_report
 
 if TYPE_CHECKING:
+    from fingerprint.detection.options import Settings
     from fingerprint.lm.teachers import Teacher
 
 ReferenceArgument = Annotated[
@@ -104,7 +105,6 @@ def detect(
     with failures(debug):
         inputs = (suspect, reference, *(placebo or ()))
         check_outputs({"--html": html, "--json": json, "--scores": scores}, inputs=inputs)
-        from fingerprint.data.cluster import named_engine
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
 
         with progress_bar(quiet=quiet) as progress:
@@ -125,15 +125,24 @@ def detect(
                 min_auc=min_auc,
                 n_permutations=permutations,
                 self_test=self_test,
-                bad_rows=bad_rows(skip_bad_rows),
-                bad_shards=bad_rows(skip_bad_shards),
-                scores=scores,
-                engine=named_engine(engine),
                 rng=seed,
                 progress=progress or False,
+                scores=scores,
+                **_reading(skip_bad_rows, skip_bad_shards, engine),
             )
         write_report(report, html, json, quiet=quiet)
         fail_if(fail_if_detected and report.detected)
+
+
+def _reading(skip_bad_rows: bool, skip_bad_shards: bool, engine: str) -> Settings:
+    """How shards are read."""
+    from fingerprint.data.cluster import named_engine
+
+    return {
+        "bad_rows": bad_rows(skip_bad_rows),
+        "bad_shards": bad_rows(skip_bad_shards),
+        "engine": named_engine(engine),
+    }
 
 
 def _required(reference: str | None) -> str:
