@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fingerprint.features.choice import kind_of_rows
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.scaling import CONSTANT
 from fingerprint.fingerprints.summed_rows import SummedRows, check_alike
+from fingerprint.fingerprints.sums import total
 from fingerprint.statistics.designs import Design
 from fingerprint.statistics.parts import PairedPart
 
@@ -24,6 +25,7 @@ FEWEST_CELLS = 16
 # Where the prompts are not the same, each side needs so many rows: nulls were rejected at .05 in .096 of 250 draws of
 # 20 against 200 rows in 16 cells, .087 of 3,818 of 10 against 10, and .052 of 1,000 of 50 against 500.
 FEWEST_ROWS = 60
+CELLS_AT_ONCE = 16  # of a family: what is worked out in double precision fits the caches
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Cells:
             If the two hold other features, or too few cells hold rows of both sides.
         """
         check_alike(suspect, reference)
+        suspect, reference = (_suited(one, _kind(suspect, reference)) for one in (suspect, reference))
         fewer, is_shared = min(suspect.n_rows, reference.n_rows), _same_prompts(suspect, reference).all()
         if fewer < FEWEST_ROWS and not is_shared:
             raise ValueError(
@@ -130,21 +133,16 @@ class Cells:
     @property
     def kind(self) -> str:
         """What the pooled rows are; see `fingerprint.features.choice.data_kind`."""
-        numbers = self.suspect.number_rows + self.reference.number_rows
-        empty = self.suspect.empty_rows + self.reference.empty_rows
-        return kind_of_rows(numbers, empty, self.suspect.n_rows + self.reference.n_rows)
+        return _kind(self.suspect, self.reference)
 
     def families(self) -> Mapping[str, CellFamily]:
         """The families that suit the kind of rows, as `detect` chooses them."""
-        unsuited = {"numbers": "prose", "prose": "numbers"}.get(self.kind)
-        names = [name for name in FAMILIES if name in self.suspect.families]
-        chosen = [name for name in names if name != unsuited] or names
-        return {name: self._family(name) for name in chosen}
+        return {name: self._family(name) for name in FAMILIES if name in self.suspect.families}
 
     def _family(self, name: str) -> CellFamily:
         both = (self.suspect, self.reference)
         sums = [one.families[name].sums[self.filled] for one in both]
-        totals = [one.families[name].sums.sum(axis=0, dtype=np.int64) for one in both]
+        totals = [total(one.families[name].sums, axis=0) for one in both]
         pooled = PooledCounts(
             sum(one.n_rows for one in both),
             sum(one.characters for one in both),
@@ -160,14 +158,31 @@ class Cells:
         if family.column_weights is not None:
             scale = scale * np.asarray(family.column_weights, dtype=np.float64)[columns]
         sides, factors = [], family.projection()
+        # Without factors a column is a count: those that are constant, such as 0 everywhere, are left out first.
+        kept = None if factors is None else factors[:, columns]
         for one, part in zip(both, sums, strict=True):
-            # Without factors a column is a count: those that are constant, such as 0 everywhere, are left out first.
-            values = part[:, columns] / family.unit if factors is None else family.projected(part)[:, columns]
-            centred = values - one.rows[self.filled][:, None] * mean[columns]
-            sides.append((centred * (scale / one.n_rows)).astype(np.float32))
-        rates = [family.projected(total)[columns] / one.n_rows for one, total in zip(both, totals, strict=True)]
+            side = np.empty((len(part), len(columns)), dtype=np.float32)
+            rows, factor = one.rows[self.filled][:, None], scale / one.n_rows
+            for first in range(0, len(part), CELLS_AT_ONCE):
+                some = slice(first, first + CELLS_AT_ONCE)
+                values = part[some][:, columns] / family.unit if kept is None else part[some] @ kept
+                side[some] = (values - rows[some] * mean[columns]) * factor
+            sides.append(side)
+        rates = [family.projected(sums)[columns] / one.n_rows for one, sums in zip(both, totals, strict=True)]
         sd = np.sqrt(variance[columns])
         return CellFamily(family, (sides[0], sides[1]), columns, scale, sd, (rates[0], rates[1]))
+
+
+def _kind(suspect: SummedRows, reference: SummedRows) -> str:
+    """What the rows of both are."""
+    numbers = suspect.number_rows + reference.number_rows
+    return kind_of_rows(numbers, suspect.empty_rows + reference.empty_rows, suspect.n_rows + reference.n_rows)
+
+
+def _suited(one: SummedRows, kind: str) -> SummedRows:
+    """With the families that suit this kind of rows, if it has any."""
+    unsuited = {"numbers": "prose", "prose": "numbers"}.get(kind)
+    return replace(one, families={n: f for n, f in one.families.items() if n != unsuited} or one.families)
 
 
 def _same_prompts(suspect: SummedRows, reference: SummedRows) -> Bools:
