@@ -194,13 +194,17 @@ endpoint.FIRST_WAIT, endpoint.LONGEST_WAIT = 0.01, 0.3
 from fingerprint.lab.generation import generate
 from fingerprint.lm.prompts import prompts
 from fingerprint.lm.teachers import Endpoint, neutral
-where = Endpoint("M", sys.argv[1], timeout=0.5, deadline=1.0, max_attempts=60)
-generate(neutral(where), prompts("numbers", int(sys.argv[3]), rng=3), sys.argv[2])
+url, path, n_rows, model, timeout = sys.argv[1:]
+where = Endpoint(model, url, timeout=float(timeout), deadline=2 * float(timeout), max_attempts=400)
+generate(neutral(where), prompts("numbers", int(n_rows), rng=3), path, max_new_tokens=24)
 """
 
 
-def start_child(server: Server, path: Path, n_rows: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", CHILD, f"http://127.0.0.1:{server.port}/v1", str(path), str(n_rows)])
+def start_child(
+    server: Server | TransformersServe, path: Path, n_rows: int, model: str = "M", timeout: float = 0.5
+) -> subprocess.Popen[bytes]:
+    url = f"http://127.0.0.1:{server.port}/v1"
+    return subprocess.Popen([sys.executable, "-c", CHILD, url, str(path), str(n_rows), model, str(timeout)])
 
 
 def wait_until_larger(path: Path, size: int) -> None:
@@ -231,6 +235,12 @@ def test_rows_survive_a_kill_of_the_writer_and_of_the_server(serve: Callable[...
     assert sorted(os.listdir(tmp_path)) == ["rows.jsonl", "served.jsonl"]
 
 
+def wait_for_rows(partial: Path, wanted: int, child: subprocess.Popen[bytes]) -> None:
+    while not partial.exists() or partial.read_bytes().count(b"\n") < wanted:
+        assert child.poll() is None, "finished before the last kill"
+        time.sleep(0.005)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("side", ["writer", "server"])
 def test_two_thousand_rows_survive_ten_kills(serve: Callable[..., Server], tmp_path: Path, side: str) -> None:
@@ -240,9 +250,7 @@ def test_two_thousand_rows_survive_ten_kills(serve: Callable[..., Server], tmp_p
     path, partial = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.partial"
     child = start_child(server, path, n_rows)
     for kill in range(1, kills + 1):
-        while not partial.exists() or partial.read_bytes().count(b"\n") < kill * n_rows // (kills + 1):
-            assert child.poll() is None, "finished before it was killed ten times"
-            time.sleep(0.005)
+        wait_for_rows(partial, kill * n_rows // (kills + 1), child)
         if side == "writer":
             child.kill()
             child.wait()
@@ -301,6 +309,35 @@ def test_of_many_writers_one_holds_a_file_at_a_time(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ a real server
+
+
+@pytest.mark.slow
+@pytest.mark.needs("lm")
+def test_two_thousand_rows_of_a_language_model_survive_ten_kills_of_either_side(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="transformers serve needs uvicorn and fastapi")
+    n_rows, kills, model = 2000, 20, str(MICRO / "micro-a")
+    server = TransformersServe(Path(model), tmp_path / "serve.log")
+    path, partial = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.partial"
+    child = start_child(server, path, n_rows, model, timeout=20.0)
+    try:
+        for kill in range(1, kills + 1):
+            wait_for_rows(partial, kill * n_rows // (kills + 1), child)
+            if kill % 2:
+                child.kill()
+                child.wait()
+                child = start_child(server, path, n_rows, model, timeout=20.0)
+            else:
+                server.kill()
+                server.start()
+        assert child.wait(timeout=600) == 0
+    finally:
+        server.kill()
+    rows = rows_in(path)
+    assert [row["row"] for row in rows] == list(range(n_rows))
+    assert [row["prompt"] for row in rows] == prompts("numbers", n_rows, rng=3)
+    assert all(row["completion_tokens"] > 0 for row in rows)
+    asked = (tmp_path / "serve.log").read_text().count(" 200 OK")
+    print(f"\n{kills // 2} kills of writer and server each: {len(rows)} rows, {asked} answers given")
 
 
 @pytest.mark.needs("lm")
