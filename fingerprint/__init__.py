@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint import filters, identification, lab, lm
+    from fingerprint import filters, lab, lm
     from fingerprint.data.corpus import Corpus
     from fingerprint.data.reading import read
     from fingerprint.detection.detect import detect
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fingerprint.fingerprints.compare import compare
     from fingerprint.fingerprints.fingerprint import Fingerprint
     from fingerprint.identification.identify import identify
+    from fingerprint.panels.panel import Panel
     from fingerprint.report.report import Report
 
 __all__ = [
@@ -21,11 +22,11 @@ __all__ = [
     "Detector",
     "Fingerprint",
     "Monitor",
+    "Panel",
     "Report",
     "compare",
     "detect",
     "filters",
-    "identification",
     "identify",
     "lab",
     "lm",
@@ -40,6 +41,7 @@ _HOMES = {
     "Detector": "fingerprint.detector.detector",
     "Fingerprint": "fingerprint.fingerprints.fingerprint",
     "Monitor": "fingerprint.detector.monitor",
+    "Panel": "fingerprint.panels.panel",
     "Report": "fingerprint.report.report",
     "compare": "fingerprint.fingerprints.compare",
     "detect": "fingerprint.detection.detect",

@@ -19,6 +19,7 @@ from servers import Server
 
 from fingerprint.cli.app import main
 from fingerprint.lm.noise_floor import NoiseFloor
+from fingerprint.report.panel_result import PanelMember, PanelResult
 from fingerprint.report.report import Report
 from fingerprint.report.results import (
     AttributionResult,
@@ -217,6 +218,16 @@ def _rows(text: str, n: int = 60) -> pl.DataFrame:
     )
 
 
+def _panel(strange: str) -> PanelResult:
+    """Two members, one of which came without rows."""
+    alike = Estimate(0.976, 0.58, 1.0)
+    members = (
+        PanelMember(strange or "lion", (strange or "micro-a",), 2632, 2749, 0.89, 1.0, 0.97, alike),
+        PanelMember("cat", (), 2477, 3881, 0.81, 0.003, 0.03, Estimate(None)),
+    )
+    return PanelResult(members, 0.88, 0.0001, 0.0002, strange or "lion", ("cat",))
+
+
 def build_report(strange: str) -> Report:
     """A full report of a detection, with `strange` in every place that data can reach."""
     model, teacher, attribution = _model_parts(strange)
@@ -261,6 +272,7 @@ def build_report(strange: str) -> Report:
         prompt_control=PromptControl(None, False, f"Both sides answer the same prompts. {strange}".strip()),
         copies=CopiesResult(strange or "482, 113, 954", 0.04, 0.0005, 9.1, 3, 5011, 5304, 0.0313),
         self_test=SelfTest(200, 11, 0.05, Estimate(0.055, 0.0278, 0.0963)),
+        panel=_panel(strange),
         model=model,
         teacher=teacher,
         attribution=attribution,
@@ -311,6 +323,7 @@ def quiet_report() -> Report:
         prompt_control=PromptControl(None, False, "There are no prompts."),
         copies=None,
         self_test=None,
+        panel=None,
         model=None,
         teacher=None,
         attribution=None,

@@ -27,6 +27,7 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
             "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "n_permutations": 9999, "self_test": False,
             "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (), "teacher": None,
             "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",
+            "prior": None, "trained_rows": "error",
         }
     ]  # fmt: skip
 
@@ -36,7 +37,7 @@ def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> N
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
         "--seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers --filter keywords=owl,owlet "
         "--model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
-        "--skip-bad-shards --scores s.parquet --engine ray"
+        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows"
     )
     assert run("detect", "a", "b", *options.split())[0] == 0
     assert calls == [
@@ -46,6 +47,7 @@ def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> N
             "ladder": False, "alpha": 0.01, "min_auc": 0.55, "n_permutations": 999, "self_test": True,
             "bad_rows": "skip", "rng": 7, "progress": False, "model": "M", "system_prompts": ["C", "D"], "teacher": "T",
             "placebos": ["P"], "student": True, "bad_shards": "skip", "scores": Path("s.parquet"), "engine": "ray",
+            "prior": None, "trained_rows": "drop",
         }
     ]  # fmt: skip
 

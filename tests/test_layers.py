@@ -16,6 +16,7 @@ ORDER = (
     "identification",
     "detector",
     "detection",
+    "panels",
     "fingerprints",
     "report",
     "lm",

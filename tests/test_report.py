@@ -28,7 +28,7 @@ from fingerprint.statistics.intervals import Estimate
 
 DESIGN_KEYS = (
     "schema_version verdict detected pvalue alpha auc auc_paired d_prime bags rows_needed power mixtures design "
-    "families ladder filters features prompt_control copies self_test model teacher attribution null sample "
+    "families ladder filters features prompt_control copies self_test panel model teacher attribution null sample "
     "warnings settings"
 ).split()
 
@@ -266,9 +266,9 @@ def test_rows_needed_refuses_what_makes_no_sense(example_report: Report, power: 
 def test_text_is_a_screenful(any_report: Report) -> None:
     lines = str(any_report).splitlines()
     assert max(map(len, lines)) <= 100
-    # More only where there is more to tell: a base model, a known teacher, placebos, copies.
-    asked = any_report.model, any_report.teacher, any_report.attribution, any_report.copies
-    assert 20 <= len(lines) <= 93 + 6 * sum(part is not None for part in asked)
+    # More only where there is more to tell: a panel, a base model, a known teacher, placebos, copies.
+    asked = any_report.panel, any_report.model, any_report.teacher, any_report.attribution, any_report.copies
+    assert 20 <= len(lines) <= 93 + 7 * sum(part is not None for part in asked)
 
 
 def test_text_says_everything_a_reader_must_know() -> None:

@@ -12,6 +12,7 @@ from fingerprint.cli.options import (
     BadShardsOption,
     CountBadRowsOption,
     DebugOption,
+    DropTrainedRowsOption,
     FeaturesOption,
     FilterOption,
     HtmlOption,
@@ -29,6 +30,7 @@ from fingerprint.cli.options import (
     prompt_column,
 )
 from fingerprint.cli.outputs import check_outputs, progress_bar, write_report
+from fingerprint.cli.priors import PriorOption, priors
 
 if TYPE_CHECKING:
     from fingerprint.detection.options import Settings
@@ -78,6 +80,8 @@ def detect(
     no_prompt: NoPromptOption = False,
     features: FeaturesOption = "auto",
     filters: FilterOption = None,
+    prior: PriorOption = None,
+    drop_trained_rows: DropTrainedRowsOption = False,
     model: ModelOption = None,
     system_prompt: SystemPromptOption = None,
     student: StudentOption = False,
@@ -103,8 +107,8 @@ def detect(
     glob of many files is one corpus, of any size.
     """
     with failures(debug):
-        inputs = (suspect, reference, *(placebo or ()))
-        check_outputs({"--html": html, "--json": json, "--scores": scores}, inputs=inputs)
+        outputs = {"--html": html, "--json": json, "--scores": scores}
+        check_outputs(outputs, inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
 
         with progress_bar(quiet=quiet) as progress:
@@ -116,31 +120,31 @@ def detect(
                 features=family_names(features),
                 filters=named_filters(filters or [], (suspect, reference)),
                 ladder=not no_ladder,
+                prior=priors(prior),
                 model=model,
-                system_prompts=system_prompt or (),
-                student=student,
+                system_prompts=system_prompt or (), student=student,
                 teacher=_known_teacher(teacher, teacher_system, model),
                 placebos=placebo or (),
-                alpha=alpha,
-                min_auc=min_auc,
+                alpha=alpha, min_auc=min_auc,
                 n_permutations=permutations,
                 self_test=self_test,
                 rng=seed,
                 progress=progress or False,
                 scores=scores,
-                **_reading(skip_bad_rows, skip_bad_shards, engine),
+                **_reading(skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )
         write_report(report, html, json, quiet=quiet)
         fail_if(fail_if_detected and report.detected)
 
 
-def _reading(skip_bad_rows: bool, skip_bad_shards: bool, engine: str) -> Settings:
-    """How shards are read."""
+def _reading(skip_bad_rows: bool, skip_bad_shards: bool, drop_trained_rows: bool, engine: str) -> Settings:
+    """How shards are read, and what is left out."""
     from fingerprint.data.cluster import named_engine
 
     return {
         "bad_rows": bad_rows(skip_bad_rows),
         "bad_shards": bad_rows(skip_bad_shards),
+        "trained_rows": "drop" if drop_trained_rows else "error",
         "engine": named_engine(engine),
     }
 

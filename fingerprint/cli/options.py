@@ -42,6 +42,10 @@ ScoresOption = Annotated[
 ]
 ResultJsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")]
 FailIfDetectedOption = Annotated[bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected.")]
+DropTrainedRowsOption = Annotated[
+    bool,
+    typer.Option("--drop-trained-rows", help="Leave out rows and prompts that the detector or panel was made from."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 

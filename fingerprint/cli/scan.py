@@ -11,6 +11,7 @@ from fingerprint.cli.errors import fail_if, failures
 from fingerprint.cli.options import (
     AlphaOption,
     DebugOption,
+    DropTrainedRowsOption,
     FailIfDetectedOption,
     PermutationsOption,
     PromptOption,
@@ -27,9 +28,6 @@ CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Corpus to
 DetectorOption = Annotated[Path, typer.Option("--detector", metavar="FILE", help="Detector written by train.")]
 NeutralOption = Annotated[
     str | None, typer.Option("--neutral", metavar="FILE", help="Neutral rows of the same source as CORPUS.")
-]
-DropTrainedRowsOption = Annotated[
-    bool, typer.Option("--drop-trained-rows", help="Leave out rows and prompts that the detector was trained on.")
 ]
 
 

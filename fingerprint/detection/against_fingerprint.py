@@ -143,6 +143,7 @@ def _report(
         prompt_control=PromptControl(None, False, _prompts(found)),
         copies=None,
         self_test=None,
+        panel=None,
         model=None,
         teacher=None,
         attribution=None,

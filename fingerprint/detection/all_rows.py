@@ -132,8 +132,8 @@ def _scores(main: Analysis) -> tuple[Floats, Floats]:
 def why_not_all(prepared: Prepared) -> str | None:
     """Why the p-value cannot be of all rows: something of it is no sum over rows; None where all is."""
     case = prepared.case
-    if case.prior is not None:
-        return "a trained detector's score is no sum of counts"
+    if case.priors:
+        return "what a prior says is of the sample alone"
     if case.model is not None:
         return "a model reads the rows of the sample alone"
     others = [name for name, family in prepared.families.items() if not isinstance(family, CountedFamily)]

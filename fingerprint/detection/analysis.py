@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.detection.case import Case
-from fingerprint.detection.prior import PRIOR, Prior, PriorScore
+from fingerprint.detection.prior import Priors
 from fingerprint.features import Family, data_kind
 from fingerprint.features.compiled import side_by_side
 from fingerprint.features.counted import CountedFamily
@@ -70,7 +70,7 @@ def analyse(
     families: Mapping[str, Family],
     *,
     classifier: Classifier | None = None,
-    prior: Prior | None = None,
+    priors: Priors | None = None,
     fitted: Mapping[str, Floats] | None = None,
     kind: str | None = None,
     tell: Callable[[str], None] = silent,
@@ -83,15 +83,15 @@ def analyse(
         Unfitted.
     classifier : scikit-learn classifier, optional
         In place of the built-in scores.
-    prior : Prior, optional
-        Joins as one more family.
+    priors : Priors, optional
+        Join as further families.
     fitted : mapping of name to float array [rows, models], optional
         Scores of further members of the stack; see `fingerprint.statistics.crossfit.cross_fit`.
     kind : str, optional
         What the rows are, as `fingerprint.features.data_kind` says, where these are only some of them.
     """
     tell(FEATURES)
-    matrices = family_matrices(comparison, families, prior)
+    matrices = family_matrices(comparison, families, priors)
     tell(TEST)
     test, units = exact_test(case, comparison, matrices, kind)
     tell(SCORES)
@@ -99,25 +99,25 @@ def analyse(
 
 
 def family_matrices(
-    comparison: Comparison, families: Mapping[str, Family], prior: Prior | None = None
+    comparison: Comparison, families: Mapping[str, Family], priors: Priors | None = None
 ) -> dict[str, FamilyMatrix]:
     """Scaled features of the rows of a comparison, by family.
 
     Raises
     ------
     ValueError
-        If a family has the name of the prior, or gives matrices of another shape than it must.
+        If a family has the name of a prior's, or gives matrices of another shape than it must.
     """
-    if prior is not None and PRIOR in families:
-        raise ValueError(f"features must not be named {PRIOR!r} when there is a prior, got {list(families)}; rename it")
-    given = families if prior is None else {**families, PRIOR: PriorScore(prior)}
 
     def matrix(name: str) -> FamilyMatrix:
-        return family_matrix(given[name], comparison.texts, name)
+        return family_matrix(families[name], comparison.texts, name)
 
-    counted = [name for name, family in given.items() if isinstance(family, CountedFamily)]
-    found = {name: done() for name, done in zip(counted, side_by_side(matrix, counted), strict=True)}
-    return {name: found[name] if name in found else matrix(name) for name in given}  # others may not bear threads
+    counted = [name for name, family in families.items() if isinstance(family, CountedFamily)]
+    made = {name: done() for name, done in zip(counted, side_by_side(matrix, counted), strict=True)}
+    found = {n: made[n] if n in made else matrix(n) for n in families}  # those of a user may not bear threads
+    if priors:
+        found |= priors.matrices(comparison.texts, data_kind(comparison.texts), found)
+    return found
 
 
 def exact_test(
@@ -126,7 +126,8 @@ def exact_test(
     """The exact test of some features with the relabellings of the main result, and what it permutes."""
     units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     relabellings = Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
-    return permute(units, relabellings, omnibus_weights(comparison, matrices, kind)), units
+    weights = omnibus_weights(comparison, matrices, kind)
+    return permute(units, relabellings, weights, signed_names(matrices)), units
 
 
 def fresh_pvalue(
@@ -139,7 +140,7 @@ def fresh_pvalue(
 def pvalue_among(comparison: Comparison, matrices: Mapping[str, FamilyMatrix], relabellings: Relabellings) -> float:
     """p-value of the exact test of some features with these relabellings."""
     units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
-    kernels, signed = _inner_products(units)
+    kernels, signed = _inner_products(units, signed_names(matrices))
     return omnibus_pvalue(kernels, relabellings, signed, omnibus_weights(comparison, matrices))
 
 
@@ -152,17 +153,27 @@ def omnibus_weights(
 
 
 def permute(
-    units: Mapping[str, Floats32], relabellings: Relabellings, weights: Mapping[str, float]
+    units: Mapping[str, Floats32],
+    relabellings: Relabellings,
+    weights: Mapping[str, float],
+    signed: frozenset[str] = frozenset(),
 ) -> PermutationTest:
-    """The exact test of block units: a prior with its sign, every other family by its inner products."""
-    kernels, signed = _inner_products(units)
-    return permutation_test(kernels, relabellings, signed, weights)
+    """The exact test of block units: of `signed` families with their sign, of every other by its inner products."""
+    kernels, directed = _inner_products(units, signed)
+    return permutation_test(kernels, relabellings, directed, weights)
 
 
-def _inner_products(units: Mapping[str, Floats32]) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """What is tested of block units: of a prior the units themselves."""
-    signed = {name: u.sum(axis=1) for name, u in units.items() if name == PRIOR}
-    return {name: gram(u) for name, u in units.items() if name != PRIOR}, signed
+def signed_names(matrices: Mapping[str, FamilyMatrix]) -> frozenset[str]:
+    """Names of the families that are scores with a direction fixed beforehand."""
+    return frozenset(name for name, matrix in matrices.items() if matrix.family.is_signed)
+
+
+def _inner_products(
+    units: Mapping[str, Floats32], signed: frozenset[str]
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """What is tested of block units: of signed families the units themselves."""
+    directed = {name: u.sum(axis=1) for name, u in units.items() if name in signed}
+    return {name: gram(u) for name, u in units.items() if name not in signed}, directed
 
 
 def scored(

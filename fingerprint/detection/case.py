@@ -14,7 +14,7 @@ from fingerprint.data.reading import as_corpus
 from fingerprint.data.rereading import Rows
 from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
-from fingerprint.detection.prior import Prior, checked_prior, without_trained
+from fingerprint.detection.prior import Priors, without_trained
 from fingerprint.detection.streamed import AllRows, opened
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.statistics.comparison import Comparison, pair
@@ -39,14 +39,14 @@ class Case:
     given : pair of Corpus
         Suspect and reference as they were read; a sample of them where not all rows are held.
     corpora : pair of Corpus
-        The same without the rows that a prior was trained on.
+        The same without the rows that a prior was learnt from.
     placebos : tuple of Corpus
     text, prompt : str or None, and False for prompts to ignore
         Column names as they were asked for.
     features : object
         As it was given; see `fingerprint.features.choose`.
     filters : tuple of filters
-    prior : Prior or None
+    priors : Priors
     model : LanguageModel or None
         Loaded once, for all that asks it.
     system_prompts : tuple of str
@@ -67,7 +67,7 @@ class Case:
     prompt: str | Literal[False] | None
     features: object
     filters: tuple[Filter, ...]
-    prior: Prior | None
+    priors: Priors
     model: LanguageModel | None
     system_prompts: tuple[str, ...]
     teachers: tuple[RowScorer, RowScorer] | None
@@ -107,10 +107,9 @@ class Case:
 
         sides = rows(suspect, "suspect"), rows(reference, "reference")
         given, whole = opened(sides, prompt is not False, within, options.engine)
-        corpora, known = given, None
-        if prior is not None:
-            known = checked_prior(prior)
-            first, second = (without_trained(corpus, known, options.trained_rows) for corpus in given)
+        corpora, priors = given, Priors.of(prior)
+        for known in priors:
+            first, second = (without_trained(corpus, known, options.trained_rows) for corpus in corpora)
             corpora = first, second
         system_prompts = checked_system_prompts(options.system_prompts, model)
         _check_student(options, model, prompt)
@@ -126,7 +125,7 @@ class Case:
             prompt=prompt,
             features=features,
             filters=tuple(filters),
-            prior=known,
+            priors=priors,
             model=base,
             system_prompts=system_prompts,
             teachers=_teachers(options, base),

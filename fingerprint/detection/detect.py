@@ -57,7 +57,7 @@ def detect(
     prompt: str | Literal[False] | None = None,
     features: object = "auto",
     filters: Sequence[Filter] = (),
-    prior: Prior | None = None,
+    prior: Prior | Sequence[Prior] | None = None,
     model: Spec | None = None,
     placebos: Sequence[object] = (),
     alpha: float = 0.05,
@@ -82,9 +82,10 @@ def detect(
     filters : sequence of filters
         Semantic filters to compare with; see `fingerprint.filters`. For each, and for all in sequence: what it removes,
         its own AUROC, and what is still detectable on what it keeps. About a minute a filter at 5,000 rows a side.
-    prior : fingerprint.Detector, optional
-        A detector trained on other rows. Its score joins the test as one more family with a direction: only suspect
-        rows that look *more* like its trait count. Worth most below a few hundred prompts.
+    prior : fingerprint.Panel, fingerprint.Detector, or a list of them, optional
+        What is known from other rows. A panel adds the directions in which known conditioning moved rows of the same
+        base model: fifty prompts can be enough, whatever the trait. A detector's score joins as one more family with a
+        direction: only suspect rows that look *more* like its trait count. Worth most below a few hundred prompts.
     model : name, folder, or loaded model, optional
         A base model to read the rows with their prompts (extra ``lm``): its log-probabilities and their gradients by
         its weights join the others as the families ``logprobs`` and ``gradients``, and the report says what they add.
@@ -179,7 +180,7 @@ def _analysed(prepared: Prepared, tell: Progress) -> Report:
         prepared.comparison,
         {**prepared.families, **prepared.model_families(prepared.comparison)},
         classifier=case.options.classifier,
-        prior=case.prior,
+        priors=case.priors,
         fitted=_students(prepared, tell),
         kind=None if case.whole is None else case.whole.kind,
         tell=tell,
@@ -265,6 +266,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         prompt_control=prepared.control,
         copies=None,
         self_test=None,
+        panel=None,
         model=None,
         teacher=None,
         attribution=None,

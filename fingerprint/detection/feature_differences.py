@@ -40,7 +40,8 @@ def feature_differences(main: Analysis) -> tuple[FeatureDifference, ...]:
     The p-values are max-T over all columns that were looked at. Nothing that is done after (sorting, merging, leaving
     out) changes one: each entry's is that of the column which represents it.
     """
-    chosen = _chosen({name: main.matrices[name] for name in main.test.families if main.matrices[name].n_columns})
+    looked_at = {name: main.matrices[name] for name in main.test.families}
+    chosen = _chosen({name: m for name, m in looked_at.items() if m.n_columns and not m.family.is_prior})
     if not chosen:
         return ()
     units = np.hstack([main.units[name][:, columns] for name, columns in chosen.items()])

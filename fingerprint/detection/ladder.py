@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fingerprint.data.arrays import Floats
 from fingerprint.detection.analysis import Analysis, bag16_interval, omnibus_weights, scored
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
-from fingerprint.detection.prior import PRIOR
 from fingerprint.detection.progress import Step
 from fingerprint.detection.rungs import RungStep, rung_steps
 from fingerprint.detection.section import Prepared, Section
@@ -138,7 +137,7 @@ def _rung(
 ) -> Rung:
     case = prepared.case
     is_main = looked.comparison.design is main.comparison.design and case.options.classifier is None
-    if step.rung == "raw" and is_main and not {PRIOR, *MODEL_FAMILIES} & set(main.matrices):
+    if step.rung == "raw" and is_main and not {*case.priors.names, *MODEL_FAMILIES} & set(main.matrices):
         pvalue, scores = main.test.pvalue, main.scores
     else:
         own = {name: make() for name, make in step.families.items()} or choose(

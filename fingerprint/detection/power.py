@@ -77,12 +77,14 @@ def _n_null(case: Case) -> int:
 def _random_shifts(main: Analysis, rng: np.random.Generator) -> Shift:
     """Shifts of the row means under an exponential tilt along random directions of the feature space, one a run.
 
-    A direction is a random score over all columns of all families, each family with the same variance. Tilting rows by
+    A direction is a random score over all columns of all families, each family with the same variance (what a prior
+    adds mixes columns of the others, and only moves with them). Tilting rows by
     exp(t * score), the score having unit variance, moves the mean of column x by t * Cov(x, score) and separates the
     tilted from the untilted rows with d_prime t. In a shared design, variance and covariance are those within a prompt.
     """
     names = [name for name in main.matrices if name in main.test.families]
     rows, share = _row_differences(main, names)
+    drawn = {name: matrix for name, matrix in rows.items() if not main.matrices[name].family.is_prior}
     directed, _ = _row_differences(main, list(main.test.signed))
     n = next(iter(rows.values())).shape[0]
     halves = np.array_split(rng.permutation(n), 2)
@@ -92,7 +94,7 @@ def _random_shifts(main: Analysis, rng: np.random.Generator) -> Shift:
     moved: dict[str, list[Floats]] = {name: [] for name in directed}
     for _ in range(PLANTED_RUNS // BATCH):
         scores = np.zeros((n, BATCH))
-        for matrix in rows.values():
+        for matrix in drawn.values():
             family = matrix @ rng.standard_normal((matrix.shape[1], BATCH)).astype(np.float32)
             family -= family.mean(axis=0)
             scores += family / np.maximum(family.std(axis=0), 1e-12)

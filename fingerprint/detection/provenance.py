@@ -11,8 +11,10 @@ import polars as pl
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection.case import Case
-from fingerprint.detection.prior import Prior
 from fingerprint.report.encoding import JsonObject
+
+# What is told of a prior, of what its card says.
+_TOLD = ("rows", "families", "definitions", "members")
 
 
 def own_version() -> str:
@@ -56,7 +58,7 @@ def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
             "text": case.text,
             "prompt": case.prompt,
         },
-        **({} if case.prior is None else {"prior": _prior(case, case.prior)}),
+        **_priors(case),
         **({"placebos": [{"name": c.name, **_record(c)} for c in case.placebos]} if case.placebos else {}),
         **({"student": True} if options.student else {}),
     }
@@ -66,12 +68,18 @@ def _record(corpus: Corpus) -> JsonObject:
     return {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped}
 
 
-def _prior(case: Case, prior: Prior) -> JsonObject:
-    """What the prior was, and how many rows were left out for it."""
+def _priors(case: Case) -> JsonObject:
+    """What the prior was, or a list of them, and how many rows were left out for all of them."""
+    if not case.priors:
+        return {}
     sides = zip(("suspect", "reference"), case.given, case.corpora, strict=True)
-    trained = {part: prior.card_[part] for part in ("rows", "families", "definitions") if part in prior.card_}
-    return {
-        "trained_on": trained,
-        "trained_rows": case.options.trained_rows,
-        "left_out": {side: len(given) - len(kept) for side, given, kept in sides},
-    }
+    left_out = {side: len(given) - len(kept) for side, given, kept in sides}
+    found: list[JsonObject] = [
+        {
+            "trained_on": {part: prior.card_[part] for part in _TOLD if part in prior.card_},
+            "trained_rows": case.options.trained_rows,
+            "left_out": left_out,
+        }
+        for prior in case.priors
+    ]
+    return {"prior": found[0] if len(found) == 1 else found}

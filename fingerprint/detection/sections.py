@@ -10,6 +10,7 @@ from fingerprint.detection import (
     filter_comparison,
     ladder,
     model_gain,
+    panel_gain,
     power,
     self_test,
 )
@@ -24,6 +25,7 @@ SECTIONS: tuple[Section, ...] = (
     self_test.SECTION,
     attribution.SECTION,
     model_gain.SECTION,
+    panel_gain.SECTION,
     ceiling.SECTION,
     all_rows.SECTION,
 )

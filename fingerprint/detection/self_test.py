@@ -61,7 +61,7 @@ def _self_test(prepared: Prepared) -> SelfTest:
     case = prepared.case
     small = thin(prepared.comparison, SELF_TEST_ROWS).null_source()
     families = {**choose(prepared.families, small.texts), **prepared.model_families(small)}
-    matrices = family_matrices(small, families, case.prior)
+    matrices = family_matrices(small, families, case.priors)
     n_permutations = max(SELF_TEST_PERMUTATIONS, 2 * int(np.ceil(1 / case.alpha)) - 1)
     rejections = 0
     for run in range(SELF_TEST_RUNS):

@@ -67,6 +67,10 @@ class Family(Protocol):
     is_mean_zero : bool
         Whether columns have mean zero over rows that the family's model wrote: see
         `fingerprint.statistics.ridge.ridge_coefficients`.
+    is_prior : bool
+        Whether it brings in what is known from other rows: no feature to be shown, and no part of planted signals.
+    is_signed : bool
+        Whether it is one score whose direction was fixed beforehand, high for the suspect.
     n_readable : int or None
         Columns from this one on have names that tell a reader nothing, and are not shown; None where all are readable.
     """
@@ -75,6 +79,8 @@ class Family(Protocol):
     ridge: float | Floats = DEFAULT_RIDGE
     column_weights: Floats | Floats32 | None = None
     is_mean_zero: bool = False
+    is_prior: bool = False
+    is_signed: bool = False
     n_readable: int | None = None
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:

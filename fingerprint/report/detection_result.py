@@ -9,6 +9,7 @@ import polars as pl
 
 from fingerprint.report.contract import Result
 from fingerprint.report.encoding import JsonObject, frame
+from fingerprint.report.panel_result import PanelResult
 from fingerprint.report.results import (
     AttributionResult,
     Bag,
@@ -90,6 +91,8 @@ class DetectionResult(Result):
         stands often.
     self_test : SelfTest or None
         Rejection rate of the pipeline where nothing differs; None where it was not asked for.
+    panel : PanelResult or None
+        What known conditioning adds; None where no panel was given.
     model : ModelResult or None
         What a language model's log-probabilities add; None where no model was given.
     teacher : TeacherResult or None
@@ -138,6 +141,7 @@ class DetectionResult(Result):
     prompt_control: PromptControl
     copies: CopiesResult | None
     self_test: SelfTest | None
+    panel: PanelResult | None
     model: ModelResult | None
     teacher: TeacherResult | None
     attribution: AttributionResult | None

@@ -54,6 +54,7 @@ def _render(template: str, report: DetectionResult) -> str:
         copies=sentences.copies(report),
         self_test=sentences.self_test(report),
         order_adds=sentences.order_adds(report),
+        panel_sentences=sentences.panel(report),
         model_sentences=sentences.model(report),
         teacher_sentences=sentences.teacher(report),
         attribution_sentences=sentences.attribution(report),

@@ -249,6 +249,10 @@ def _halves(result: FilterResult) -> list[str]:
     ]
 
 
+# Members that count less than this are not named.
+_SMALL_SHARE = 0.05
+# Likeness of base models from which they are said to be one.
+_ALIKE = 0.5
 _READ = "Log-probabilities and gradients under"
 
 
@@ -269,6 +273,32 @@ def model(report: DetectionResult) -> list[str]:
     if found.system_prompts:
         listed = "; ".join(f"{i + 1}: {visible(text, 60)}" for i, text in enumerate(found.system_prompts))
         sentences.append(f"Candidate system prompts: {listed}.")
+    return sentences
+
+
+def panel(report: DetectionResult) -> list[str]:
+    """What the panel adds, from which members, and what the difference is like."""
+    found = report.panel
+    if found is None:
+        return []
+    used = [member for member in found.members if member.share >= _SMALL_SHARE]
+    listed = ", ".join(f"{visible(member.name, 40)} ({figure(member.share, 2)})" for member in used)
+    alike = max(member.likeness for member in found.members)
+    base = "the base model that wrote these rows" if alike > _ALIKE else "another base model than these rows"
+    sentences = [
+        f"Panel of known conditioning, members by share: {listed}; by their tokens, of {base}. It counts "
+        f"{figure(found.worth, 2)} of the most it can. p without it {probability(found.pvalue_without)}, with it "
+        f"{probability(found.pvalue)}. It speaks of presence (conditioned like these), never of which trait."
+    ]
+    closest = next((member for member in found.members if member.name == found.closest), None)
+    if closest is not None:
+        sentences.append(
+            f"The difference is most like that of {visible(closest.name, 40)}: cosine {with_interval(closest.cosine)}. "
+            "That is a likeness, not an attribution."
+        )
+    if found.unchecked:
+        names = ", ".join(visible(name, 40) for name in found.unchecked)
+        sentences.append(f"Not checked, for they came without rows: whether rows of {names} are among those judged.")
     return sentences
 
 

@@ -37,6 +37,7 @@ def screenful(report: DetectionResult) -> str:
         _wrap("Design: " + " ".join([*sentences.design(report.design), *sentences.sample(report)]), "  "),
         _bags(report),
         _families(report),
+        _panel(report),
         _model(report),
         _teacher(report),
         _attribution(report),
@@ -113,6 +114,10 @@ def _ladder(report: DetectionResult) -> list[str]:
     lines = _table(("Ladder", "p", "row AUROC", "bags of 16", "what it keeps"), rows, left=(0, 2, 4))
     order = sentences.order_adds(report)
     return lines + (_wrap(order, "  ", "  ") if order else [])
+
+
+def _panel(report: DetectionResult) -> list[str]:
+    return [line for sentence in sentences.panel(report) for line in _wrap(sentence, "  ")]
 
 
 def _model(report: DetectionResult) -> list[str]:

@@ -1,0 +1,107 @@
+"""Single rows scored by a panel alone: log-odds along the mean of its members' shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fingerprint.data.arrays import Floats, Ints
+from fingerprint.features import FAMILIES
+from fingerprint.features.choice import kind_of_rows
+from fingerprint.features.counted import CountedFamily
+from fingerprint.features.scaling import scales
+from fingerprint.panels.directions import DIRECTED
+from fingerprint.panels.member import Member, products
+
+
+@dataclass(frozen=True)
+class PooledColumns:
+    """A family fitted to the rows of all members together: which columns vary, and what each is multiplied by."""
+
+    family: CountedFamily
+    columns: Ints
+    scale: Floats
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """A direction in the members' own feature space, and what turns sums along it into log-odds.
+
+    Attributes
+    ----------
+    columns : mapping of name to PooledColumns
+    direction : mapping of name to float array [columns]
+        The mean of the members' shifts.
+    middle : float
+        Of the score, between conditioned and neutral rows.
+    slope : float
+        Log-odds a unit of the score.
+    """
+
+    columns: Mapping[str, PooledColumns]
+    direction: Mapping[str, Floats]
+    middle: float
+    slope: float
+
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> RowScores:
+        """From the members' sums.
+
+        The slope is that of two normal laws with the means that the members have along the direction, less the noise
+        that is in them, and the variance of a row that the spread of their cells tells.
+        """
+        columns = {name: _pooled(members, name) for name in DIRECTED[_kind(members)]}
+        shifts = [_joined(columns, member) for member in members]
+        mean = np.mean([each.sum(axis=0) for each in shifts], axis=0)
+        squared = float(mean @ mean)
+        true = max(float(products(shifts).mean()), 0.0)
+        variances, middles = [], []
+        for member, by_cell in zip(members, shifts, strict=True):
+            along = by_cell @ mean
+            cells = len(along)
+            spread = float(((along - along.mean()) ** 2).sum()) * cells / (cells - 1)
+            variances.append(spread / sum(1 / rows for rows in member.rows))
+            middles.append(_middle(columns, member, mean))
+        slope = true / float(np.mean(variances)) if squared > 0 else 0.0
+        ends = np.cumsum([len(each.columns) for each in columns.values()])[:-1]
+        direction = dict(zip(columns, np.split(mean, ends), strict=True))
+        return cls(columns, direction, float(np.mean(middles)), slope)
+
+    def shifts(self, members: Sequence[Member]) -> list[Floats]:
+        """Of every member, its shift by cell [cells, columns] in all families together."""
+        return [_joined(self.columns, member) for member in members]
+
+
+def _kind(members: Sequence[Member]) -> str:
+    sides = [side.fingerprint for member in members for side in member.sides]
+    numbers, empty = (sum(side.number_rows for side in sides), sum(side.empty_rows for side in sides))
+    return kind_of_rows(numbers, empty, sum(side.n_rows for side in sides))
+
+
+def _pooled(members: Sequence[Member], name: str) -> PooledColumns:
+    pooled = members[0].pooled(name)
+    for member in members[1:]:
+        pooled = pooled + member.pooled(name)
+    family = FAMILIES[name]().fit_counts(pooled)
+    columns, scale = scales(family, *family.moments(pooled))
+    return PooledColumns(family, columns, scale)
+
+
+def _joined(columns: Mapping[str, PooledColumns], member: Member) -> Floats:
+    parts = [member.shifts(name, each.family)[:, each.columns] * each.scale for name, each in columns.items()]
+    return np.hstack(parts)
+
+
+def _middle(columns: Mapping[str, PooledColumns], member: Member, direction: Floats) -> float:
+    """Mean score along a direction, halfway between a member's sides."""
+    means = []
+    for name, each in columns.items():
+        sides = [
+            each.family.projected(side.fingerprint.families[name].sums.sum(axis=0, dtype=np.int64))
+            / side.fingerprint.n_rows
+            for side in member.sides
+        ]
+        means.append(0.5 * (sides[0] + sides[1])[each.columns] * each.scale)
+    return float(np.concatenate(means) @ direction)
