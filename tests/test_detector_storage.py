@@ -21,7 +21,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.detector import storage
 from fingerprint.features import FAMILIES
 
-# Arrays of a file of format 2 for `FAMILIES_USED`, and the JSON beside them.
+# Arrays of a file for `FAMILIES_USED`, and the JSON beside them.
 ARRAYS = {
     "tokens/columns": "int64",
     "tokens/scale": "float64",
@@ -84,7 +84,7 @@ def test_a_loaded_detector_knows_what_it_knew(trained: Detector, saved: Path, fr
 def test_what_a_file_holds_belongs_to_its_format(saved: Path) -> None:
     """If this fails, detectors that people have saved do not load any more: read both kinds, or raise FORMAT."""
     first, _, content = saved.read_bytes().partition(b"\n")
-    assert first.split(b" ")[:3] == [b"fingerprint", b"detector", b"3"]
+    assert first.split(b" ")[:3] == [b"fingerprint", b"detector", b"4"]
     with np.load(io.BytesIO(content)) as stored:
         header = json.loads(stored["json"].tobytes())
         assert {name: stored[name].dtype.name for name in stored.files} == ARRAYS
@@ -112,7 +112,7 @@ class _Exploit:
 
 
 def _with_checksum(content: bytes) -> bytes:
-    return b"fingerprint detector 3 %s\n" % storage.checksum(content).encode() + content
+    return b"fingerprint detector 4 %s\n" % storage.checksum(content).encode() + content
 
 
 def test_a_pickle_with_the_right_checksum_is_not_run(tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ def test_train_says_what_the_detector_is_and_saves_it(run: Run, folder: Path, tm
     assert out.read_bytes() == (folder / "owl.detector").read_bytes()  # the same rows and seed: the same file
 
 
+def test_train_keeps_what_several_traits_have_in_common(run: Run, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "common.detector"
+    files = [folder / f"{name}.jsonl" for name in ("old-trait", "old-neutral", "new-trait", "new-neutral")]
+    options = ("--features", "tokens,numbers")
+    code, text, err = run("train", *files[:2], "--also", f"{files[2]}={files[3]}", "--out", out, *options)
+    assert (code, err) == (0, "")
+    assert text.startswith("Detector of what 2 traits have in common: ")
+    assert "  new-trait: " in text
+    assert "left out, its row AUROC is" in text
+    code, _, err = run("train", *files[:2], "--also", files[0], "--out", out, *options)
+    assert code == 2
+    assert "--also must name files with names of their own, got 'old-trait' twice" in err
+
+
 def test_scan_detects_the_trait_and_exits_with_one_only_when_asked(run: Run, folder: Path, tmp_path: Path) -> None:
     arguments = ("scan", folder / "new-trait.jsonl", "--detector", folder / "owl.detector")
     code, text, err = run(*arguments, "--neutral", folder / "new-neutral.jsonl", "--json", tmp_path / "s.json")

@@ -27,6 +27,14 @@ def train(
     trait: Annotated[str, typer.Argument(metavar="TRAIT", help="Rows of a teacher that has the trait.")],
     neutral: Annotated[str, typer.Argument(metavar="NEUTRAL", help="Rows of the same model without it.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the detector goes.")],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRAIT[=NEUTRAL]",
+            help="Rows of a further trait (repeatable), with neutral rows of their own where they are from elsewhere: "
+            "what the traits have in common is kept.",
+        ),
+    ] = None,
     text: TextOption = None,
     prompt: PromptOption = None,
     no_prompt: NoPromptOption = False,
@@ -37,17 +45,19 @@ def train(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a detector on TRAIT and NEUTRAL, and save it."""
+    """Train a detector on TRAIT and NEUTRAL, or on what several traits have in common, and save it."""
     with failures(debug):
         column = prompt_column(prompt, no_prompt)
-        check_outputs({"--out": out}, inputs=(trait, neutral))
+        further = [value.partition("=")[::2] for value in also or ()]
+        check_outputs({"--out": out}, inputs=(trait, neutral, *(path for paths in further for path in paths if path)))
+        traits, own = _by_name(trait, neutral, further)
         families = family_names(features)
         from fingerprint.detector.card import described  # numerical libraries load only when there is work
-        from fingerprint.detector.detector import train as run
+        from fingerprint.detector.training import train as run
 
         trained = run(
-            trait,
-            neutral,
+            traits,
+            own,
             text=text,
             prompt=column,
             bad_rows=bad_rows(skip_bad_rows),
@@ -58,3 +68,21 @@ def train(
         trained.save(out)
         if not quiet:
             show(described(trained.card_))
+
+
+def _by_name(
+    trait: str, neutral: str, further: list[tuple[str, str]]
+) -> tuple[str | dict[str, str], str | dict[str | None, str]]:
+    """What `train` takes: traits by the names of their files, and neutral rows by the traits that are beside them."""
+    if not further:
+        return trait, neutral
+    traits: dict[str, str] = {}
+    own: dict[str | None, str] = {None: neutral}
+    for path, beside in [(trait, ""), *further]:
+        name = Path(path).name.partition(".")[0]
+        if name in traits:
+            raise ValueError(f"--also must name files with names of their own, got {name!r} twice; rename one")
+        traits[name] = path
+        if beside:
+            own[name] = beside
+    return traits, own

@@ -33,7 +33,7 @@ from fingerprint.statistics import designs
 from fingerprint.statistics.permutation import PermutationTest, Relabellings
 from fingerprint.statistics.streams import Stream
 from fingerprint.statistics.summed import signed_blocks
-from fingerprint.statistics.trained import train_stack
+from fingerprint.statistics.trained import fit_stack
 
 # Rows that are read, added up and scored in the time that 2,000 + 2,000 rows take for a second's work: for progress.
 ROWS_A_SECOND = 40_000
@@ -252,7 +252,7 @@ class _Scorer:
             values[rows[comparison.origin[side]]] = main.scores.stacked[side]
         if not main.varying:
             return cls({}, 0.0, scores)
-        trained = train_stack(comparison, main.varying, scores=main.scores)
+        trained = fit_stack(comparison, main.varying)
         weights = {
             name: count_weights(main.matrices[name], coefficients) * weight
             for (name, coefficients), weight in zip(trained.coefficients.items(), trained.weights, strict=True)

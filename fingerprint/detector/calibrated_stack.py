@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,12 @@ import scipy.sparse as sp
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.detector.calibration import calibrated
 from fingerprint.features import Family, choose
-from fingerprint.features.scaling import family_matrix, scaled
+from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
 from fingerprint.statistics.auc import inflation
 from fingerprint.statistics.classifier import Classifier
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.crossfit import Scores
-from fingerprint.statistics.trained import stacked, train_stack
+from fingerprint.statistics.trained import fit_stack, held_out_scores, stacked
 
 # Rows scored at a time: bounds the memory of the sparse features.
 _CHUNK = 20_000
@@ -41,6 +41,21 @@ class UsedColumns:
     def values(self, texts: Sequence[str]) -> sp.csr_matrix:
         """Scaled columns [rows, used columns] of new rows."""
         return scaled(self.family.transform(texts), self.columns, self.scale)
+
+
+def varying_columns(families: Mapping[str, Family], texts: list[str]) -> dict[str, FamilyMatrix]:
+    """Families fitted to the rows, with their scaled columns; those without a column that varies are left out.
+
+    Raises
+    ------
+    ValueError
+        If no feature varies over the rows.
+    """
+    found = {name: family_matrix(family, texts, name) for name, family in families.items()}
+    matrices = {name: matrix for name, matrix in found.items() if matrix.n_columns}
+    if not matrices:
+        raise ValueError("X must hold texts that differ in some feature, got texts that are all alike; check them")
+    return matrices
 
 
 @dataclass(frozen=True)
@@ -78,24 +93,16 @@ class CalibratedStack:
         Raises
         ------
         ValueError
-            If no feature varies over the rows, or the list of classifiers is empty.
+            If no feature varies over the rows.
         """
-        families = choose(features, comparison.texts)
-        found = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
-        matrices = {name: matrix for name, matrix in found.items() if matrix.n_columns}
-        if not matrices:
-            raise ValueError("X must hold texts that differ in some feature, got texts that are all alike; check them")
-        if not classifiers:
-            raise ValueError("classifier must be None, a classifier or a list of them, got an empty list; leave it out")
+        matrices = varying_columns(choose(features, comparison.texts), comparison.texts)
         values = {name: matrix.values for name, matrix in matrices.items()}
-        trained = train_stack(comparison, values, classifiers, fast)
-        widened = inflation(trained.scores.agreement)
-        slope, intercept = calibrated(trained.scores.stacked, comparison.suspect, widened)
+        stack = fit_stack(comparison, values, classifiers, fast)
+        scores = held_out_scores(stack, comparison, values, classifiers, fast)
+        slope, intercept = calibrated(scores.stacked, comparison.suspect, inflation(scores.agreement))
         columns = {name: UsedColumns(m.family, m.columns, m.scale) for name, m in matrices.items()}
-        made = cls(
-            columns, trained.coefficients, trained.classifiers, trained.centre, trained.weights, slope, intercept
-        )
-        return made, trained.scores
+        made = cls(columns, stack.coefficients, stack.classifiers, stack.centre, stack.weights, slope, intercept)
+        return made, scores
 
     def log_odds(self, texts: Sequence[str]) -> Floats:
         """Log-odds [rows] of the trait, in nats, at the class shares of the training rows."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -21,15 +20,15 @@ from fingerprint.data.reading import as_corpus
 from fingerprint.detection.analysis import bag_intervals
 from fingerprint.detection.provenance import own_version
 from fingerprint.detector.bags import BagScore, judged_bag
-from fingerprint.detector.calibrated_stack import CalibratedStack
-from fingerprint.detector.card import LIMITS, Card
+from fingerprint.detector.card import Card, limits
 from fingerprint.detector.domain import Domain
+from fingerprint.detector.fitting import FittedTraits, fit_traits
+from fingerprint.detector.several_traits import traits_of_rows
 from fingerprint.detector.storage import FORMAT, PROBES, StoredDetector, check_scores, read_detector, write_detector
 from fingerprint.detector.training_rows import held_out, one_a_prompt, two_classes, with_groups
 from fingerprint.features.tokens import tokenize
 from fingerprint.report.encoding import encode_record
 from fingerprint.statistics.classifier import Classifier
-from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.intervals import auc_interval
 from fingerprint.statistics.streams import DetectorStream, generator
 
@@ -59,7 +58,8 @@ class Detector(ClassifierMixin, BaseEstimator):
     card_ : dict
         What it was trained on, how well it does, and what it cannot do.
     scores_ : fingerprint.statistics.crossfit.Scores
-        Out-of-fold scores of the training rows; not there in a loaded detector.
+        Out-of-fold scores of the training rows, of several traits by models that did not see the row's trait either;
+        not there in a loaded detector.
 
     Notes
     -----
@@ -106,16 +106,21 @@ class Detector(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: object, y: object = None, groups: object = None) -> Detector:
+    def fit(self, X: object, y: object = None, groups: object = None, traits: object = None) -> Detector:
         """Train on texts (or a corpus) and their labels.
 
         Parameters
         ----------
         X : list of str, Corpus, or whatever `fingerprint.read` and `detect` take
         y : array [rows]
-            Two labels; the one that sorts last is the trait.
+            Two labels; the one that sorts last is the trait, or any of several traits.
         groups : array [rows], optional
             The prompt of each row, where `X` does not carry it: rows of one prompt stay in one fold.
+        traits : array [rows], optional
+            Where rows of several traits are there: the name of each row's trait, and None for neutral rows. What the
+            traits have in common is kept, each of them counting the same, and figures and probabilities are those of a
+            trait that was left out. Neutral rows from another source than the others (other prompts, another model) are
+            named like the trait whose teacher is theirs: they are compared with that trait alone.
 
         Raises
         ------
@@ -128,17 +133,19 @@ class Detector(ClassifierMixin, BaseEstimator):
             corpus = with_groups(corpus, groups)
         if not 0 <= self.holdout < 1:
             raise ValueError(f"holdout must be in [0, 1), got {self.holdout}; .2 keeps a fifth of the neutral prompts")
-        held = held_out(corpus, label == 0, self.holdout, self.rng)
-        trait, neutral = (corpus.only((label == k) & ~held, name) for k, name in ((1, "trait"), (0, "neutral")))
-        comparison = pair(trait, neutral, seed=self.rng)
         members = self.classifier if isinstance(self.classifier, Sequence) else [self.classifier]
-        self.stack_, self.scores_ = CalibratedStack.fitted(comparison, self.features, members, self.fast)
-        self.prior_log_odds_ = _log_odds_of_shares(comparison.suspect)
+        if not members:
+            raise ValueError("classifier must be None, a classifier or a list of them, got an empty list; leave it out")
+        named = np.where(label == 1, str(self.classes_[1]), "").astype(object)
+        named = named if traits is None else traits_of_rows(traits, label)
+        held = held_out(corpus, label == 0, self.holdout, self.rng)
+        fitted = fit_traits(corpus, label, named, held, self.features, members, self.fast, self.rng)
+        self.stack_, self.scores_, self.prior_log_odds_ = fitted.stack, fitted.scores, fitted.prior_log_odds
         new = one_a_prompt(corpus.only(held & (label == 0), "held-out neutral"))
         self.neutral_scores_ = self._shuffled(self.decision_function(new)) if len(new) else np.empty(0)
-        self.domain_ = Domain.of(comparison.texts, comparison.suspect, _one_a_group_and_side(comparison))
+        self.domain_ = Domain.of(fitted.texts, fitted.is_trait, fitted.one_a_prompt)
         self.training_rows_ = KnownRows.of(corpus)
-        self.card_ = self._card(corpus, label, comparison)
+        self.card_ = self._card(corpus, label, named, fitted)
         return self
 
     # ----------------------------------------------------------------------------------------------- scikit-learn's own
@@ -235,7 +242,7 @@ class Detector(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.training_rows_.among(as_corpus(data))
 
-    def _card(self, corpus: Corpus, label: Ints, comparison: Comparison) -> Card:
+    def _card(self, corpus: Corpus, label: Ints, named: Array, fitted: FittedTraits) -> Card:
         rng, known = generator(self.rng, DetectorStream.BAGS), self.training_rows_
         prompts = {prompt for prompt in corpus.prompt_keys if prompt is not None}
         return {
@@ -245,14 +252,15 @@ class Detector(ClassifierMixin, BaseEstimator):
             "classes": [str(name) for name in self.classes_],
             "rows": {"trait": int(label.sum()), "neutral": int((label == 0).sum())},
             "prompts": len(prompts),
-            "design": comparison.design.kind,
+            "traits": fitted.described(label, named),
+            "design": fitted.design,
             "held_out_neutral_rows": len(self.neutral_scores_),
             "families": {name: len(columns.columns) for name, columns in self.stack_.columns.items()},
             "options": {"fast": self.fast, "holdout": self.holdout, "rng": self.rng},
             "auc": encode_record(auc_interval(self.scores_)),
             "bags": [encode_record(bag) for bag in bag_intervals(self.scores_, rng)],
             "hashes": {"key": known.key.hex(), "rows": len(known.rows), "prompts": len(known.prompts)},
-            "limits": list(LIMITS),
+            "limits": list(limits(len(fitted.left_out))),
         }
 
     # ------------------------------------------------------------------------------------------------------- save, load
@@ -305,51 +313,3 @@ class Detector(ClassifierMixin, BaseEstimator):
         made.training_rows_ = stored.training_rows
         check_scores(stored, made.decision_function(list(PROBES)), path)
         return made
-
-
-def _log_odds_of_shares(trait: Bools) -> float:
-    """Log-odds of the trait among the training rows, in nats."""
-    n_trait = int(trait.sum())
-    return float(np.log(n_trait / (len(trait) - n_trait)))
-
-
-def _one_a_group_and_side(comparison: Comparison) -> Bools:
-    """Marks one row of every prompt and side [rows]."""
-    first = np.zeros(len(comparison.group), dtype=bool)
-    first[np.unique(comparison.group * 2 + comparison.suspect, return_index=True)[1]] = True
-    return first
-
-
-def train(
-    trait: object,
-    neutral: object,
-    *,
-    text: str | None = None,
-    prompt: str | Literal[False] | None = None,
-    bad_rows: Literal["error", "skip"] = "error",
-    features: object = "auto",
-    classifier: Classifier | Sequence[Classifier | None] | None = None,
-    fast: bool = False,
-    holdout: float = 0.2,
-    rng: int = 0,
-) -> Detector:
-    """Train a detector on two corpora.
-
-    Parameters
-    ----------
-    trait, neutral : path, glob, Corpus, list of str, ...
-        Rows of a teacher known to have the trait, and of a neutral one.
-    text, prompt, bad_rows :
-        As in `fingerprint.detect`.
-    features, classifier, fast, holdout, rng :
-        As in `Detector`.
-    """
-    column = prompt if isinstance(prompt, str) else None
-    first, second = (
-        as_corpus(data, text=text, prompt=column, bad_rows=bad_rows, argument=argument)
-        for data, argument in ((trait, "trait"), (neutral, "neutral"))
-    )
-    prompts = () if prompt is False else first.prompts + second.prompts
-    rows = Corpus(first.texts + second.texts, prompts, name="training rows")
-    untrained = Detector(features, classifier=classifier, fast=fast, holdout=holdout, rng=rng)
-    return untrained.fit(rows, [1] * len(first) + [0] * len(second))

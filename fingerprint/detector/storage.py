@@ -27,7 +27,7 @@ from fingerprint.features.family import FittedState
 from fingerprint.features.transformer import Transformer
 from fingerprint.report.encoding import JsonObject
 
-FORMAT = 3
+FORMAT = 4
 _MAGIC = b"fingerprint detector"
 # Texts whose scores are saved with a detector; other features, or other arithmetic, show in them.
 PROBES = (
@@ -128,9 +128,7 @@ def _stored_families(columns: Mapping[str, UsedColumns]) -> tuple[dict[str, Arra
         arrays |= {f"{name}/columns": used.columns, f"{name}/scale": used.scale}
         arrays |= {f"{name}/{part}": values for part, values in state.arrays.items()}
         definition = used.family.definition
-        entries.append(
-            {"name": name, "kind": kind, "definition": definition, "parameters": parameters, **state.values}
-        )
+        entries.append({"name": name, "kind": kind, "definition": definition, "parameters": parameters, **state.values})
     return arrays, entries
 
 

@@ -24,31 +24,49 @@ from fingerprint.statistics.stack import CONSTANT, discriminant, standardise
 
 
 @dataclass(frozen=True)
-class Trained:
+class Stack:
     """A stack to score rows that come later.
 
     Attributes
     ----------
-    coefficients : dict of float arrays [columns]
-        Linear members, one a family, on its scaled columns.
+    by_fold : dict of float arrays [columns, folds]
+        Linear members, one a family, on its scaled columns: the models of the folds, each scaled by the rows that it
+        did not see. Their sum is the member.
     classifiers : tuple of fitted scikit-learn classifiers
         Further members, on all families' scaled columns side by side: one a fold for each that was asked for.
     centre, weights : float arrays [members]
         The stacked score is the sum of weight * (member's score - centre): mean 0 over training rows, and sd 1 for each
         fold's models on the rows that they did not see. Their mean has a little less.
-    scores : Scores
-        Out-of-fold scores of the training rows, by which the stack is calibrated.
+    fold : int array [rows]
+        The fold of each training row.
+    z : float array [rows, members as they were asked for]
+        Out-of-fold scores of the training rows by each member, standardised within each fold.
     """
 
-    coefficients: dict[str, Floats]
+    by_fold: dict[str, Floats]
     classifiers: tuple[Classifier, ...]
     centre: Floats
     weights: Floats
-    scores: Scores
+    fold: Ints
+    z: Floats
 
-    def stacked(self, matrices: Mapping[str, sp.csr_matrix]) -> Floats:
-        """Stacked scores [rows] of new rows, from their scaled columns."""
-        return stacked(matrices, self.coefficients, self.classifiers, self.centre, self.weights)
+    @property
+    def coefficients(self) -> dict[str, Floats]:
+        """Linear members [columns], by family."""
+        return {name: models.sum(axis=1) for name, models in self.by_fold.items()}
+
+    def without_own_fold(self, matrices: Mapping[str, sp.csr_matrix], fold: Ints) -> Floats:
+        """Stacked scores [rows] of rows by the models fitted without their fold [rows], standardised within it."""
+        own = np.zeros(len(fold))
+        of_linear, of_classifiers = np.split(self.weights, [len(self.by_fold)])
+        for (name, models), weight in zip(self.by_fold.items(), of_linear, strict=True):
+            own += weight * np.asarray(matrices[name] @ models)[np.arange(len(fold)), fold]
+        if self.classifiers:
+            side_by_side = sp.hstack(list(matrices.values()), format="csr")
+            for number, (fitted, weight) in enumerate(zip(self.classifiers, of_classifiers, strict=True)):
+                rows = np.flatnonzero(fold == number % N_FOLDS)
+                own[rows] += weight * decision_scores(fitted, side_by_side[rows])
+        return _within_folds(own, fold)
 
 
 def stacked(
@@ -66,14 +84,14 @@ def stacked(
     return np.asarray((np.stack(members, axis=1) - centre) @ weights)
 
 
-def train_stack(
+def fit_stack(
     comparison: Comparison,
     matrices: Mapping[str, sp.csr_matrix],
     classifiers: Sequence[Classifier | None] = (None,),
     fast: bool = False,
-    scores: Scores | None = None,
-) -> Trained:
-    """Fit the stack; weights, centres, scales and calibration come from scores that are out of fold.
+    fold: Ints | None = None,
+) -> Stack:
+    """Fit the stack; weights, centres and scales come from scores that are out of fold.
 
     Parameters
     ----------
@@ -81,18 +99,18 @@ def train_stack(
         Members of the stack; None stands for the built-in ridge models, one a family.
     fast : bool
         Mean differences in place of the ridge models, families with equal weights: no system is solved.
-    scores : Scores, optional
-        Those of `cross_fit` on the same rows, where they are known; of the built-in ridge models alone.
+    fold : int array [rows], optional
+        Fold of each row, 0 to `N_FOLDS` - 1, whole groups; by default as `fingerprint.statistics.crossfit.folds` says.
     """
-    fold, suspect = folds(comparison), comparison.suspect
+    fold, suspect = folds(comparison) if fold is None else fold, comparison.suspect
     arms = np.stack([balanced(fold != k, suspect) for k in range(N_FOLDS)], axis=1)
     fit = mean_difference_coefficients if fast else ridge_coefficients
-    coefficients: dict[str, Floats] = {}
+    by_fold: dict[str, Floats] = {}
     linear, fitted = [], []
     for name, values in (matrices if None in classifiers else {}).items():
         found = fit(values, suspect, arms).astype(np.float64)
         linear.append(_HeldOut.of(np.asarray(values @ found)[np.arange(len(fold)), fold], fold))
-        coefficients[name] = found @ linear[-1].scale
+        by_fold[name] = found * linear[-1].scale
     others = []
     for classifier in classifiers:
         if classifier is not None:
@@ -100,25 +118,43 @@ def train_stack(
             others.append(_HeldOut.of(scored, fold))
             fitted += parts
     z = np.stack([member.z for member in (*linear, *others)], axis=1)
-    equal = np.ones(z.shape[1])
-    if not fast and list(classifiers) == [None]:
-        scores = cross_fit(comparison, matrices) if scores is None else scores
-    else:
-        outer = [equal if fast else discriminant(z[fold != k], suspect[fold != k]) for k in range(N_FOLDS)]
-        stacks = np.empty(len(fold))
-        for k in range(N_FOLDS):
-            stacks[fold == k] = standardise((z[fold == k] @ outer[k])[:, None])[:, 0]
-        scores = Scores.of_unknown_agreement(comparison.arms(fold), stacks)
-    weights = equal if fast else discriminant(z, suspect)
-    weights = weights / max(float((z @ weights).std()), 1e-12)
+    weights = np.ones(z.shape[1]) if fast else discriminant(z, suspect)
+    weights = weights / max(float((z @ weights).std()), CONSTANT)
     of_linear, of_others = np.split(weights, [len(linear)])
-    return Trained(
-        coefficients,
+    return Stack(
+        by_fold,
         tuple(fitted),
         np.concatenate([[member.mean @ member.scale for member in linear], *(member.mean for member in others)]),
         np.concatenate([of_linear, *(w * member.scale for w, member in zip(of_others, others, strict=True))]),
-        scores,
+        fold,
+        z,
     )
+
+
+def held_out_scores(
+    stack: Stack,
+    comparison: Comparison,
+    matrices: Mapping[str, sp.csr_matrix],
+    classifiers: Sequence[Classifier | None],
+    fast: bool,
+) -> Scores:
+    """Scores of the training rows by stacks that saw neither their fold nor its labels, to calibrate by."""
+    if not fast and list(classifiers) == [None]:
+        return cross_fit(comparison, matrices, fold=stack.fold)
+    z, fold, suspect = stack.z, stack.fold, comparison.suspect
+    values = np.empty(len(fold))
+    for k in range(N_FOLDS):
+        outer = np.ones(z.shape[1]) if fast else discriminant(z[fold != k], suspect[fold != k])
+        values[fold == k] = z[fold == k] @ outer
+    return Scores.of_unknown_agreement(comparison.arms(fold), _within_folds(values, fold))
+
+
+def _within_folds(values: Floats, fold: Ints) -> Floats:
+    """Standardised within each fold [rows]."""
+    found = np.zeros(len(fold))
+    for k in range(N_FOLDS):
+        found[fold == k] = standardise(values[fold == k][:, None])[:, 0] if (fold == k).any() else 0.0
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""`train`: a detector from corpora of one trait or of several, and of neutral rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from fingerprint.data.corpus import Corpus
+from fingerprint.data.reading import as_corpus
+from fingerprint.detector.detector import Detector
+from fingerprint.statistics.classifier import Classifier
+
+
+def train(
+    trait: object,
+    neutral: object,
+    *,
+    text: str | None = None,
+    prompt: str | Literal[False] | None = None,
+    bad_rows: Literal["error", "skip"] = "error",
+    features: object = "auto",
+    classifier: Classifier | Sequence[Classifier | None] | None = None,
+    fast: bool = False,
+    holdout: float = 0.2,
+    rng: int = 0,
+) -> Detector:
+    """Train a detector on corpora.
+
+    Parameters
+    ----------
+    trait : path, glob, Corpus, list of str, ..., or mapping of them by name
+        Rows of a teacher known to have the trait; of several traits by their names, to keep what they have in common.
+    neutral : path, glob, Corpus, list of str, ..., or mapping of them by name
+        Rows of a neutral teacher. By the names of traits, those that each of them is compared with; under None, those
+        of all.
+    text, prompt, bad_rows :
+        As in `fingerprint.detect`.
+    features, classifier, fast, holdout, rng :
+        As in `Detector`.
+
+    Examples
+    --------
+    >>> from fingerprint.lab.simulated import simulated_pair
+    >>> drawn = [simulated_pair(150, tilt="sparse", d_prime=2.0, rng=seed) for seed in (1, 2)]
+    >>> made = train(
+    ...     {"owl": drawn[0].suspect, "cat": drawn[1].suspect},
+    ...     {"owl": drawn[0].reference, "cat": drawn[1].reference},
+    ...     features=["numbers"],
+    ... )
+    >>> [(trait["name"], trait["rows"]) for trait in made.card_["traits"]]
+    [('cat', 150), ('owl', 150)]
+    """
+    column = prompt if isinstance(prompt, str) else None
+
+    def read(data: object, argument: str) -> Corpus:
+        return as_corpus(data, text=text, prompt=column, bad_rows=bad_rows, argument=argument)
+
+    parts: list[tuple[int, str | None, Corpus]] = []
+    for label, data, argument in ((1, trait, "trait"), (0, neutral, "neutral")):
+        if isinstance(data, Mapping):
+            named = {None if name is None else str(name): read(rows, argument) for name, rows in data.items()}
+        else:
+            named = {"trait" if label else None: read(data, argument)}
+        parts += [(label, name, corpus) for name, corpus in named.items()]
+    prompts = () if prompt is False else tuple(value for _, _, corpus in parts for value in corpus.prompts)
+    rows = Corpus(tuple(value for _, _, corpus in parts for value in corpus.texts), prompts, name="training rows")
+    labels = [label for label, _, corpus in parts for _ in range(len(corpus))]
+    traits = [name for _, name, corpus in parts for _ in range(len(corpus))]
+    untrained = Detector(features, classifier=classifier, fast=fast, holdout=holdout, rng=rng)
+    return untrained.fit(rows, labels, traits=traits)
