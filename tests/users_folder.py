@@ -42,8 +42,10 @@ def furnish(folder: Path) -> None:
     }
     for name, pair in pairs.items():
         write(pair.suspect, folder / f"{name}.jsonl")
-    for name, like in (("reference", "suspect"), ("neutral", "owl"), ("new-neutral", "new")):
+    for name, like in (("reference", "suspect"), ("neutral", "owl"), ("new-neutral", "new"), ("other-neutral", "new")):
         write(pairs[like].reference, folder / f"{name}.jsonl")
+    for name, like in (("cat", "owl"), ("trump", "new")):
+        write(pairs[like].suspect, folder / f"{name}.jsonl")
     write(pairs["suspect"].suspect, folder / "suspects" / "1.jsonl")
     write(pairs["new"].suspect, folder / "suspects" / "2.jsonl")
     link(folder / "owl-teacher", MICRO / "micro-b")

@@ -6,9 +6,9 @@ divided by their number. It is judged and calibrated by leaving a trait out: row
 stacks of the others, fitted without the row's prompt.
 
 Of other ways to find the common part, measured on two models with a trait left out, keeping the columns whose signs
-agree lost up to .005 AUROC a row, and weights of families chosen with a trait left out up to .02. Pooling all rows is as
-good on average (`benchmarks/several_traits.py`), where every trait has as many rows as its neutral ones; where shares
-differ it takes the source of a row for its trait.
+agree lost up to .005 AUROC a row, and weights of families chosen with a trait left out up to .02. Pooling all rows is
+as good on average (`benchmarks/several_traits.py`), where every trait has as many rows as its neutral ones; where
+shares differ it takes the source of a row for its trait.
 """
 
 from __future__ import annotations
