@@ -15,7 +15,7 @@ from fingerprint.features import Layout, Numbers, Prose
 from fingerprint.features import measured as batching
 from fingerprint.features.characters import SPACE, character_flags
 from fingerprint.features.compiled import FORCE
-from fingerprint.features.grids import COUNTS, REALS, STEP_MEANS, VALUES, Grid, GridTables
+from fingerprint.features.grids import COUNTS, MEANS, REALS, SHARES, STEP_MEANS, VALUE_MEANS, VALUES, Grid, GridTables
 from fingerprint.features.numbers import number_rows
 from fingerprint.features.prose import lower_case
 from fingerprint.features.quantiles import QuantileFamily
@@ -119,6 +119,15 @@ def test_compiled_bins_are_those_of_the_grid(values: list[float]) -> None:
     found = np.empty(table.shape, dtype=np.uint16)
     GridTables.of(grids).fill(table, found)
     np.testing.assert_array_equal(found, np.stack([grid.bins(np.array(values)) for grid in grids], axis=1))
+
+
+@pytest.mark.parametrize("grid", [COUNTS, MEANS, REALS, SHARES, STEP_MEANS, VALUE_MEANS])
+def test_values_on_an_edge_and_next_to_it_fall_into_the_bins_of_the_grid(grid: Grid) -> None:
+    edges = np.array([*grid.edges, 2.0**-10, 2.0**31, 0.0, np.inf])
+    values = np.concatenate([edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf)])
+    found = np.empty((len(values), 1), dtype=np.uint16)
+    GridTables.of([grid]).fill(values[:, None], found)
+    np.testing.assert_array_equal(found[:, 0], grid.bins(values))
 
 
 @given(lengths=st.lists(st.integers(0, 12), max_size=30), rows=st.integers(1, 5), characters=st.integers(1, 20))

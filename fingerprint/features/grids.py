@@ -83,6 +83,9 @@ class Grid:
 
 # Most numbers and counts lie below; four bytes for each of them and each grid.
 WHOLE_LIMIT = 1024
+# Other values begin in a table by their exponent and the first five bits of their mantissa, from 2^-10 to 2^31: such a
+# cell of values holds one edge at most on the grids below.
+KEY_SHIFT, FIRST_KEY, N_KEYS = 47, (1023 - 10) << 5, 41 << 5
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,15 @@ class GridTables:
         Edges of each grid.
     whole : uint16 array [grids, 2 * WHOLE_LIMIT]
         Bins of the whole numbers from -`WHOLE_LIMIT` to `WHOLE_LIMIT` - 1.
+    least : uint16 array [grids, N_KEYS]
+        Bin of the least value that has the first bits `FIRST_KEY`, and so on.
     """
 
     grid_of: Ints
     edges: Floats
     sizes: Ints
     whole: Bins
+    least: Bins
 
     @classmethod
     def of(cls, grids: Sequence[Grid]) -> Self:
@@ -117,13 +123,16 @@ class GridTables:
             row[: len(grid.edges)] = grid.edges
         numbers = np.arange(-WHOLE_LIMIT, WHOLE_LIMIT, dtype=np.float64)
         whole = np.stack([grid.bins(numbers) for grid in distinct]).astype(np.uint16)
-        return cls(np.array([place[id(grid)] for grid in grids], dtype=np.int64), edges, sizes, whole)
+        values = (np.arange(FIRST_KEY, FIRST_KEY + N_KEYS, dtype=np.uint64) << np.uint64(KEY_SHIFT)).view(np.float64)
+        least = np.stack([grid.bins(values) for grid in distinct]).astype(np.uint16)
+        return cls(np.array([place[id(grid)] for grid in grids], dtype=np.int64), edges, sizes, whole, least)
 
     def fill(self, values: Floats, bins: Bins) -> None:
         """Put the bin of every measurement of some rows [rows, measurements] into `bins`."""
         from fingerprint.features.kernels.measured_bins import bin_values
 
-        bin_values(values, self.grid_of, self.edges, self.sizes, self.whole, bins)
+        grids = self.grid_of, self.edges, self.sizes, self.whole, self.least
+        bin_values(values, values.view(np.uint64), grids, (KEY_SHIFT, FIRST_KEY), bins)
 
 
 def _figure(edge: float) -> str:

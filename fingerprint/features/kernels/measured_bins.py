@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from fingerprint.data.arrays import Bins, Floats, Floats32, Ints, Ints32
+from fingerprint.data.arrays import Bins, Floats, Floats32, Hashes, Ints, Ints32
 from fingerprint.features.kernels import kernel
 
 
 @kernel
-def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole: Bins, out: Bins) -> None:
+def bin_values(
+    values: Floats, bits: Hashes, grids: tuple[Ints, Floats, Ints, Bins, Bins], key: tuple[int, int], out: Bins
+) -> None:
     """What `Grid.bins` gives, for a whole table.
 
     Parameters
     ----------
     values : float array [rows, measurements]
-    grid_of : int array [measurements]
-    edges : float array [grids, a power of two that is greater than the number of edges]
-        Infinite beyond a grid's edges.
-    sizes : int array [grids]
-        Edges of each grid.
-    whole : uint16 array [grids, 2 * limit]
-        Bins of the whole numbers from -limit to limit - 1: most measurements are such.
+    bits : uint64 array [rows, measurements]
+        The same memory.
+    grids : see `fingerprint.features.grids.GridTables`
+    key : pair of int
+        By how much bits are shifted, and what the first of the keys in the table then is.
     out : uint16 array [rows, measurements]
     """
-    limit = whole.shape[1] // 2
+    grid_of, edges, sizes, whole, least = grids
+    shift, first, limit = np.uint64(key[0]), np.uint64(key[1]), whole.shape[1] // 2
     for row in range(values.shape[0]):
         for m in range(values.shape[1]):
             value, grid = values[row, m], grid_of[m]
@@ -33,7 +34,14 @@ def bin_values(values: Floats, grid_of: Ints, edges: Floats, sizes: Ints, whole:
                 if number == value:
                     out[row, m] = whole[grid, number + limit]
                     continue
-            out[row, m] = sizes[grid] + 1 if np.isnan(value) else _edges_below(edges[grid], sizes[grid], value)
+            place = (bits[row, m] >> shift) - first  # of a negative value or a missing one far beyond the table
+            if place < np.uint64(least.shape[1]):
+                below = int(least[grid, place])
+                while edges[grid, below] < value:
+                    below += 1
+                out[row, m] = below
+            else:
+                out[row, m] = sizes[grid] + 1 if np.isnan(value) else _edges_below(edges[grid], sizes[grid], value)
 
 
 @kernel
