@@ -1,7 +1,7 @@
 """What a panel of known conditioning adds: power with it and without, error rates, and which base models are alike.
 
-    python benchmarks/panels.py power  BASE:FOLDER ... [--pairs 25 50 100 200] [--draws 100] [--jobs 2] [--json PATH]
-    python benchmarks/panels.py type-i BASE:FOLDER ... [--draws 2000] [--jobs 2] [--json PATH]
+    python benchmarks/panels.py power  BASE:FOLDER ... [--pairs 25 50 100 200] [--draws 100] [--swap] [--json PATH]
+    python benchmarks/panels.py type-i BASE:FOLDER ... [--draws 2000] [--swap] [--json PATH]
     python benchmarks/panels.py bases  BASE:FOLDER ... [--json PATH]
 
 A folder holds `neutral.jsonl` and a file a trait, all of one base model; BASE names the model, and several folders may
@@ -15,9 +15,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import Pool as Processes
 from pathlib import Path
@@ -37,6 +38,7 @@ from fingerprint.features.tokens import Tokens
 from fingerprint.panels.likeness import distance, likeness
 from fingerprint.panels.panel import Panel
 from fingerprint.statistics.comparison import Comparison, pair
+from fingerprint.statistics.designs import Design
 from fingerprint.statistics.intervals import exact_interval
 from fingerprint.statistics.permutation import Relabellings, gram, permutation_test, pvalue
 
@@ -52,7 +54,9 @@ DESIGNS = {
     "separate, 100 and 100": (0, 100, 100),
     "separate, 40 and 400": (0, 40, 400),
 }
-FIRST, SECOND = 0, 1  # halves of the prompts: panels, and rows judged
+# Halves of the prompts: panels, and rows judged. Weights were chosen so; `--swap` judges the half that was not.
+FIRST, SECOND = (1, 0) if "--swap" in sys.argv else (0, 1)
+NULLS_A_POOL = 10  # nulls of the same rows: what takes time is looking at them
 BASE_ROWS = 100  # rows judged, for distances between base models
 
 
@@ -136,28 +140,39 @@ def panels(folders: tuple[str, ...], name: str) -> dict[str, Panel]:
     return found
 
 
-def pvalues(comparison: Comparison, known: Mapping[str, Panel], rng: np.random.Generator) -> dict[str, float]:
-    """p-value of the omnibus without and with every panel, under the same relabellings."""
-    families = choose("auto", comparison.texts)
-    text = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
-    kind = data_kind(comparison.texts)
-    added = {name: Priors({}, panel).matrices(comparison.texts, kind, text) for name, panel in known.items()}
-    matrices: dict[str, FamilyMatrix] = dict(text)
-    for name, more in added.items():
-        matrices |= {f"{name} {family}": matrix for family, matrix in more.items()}
-    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
-    signed = {name: u.sum(axis=1) for name, u in units.items() if matrices[name].family.is_signed}
-    kernels = {name: gram(u) for name, u in units.items() if name not in signed}
-    drawn = Relabellings.draw(comparison.design, PERMUTATIONS, rng)
-    weights = omnibus_weights(comparison, matrices)
-    test = permutation_test(kernels, drawn, signed, weights)
-    totals = {name: weights[name] * part for name, part in test.parts.items()}
-    base = np.sum([totals[name] for name in text if name in totals], axis=0)
-    found = {WITHOUT: pvalue(base)}
-    for name, more in added.items():
-        mine = [totals[f"{name} {family}"] for family in more if f"{name} {family}" in totals]
-        found[name] = pvalue(np.sum([base, *mine], axis=0))
-    return found
+@dataclass(frozen=True)
+class Looked:
+    """Features of the rows of a comparison, whichever side they are on, with every panel's beside them."""
+
+    text: dict[str, FamilyMatrix]
+    added: dict[str, dict[str, FamilyMatrix]]
+
+    @classmethod
+    def at(cls, comparison: Comparison, known: Mapping[str, Panel]) -> Looked:
+        families = choose("auto", comparison.texts)
+        text = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
+        kind = data_kind(comparison.texts)
+        added = {name: Priors({}, panel).matrices(comparison.texts, kind, text) for name, panel in known.items()}
+        return cls(text, added)
+
+    def pvalues(self, comparison: Comparison, rng: np.random.Generator) -> dict[str, float]:
+        """p-value of the omnibus without and with every panel, under the same relabellings."""
+        matrices: dict[str, FamilyMatrix] = dict(self.text)
+        for name, more in self.added.items():
+            matrices |= {f"{name} {family}": matrix for family, matrix in more.items()}
+        units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
+        signed = {name: u.sum(axis=1) for name, u in units.items() if matrices[name].family.is_signed}
+        kernels = {name: gram(u) for name, u in units.items() if name not in signed}
+        drawn = Relabellings.draw(comparison.design, PERMUTATIONS, rng)
+        weights = omnibus_weights(comparison, matrices)
+        test = permutation_test(kernels, drawn, signed, weights)
+        totals = {name: weights[name] * part for name, part in test.parts.items()}
+        base = np.sum([totals[name] for name in self.text if name in totals], axis=0)
+        found = {WITHOUT: pvalue(base)}
+        for name, more in self.added.items():
+            mine = [totals[f"{name} {family}"] for family in more if f"{name} {family}" in totals]
+            found[name] = pvalue(np.sum([base, *mine], axis=0))
+        return found
 
 
 def power_draw(task: tuple[tuple[str, ...], str, tuple[int, ...], int, bool]) -> dict[int, dict[str, float]]:
@@ -171,7 +186,8 @@ def power_draw(task: tuple[tuple[str, ...], str, tuple[int, ...], int, bool]) ->
         some = [(rows[i], int(swap[i])) for i in order[:size]]
         prompts = [row[0] for row, _ in some]
         sides = [Corpus([row[1 + (s ^ side)] for row, s in some], prompts) for side in (0, 1)]
-        found[size] = pvalues(pair(sides[0], sides[1]), panels(folders, name), rng)
+        comparison = pair(sides[0], sides[1])
+        found[size] = Looked.at(comparison, panels(folders, name)).pvalues(comparison, rng)
     return found
 
 
@@ -198,12 +214,12 @@ def power(options: argparse.Namespace) -> object:
     return table
 
 
-def null_draw(task: tuple[tuple[str, ...], str, int]) -> dict[str, dict[str, float]]:
-    """p-values of one draw of every design."""
+def null_draws(task: tuple[tuple[str, ...], str, int]) -> list[dict[str, dict[str, float]]]:
+    """p-values of every design, `NULLS_A_POOL` times: rows drawn once, and their sides dealt anew each time."""
     folders, name, draw = task
     rows = sets(folders)[name].shared(SECOND)
     rng = np.random.default_rng([7, draw])
-    found = {}
+    found: list[dict[str, dict[str, float]]] = [{} for _ in range(NULLS_A_POOL)]
     for design, (both, mine, others) in DESIGNS.items():
         order, swap = rng.permutation(len(rows)), rng.integers(0, 2, len(rows))
         alone = order[both : both + mine], order[both + mine : both + mine + others]
@@ -212,17 +228,32 @@ def null_draw(task: tuple[tuple[str, ...], str, int]) -> dict[str, dict[str, flo
             Corpus([rows[i][1 + (swap[i] ^ side)] for i in at], [rows[i][0] for i in at])
             for side, at in enumerate(chosen)
         ]
-        found[design] = pvalues(pair(sides[0], sides[1]), panels(folders, name), rng)
+        comparison = pair(sides[0], sides[1])
+        looked = Looked.at(comparison, panels(folders, name))
+        for each in found:
+            each[design] = looked.pvalues(dealt(comparison, mine, rng), rng)
     return found
+
+
+def dealt(comparison: Comparison, mine: int, rng: np.random.Generator) -> Comparison:
+    """The same rows: both of a prompt change sides at random, and `mine` of the other prompts are the suspect's."""
+    group, n_groups = comparison.group, comparison.n_groups
+    is_shared = np.bincount(group, minlength=n_groups) == 2
+    flip = rng.integers(0, 2, n_groups).astype(bool)
+    single = rng.permutation(np.flatnonzero(~is_shared))
+    suspect = np.where(is_shared[group], comparison.suspect ^ flip[group], np.isin(group, single[:mine]))
+    salts = (str(rng.integers(2**62)), str(rng.integers(2**62)))
+    design = Design.of(group, suspect, np.ones(len(group), dtype=bool), salts, ("suspect", "reference"))
+    return replace(comparison, suspect=suspect, design=design)
 
 
 def type_i(options: argparse.Namespace) -> object:
     """Rates of rejection under nulls, of every design and kind of panel, over all sets in turn."""
     folders = tuple(options.folders)
     names = list(sets(folders))
-    tasks = [(folders, names[draw % len(names)], draw) for draw in range(options.draws)]
+    tasks = [(folders, names[draw % len(names)], draw) for draw in range(-(-options.draws // NULLS_A_POOL))]
     with Processes(options.jobs) as processes:
-        draws = processes.map(null_draw, tasks, 4)
+        draws = [draw for pool in processes.map(null_draws, tasks, 1) for draw in pool]
     table = []
     for design in DESIGNS:
         for kind in (WITHOUT, *KINDS):
@@ -261,6 +292,7 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", type=int, default=[25, 50, 100, 200])
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--nulls", type=int, default=0, help="null draws beside the power")
+    parser.add_argument("--swap", action="store_true", help="judge the half that panels are of otherwise")
     parser.add_argument("--jobs", type=int, default=2)
     results.add_json_option(parser)
     options, started = parser.parse_args(), time.perf_counter()

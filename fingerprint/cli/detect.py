@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
@@ -33,7 +33,6 @@ from fingerprint.cli.outputs import check_outputs, progress_bar, write_report
 from fingerprint.cli.priors import PriorOption, priors
 
 if TYPE_CHECKING:
-    from fingerprint.detection.options import Settings
     from fingerprint.lm.teachers import Teacher
 
 ReferenceArgument = Annotated[
@@ -136,7 +135,16 @@ def detect(
         fail_if(fail_if_detected and report.detected)
 
 
-def _reading(skip_bad_rows: bool, skip_bad_shards: bool, drop_trained_rows: bool, engine: str) -> Settings:
+class _Reading(TypedDict):
+    """Settings of how rows are read."""
+
+    bad_rows: Literal["error", "skip"]
+    bad_shards: Literal["error", "skip"]
+    trained_rows: Literal["error", "drop"]
+    engine: Literal["local", "ray"]
+
+
+def _reading(skip_bad_rows: bool, skip_bad_shards: bool, drop_trained_rows: bool, engine: str) -> _Reading:
     """How shards are read, and what is left out."""
     from fingerprint.data.cluster import named_engine
 

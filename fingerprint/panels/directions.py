@@ -25,10 +25,10 @@ DIRECTED = {"numbers": ("numbers",), "prose": ("prose",), "both": ("numbers", "p
 # from the base model that wrote the rows and their shifts are known without noise. Chosen on one half of the prompts of
 # five sets, members from the other half (80 draws; power at 100 pairs .77 for .5 and 0, .83 for .67 and .17, .85 for
 # .83 and .5, .86 for 1.3 and .8).
-SIGNED, SPAN = 1.0, 0.6
-# The share of that which members of another base model count: a useless one cost .09 of power at most with it, .37
-# without (trump by cat and penguin of another model, 100 pairs).
-OTHER_BASE = 1 / 3
+SIGNED, SPAN = 1.3, 0.8
+# The share of that which members of another base model count: a useless panel (trump by cat and penguin of another
+# model, 100 pairs) cost .05 of power with it and .37 without, others gave .09 to .22.
+OTHER_BASE = 1 / 4
 # Beside a member of the same base, those of other bases make up a small part of the direction.
 OTHER_MEMBERS = 0.02
 
