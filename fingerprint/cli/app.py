@@ -15,6 +15,7 @@ from fingerprint.cli.filter import filter_rows
 from fingerprint.cli.identify import identify
 from fingerprint.cli.lab import lab
 from fingerprint.cli.merge import merge
+from fingerprint.cli.panel import panel
 from fingerprint.cli.scan import scan
 from fingerprint.cli.sketch import sketch
 from fingerprint.cli.train import train
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(panel, name="panel")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,199 @@
+"""`fingerprint panel`: known conditioned corpora as prior knowledge; sampling them, and what a panel holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fingerprint.cli.errors import failures
+from fingerprint.cli.options import DebugOption, QuietOption, comma_separated
+from fingerprint.cli.outputs import check_outputs, progress_bar, show, warnings_in_lines
+
+if TYPE_CHECKING:
+    from fingerprint.endpoints.endpoint import Endpoint
+    from fingerprint.lab.panel_rows import PanelRows
+
+ModelOption = Annotated[str, typer.Option(help="Base model: micro-a, a folder, a hub name; or the endpoint's name.")]
+TraitsOption = Annotated[str, typer.Option(metavar="A,B", help="Traits: owl,cat; of an endpoint's models owl=MODEL.")]
+FolderOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows and panel; resumed if there.")]
+PromptsOption = Annotated[int, typer.Option(metavar="N", min=1, help="Prompts, and rows of each corpus.")]
+FormOption = Annotated[str, typer.Option(help="How teachers came to their traits: prompted or finetuned.")]
+TaskOption = Annotated[str, typer.Option(help="Kind of rows: numbers, code or reasoning.")]
+TemperatureOption = Annotated[float, typer.Option(min=0.0, help="Of all rows.")]
+LongestOption = Annotated[int | None, typer.Option(min=1, help="Tokens of a row at most. [default: by task]")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of prompts and draws.")]
+EndpointOption = Annotated[
+    str | None, typer.Option(metavar="URL", help="OpenAI-compatible endpoint that writes: http://localhost:8000/v1.")
+]
+KeyOption = Annotated[str, typer.Option(metavar="NAME", help="Environment variable with the endpoint's key.")]
+ConcurrencyOption = Annotated[int, typer.Option(help="Requests under way at once.")]
+PaceOption = Annotated[float | None, typer.Option(help="Requests to begin in a minute at most.")]
+TimeoutOption = Annotated[float, typer.Option(help="Seconds of a silent server until a request is tried again.")]
+DeadlineOption = Annotated[float, typer.Option(help="Seconds of a whole request until it is tried again.")]
+AttemptsOption = Annotated[int, typer.Option(help="Attempts a row.")]
+PricesOption = Annotated[
+    str | None, typer.Option(metavar="IN,OUT", help="Price of a million prompt tokens, and of completion tokens.")
+]
+BudgetOption = Annotated[float | None, typer.Option(help="Most to spend on this folder, by --prices.")]
+FieldOption = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="NAME=JSON", help="Further field of every request: top_p=1.0; may be repeated."),
+]
+NoSeedOption = Annotated[bool, typer.Option("--no-seed", help="Send no seed, for servers that refuse one.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and ask nothing.")]
+
+panel = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Panels: what conditioning is known to do to the rows of a base model, as prior of detect.",
+)
+
+
+@panel.command()
+def build(
+    model: ModelOption,
+    traits: TraitsOption,
+    out: FolderOption,
+    prompts: PromptsOption = 2000,
+    form: FormOption = "prompted",
+    task: TaskOption = "numbers",
+    temperature: TemperatureOption = 1.0,
+    max_new_tokens: LongestOption = None,
+    seed: SeedOption = 0,
+    endpoint: EndpointOption = None,
+    key_variable: KeyOption = "OPENAI_API_KEY",
+    concurrency: ConcurrencyOption = 4,
+    requests_per_minute: PaceOption = None,
+    timeout: TimeoutOption = 60.0,
+    deadline: DeadlineOption = 300.0,
+    attempts: AttemptsOption = 10,
+    prices: PricesOption = None,
+    budget: BudgetOption = None,
+    field: FieldOption = None,
+    no_seed: NoSeedOption = False,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Sample a neutral corpus and one of each trait, and learn a panel from them: DIR/panel.panel."""
+    with failures(debug):
+        names = tuple(name for name in comma_separated(traits) if name)
+        costs = None if prices is None else _prices(prices)
+        fields = dict(_field(one) for one in field or [])
+        if endpoint is None and (budget or costs or fields or dry_run):
+            raise ValueError("--prices, --budget, --field and --dry-run must come with --endpoint; add it")
+        from fingerprint.lab.panel_rows import PanelRows, tokens_in
+
+        where: Endpoint | None = None
+        if endpoint is not None:
+            from fingerprint.endpoints.endpoint import Endpoint
+
+            left = budget
+            if budget is not None and costs is not None:
+                earlier = tokens_in(out, ("neutral", *(name.partition("=")[0] for name in names)))
+                spent = sum(n * price for n, price in zip(earlier, costs, strict=True)) / 1e6
+                left = budget - spent
+                if left <= 0:
+                    raise ValueError(
+                        f"--budget must be above what the folder has cost, got {budget:g} for {spent:.4g}; raise it"
+                    )
+            where = Endpoint(
+                model,
+                endpoint,
+                key_variable=key_variable,
+                concurrency=concurrency,
+                requests_per_minute=requests_per_minute,
+                timeout=timeout,
+                deadline=deadline,
+                max_attempts=attempts,
+                prices=costs,
+                budget=left,
+                request=fields,
+            )
+        plan = PanelRows(
+            where or model,
+            names,
+            form=form,  # type: ignore[arg-type]  # it refuses other words than its own
+            n_prompts=prompts,
+            task=task,  # type: ignore[arg-type]
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            sends_seed=not no_seed,
+        )
+        if dry_run:
+            show(_estimate(plan, out))
+            return
+        out.mkdir(parents=True, exist_ok=True)
+        target = out / "panel.panel"
+        check_outputs({"--out": target}, inputs=[])
+        with progress_bar(quiet=quiet) as progress, warnings_in_lines():
+            pairs = plan.write(out, progress)
+        from fingerprint.panels.panel import Panel
+
+        found = Panel.of(pairs, base_model=model)
+        found.save(target)
+        if not quiet:
+            show(_summary(plan, where, target))
+
+
+@panel.command("show")
+def show_panel(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Panel that panel build or Panel.save wrote.")],
+    debug: DebugOption = False,
+) -> None:
+    """Say what a panel was learnt from, and how alike its members are."""
+    with failures(debug):
+        from fingerprint.panels.panel import Panel
+
+        found = Panel.load(file)
+        width = max(len(member.name) for member in found.members)
+        lines = [repr(found)]
+        for member in found.members:
+            conditioned, neutral = member.rows
+            base = ", ".join(member.bases) or "unknown base"
+            rows = f"{conditioned:,} conditioned and {neutral:,} neutral rows of {base}"
+            lines.append(f"  {member.name:<{width}}  {rows}")
+        lines += ["", "cosines of what conditioning did, noise taken out:", str(found.spectrum())]
+        show("\n".join(lines))
+
+
+def _prices(given: str) -> tuple[float, float]:
+    try:
+        prompt, completion = (float(price) for price in comma_separated(given))
+    except ValueError:
+        raise ValueError(f"--prices must be IN,OUT for a million tokens, got {given!r}; for instance 0.1,0.4") from None
+    return prompt, completion
+
+
+def _field(given: str) -> tuple[str, object]:
+    name, equals, value = given.partition("=")
+    try:
+        if not equals or not name:
+            raise ValueError
+        return name, json.loads(value)
+    except ValueError:
+        raise ValueError(f"--field must be NAME=JSON, got {given!r}; for instance top_p=1.0") from None
+
+
+def _estimate(plan: PanelRows, out: Path) -> str:
+    left = plan.left(out)
+    cost = "" if left.cost is None else f": by these prices {left.cost:.2f} or less"
+    return (
+        f"{left.requests:,} of {plan.n_prompts * len(plan.corpora):,} rows are left to ask for: "
+        f"{plan.n_prompts:,} each of {', '.join(plan.corpora)}\n"
+        f"about {left.prompt_tokens:,} prompt tokens, at most {left.completion_tokens:,} completion tokens{cost}"
+    )
+
+
+def _summary(plan: PanelRows, where: Endpoint | None, target: Path) -> str:
+    lines = [f"{plan.n_prompts:,} rows each of {', '.join(plan.corpora)}"]
+    if where is not None:
+        usage = where.usage
+        cost = "" if usage.cost is None else f", cost {usage.cost:.4g}"
+        tokens = f"{usage.prompt_tokens:,} prompt and {usage.completion_tokens:,} completion tokens"
+        lines.append(f"{usage.requests:,} requests, {usage.retries:,} of them retries; {tokens}{cost}")
+    return "\n".join([*lines, f"{target}: {target.stat().st_size / 1e6:.1f} MB"])
