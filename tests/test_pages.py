@@ -25,6 +25,8 @@ MINUTES = ["fingerprint lab "]
 """Blocks with these commands run with the slow suites."""
 ENDPOINT = "http://localhost:8000/v1"
 """Where pages have their endpoint; a server of the tests stands in for it."""
+FEWER = {"--prompts 2000": "--prompts 60", 'prompts("numbers", 2000)': 'prompts("numbers", 60)'}
+"""Rows that pages ask an endpoint for, and how many are enough here."""
 NEEDS_LM = re.compile(r"model=|--model|micro-a|fingerprint lab ")
 
 READER = """
@@ -80,10 +82,14 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def with_fewer_rows(source: str) -> str:
+    for many, few in FEWER.items():
+        source = source.replace(many, few)
+    return source
+
+
 @pytest.fixture
-def served(
-    request: pytest.FixtureRequest, users_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+def served(request: pytest.FixtureRequest, users_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server, where the block asks for one."""
     if ENDPOINT not in request.node.callspec.params["block"].source:
         yield ENDPOINT
@@ -99,13 +105,13 @@ def test_python_runs(block: Block, users_folder: Path, served: str) -> None:
     exec(READER, namespace)
     for written in re.findall(r'^generate\(.*"(.+)"\)', block.source, re.MULTILINE):
         (users_folder / written).unlink(missing_ok=True)
-    source = block.source.replace(ENDPOINT, served)
+    source = with_fewer_rows(block.source.replace(ENDPOINT, served))
     exec(compile(source, f"{block.page}: {block.heading}", "exec", dont_inherit=True), namespace)
 
 
 @pytest.mark.parametrize("block", of_language("", "sh", "bash", "console"))
 def test_shell_runs(block: Block, users_folder: Path, served: str) -> None:
-    source = block.source.replace(ENDPOINT, served)
+    source = with_fewer_rows(block.source.replace(ENDPOINT, served))
     lines = [line.removeprefix("$ ") for line in source.splitlines() if not NOT_HERE.match(line)]
     if not lines:
         pytest.skip("sets a machine up")
