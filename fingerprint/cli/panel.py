@@ -85,21 +85,12 @@ def build(
         fields = dict(_field(one) for one in field or [])
         if endpoint is None and (budget or costs or fields or dry_run):
             raise ValueError("--prices, --budget, --field and --dry-run must come with --endpoint; add it")
-        from fingerprint.lab.panel_rows import PanelRows, tokens_in
+        from fingerprint.lab.panel_rows import PanelRows
 
         where: Endpoint | None = None
         if endpoint is not None:
             from fingerprint.endpoints.endpoint import Endpoint
 
-            left = budget
-            if budget is not None and costs is not None:
-                earlier = tokens_in(out, ("neutral", *(name.partition("=")[0] for name in names)))
-                spent = sum(n * price for n, price in zip(earlier, costs, strict=True)) / 1e6
-                left = budget - spent
-                if left <= 0:
-                    raise ValueError(
-                        f"--budget must be above what the folder has cost, got {budget:g} for {spent:.4g}; raise it"
-                    )
             where = Endpoint(
                 model,
                 endpoint,
@@ -110,7 +101,7 @@ def build(
                 deadline=deadline,
                 max_attempts=attempts,
                 prices=costs,
-                budget=left,
+                budget=_left_of(budget, costs, out, names),
                 request=fields,
             )
         plan = PanelRows(
@@ -127,15 +118,7 @@ def build(
         if dry_run:
             show(_estimate(plan, out))
             return
-        out.mkdir(parents=True, exist_ok=True)
-        target = out / "panel.panel"
-        check_outputs({"--out": target}, inputs=[])
-        with progress_bar(quiet=quiet) as progress, warnings_in_lines():
-            pairs = plan.write(out, progress)
-        from fingerprint.panels.panel import Panel
-
-        found = Panel.of(pairs, base_model=model)
-        found.save(target)
+        target = _learnt(plan, model, out, quiet=quiet)
         if not quiet:
             show(_summary(plan, where, target))
 
@@ -159,6 +142,34 @@ def show_panel(
             lines.append(f"  {member.name:<{width}}  {rows}")
         lines += ["", "cosines of what conditioning did, noise taken out:", str(found.spectrum())]
         show("\n".join(lines))
+
+
+def _left_of(
+    budget: float | None, prices: tuple[float, float] | None, folder: Path, traits: tuple[str, ...]
+) -> float | None:
+    """What is left of a budget after the rows that a folder holds."""
+    if budget is None or prices is None:
+        return budget
+    from fingerprint.lab.panel_rows import NEUTRAL, tokens_in
+
+    earlier = tokens_in(folder, (NEUTRAL, *(trait.partition("=")[0].strip() for trait in traits)))
+    spent = sum(n * price for n, price in zip(earlier, prices, strict=True)) / 1e6
+    if budget <= spent:
+        raise ValueError(f"--budget must be above what the folder has cost, got {budget:g} for {spent:.4g}; raise it")
+    return budget - spent
+
+
+def _learnt(plan: PanelRows, model: str, folder: Path, *, quiet: bool) -> Path:
+    """Where the panel of a folder lies, after its rows were written and the panel learnt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "panel.panel"
+    check_outputs({"--out": target}, inputs=[])
+    with progress_bar(quiet=quiet) as progress, warnings_in_lines():
+        pairs = plan.write(folder, progress)
+        from fingerprint.panels.panel import Panel
+
+        Panel.of(pairs, base_model=model).save(target)
+    return target
 
 
 def _prices(given: str) -> tuple[float, float]:
