@@ -104,16 +104,8 @@ def build(
                 budget=_left_of(budget, costs, out, names),
                 request=fields,
             )
-        plan = PanelRows(
-            where or model,
-            names,
-            form=form,  # type: ignore[arg-type]  # it refuses other words than its own
-            n_prompts=prompts,
-            task=task,  # type: ignore[arg-type]
-            temperature=temperature,
-            max_new_tokens=max_new_tokens,
-            seed=seed,
-            sends_seed=not no_seed,
+        plan = PanelRows(  # it refuses other words than its own
+            where or model, names, form, prompts, task, temperature, max_new_tokens, seed, not no_seed  # type: ignore[arg-type]
         )
         if dry_run:
             show(_estimate(plan, out))
