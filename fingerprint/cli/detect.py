@@ -13,6 +13,7 @@ from fingerprint.cli.options import (
     CountBadRowsOption,
     DebugOption,
     DropTrainedRowsOption,
+    EngineOption,
     FeaturesOption,
     FilterOption,
     HtmlOption,
@@ -62,9 +63,6 @@ FailIfDetected = Annotated[
     bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected; not where prompts differ.")
 ]
 NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
-EngineOption = Annotated[
-    str, typer.Option(metavar="E", help="Where shards above 50,000 rows a side are read: local, or ray.")
-]
 SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
 
 

@@ -11,6 +11,7 @@ from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
     CountBadRowsOption,
     DebugOption,
+    EngineOption,
     FilterOption,
     QuietOption,
     bad_rows,
@@ -29,6 +30,7 @@ def filter_rows(
     text: Annotated[str | None, typer.Option(metavar="COL", help="Column of the text.")] = None,
     prompt: Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt.")] = None,
     skip_bad_rows: CountBadRowsOption = False,
+    engine: EngineOption = "local",
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -41,11 +43,18 @@ def filter_rows(
         check_outputs({"--out": out, "--kept": kept}, inputs=(corpus,))
         words = [] if keywords is None else [f"keywords={keywords}"]
         chosen = named_filters([*(rule or []), *words, *(filters or [])], (corpus,))
+        from fingerprint.data.cluster import named_engine
         from fingerprint.data.files import write_atomically
         from fingerprint.data.reading import read
+        from fingerprint.filters.by_shard import apply_by_shard, numbered_through
         from fingerprint.filters.rows import apply, tally
 
-        rows = apply(read(corpus, text=text, prompt=prompt, bad_rows=bad_rows(skip_bad_rows)), chosen)
+        bad = bad_rows(skip_bad_rows)
+        if named_engine(engine) == "ray":
+            frames = apply_by_shard(corpus, chosen, text=text, prompt=prompt, bad_rows=bad, engine="ray")
+            rows = numbered_through(frames)
+        else:
+            rows = apply(read(corpus, text=text, prompt=prompt, bad_rows=bad), chosen)
         write_atomically(out, rows.write_ndjson())
         if kept is not None:
             write_atomically(kept, rows.filter("kept").select("prompt", "completion", "system").write_ndjson())

@@ -56,6 +56,8 @@ def prompt_column(prompt: str | None, no_prompt: bool) -> str | Literal[False] |
         raise ValueError(f"--prompt must not be given with --no-prompt, got --prompt {prompt}; leave one out")
     return False if no_prompt else prompt
 
+EngineOption = Annotated[str, typer.Option(metavar="E", help="Where shards are read: local, or ray (a Ray cluster).")]
+
 
 def bad_rows(is_skipping: bool) -> Literal["error", "skip"]:
     """What is done with bad rows."""

@@ -12,6 +12,7 @@ from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
     BadShardsOption,
     DebugOption,
+    EngineOption,
     FingerprintOption,
     NoPromptOption,
     PromptOption,
@@ -41,7 +42,6 @@ CardOption = Annotated[
         help="Where the rows come from: base_model, sampler, prompt_set, filters, made_by or notes; may be repeated.",
     ),
 ]
-EngineOption = Annotated[str, typer.Option(metavar="E", help="Where shards are read: local, or ray (a Ray cluster).")]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Keep what is done in F.part; the same command goes on from there.")
 ]

@@ -209,7 +209,7 @@ def _add_by_ray(
 
     scoring = None if scorer is None else Scoring(scorer.weights, scorer.shift)
     scores = np.zeros(0) if scorer is None else scorer.scores[number]
-    add_by_ray(sums, number, SideShards.of(whole.sides[number]), block, scoring, scores, ends, told, cpus)
+    add_by_ray(sums, number, SideShards.of_side(whole.sides[number]), block, scoring, scores, ends, told, cpus)
 
 
 def _added(

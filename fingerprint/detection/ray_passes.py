@@ -6,23 +6,20 @@ together in the order of the shards. Sums are whole numbers, so that the order i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from fingerprint.data import row_keys
 from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
-from fingerprint.data.batches import OR_SKIP_SHARDS, ShardError, ShardsRead, SkippedShard, copy_of
+from fingerprint.data.batches import ShardsRead, SkippedShard
 from fingerprint.data.cluster import done, groups
-from fingerprint.data.columns import Columns
 from fingerprint.data.corpus import Corpus, digest_of_sum
 from fingerprint.data.pairing import rank_within
-from fingerprint.data.rereading import HowRead, Rows, corpus_of
+from fingerprint.data.rereading import Rows, corpus_of
 from fingerprint.data.row_keys import ALL, SideKeys
-from fingerprint.data.shards import duplicate_shards
+from fingerprint.data.settled_shards import SettledShards
 from fingerprint.detection.block_sums import BlockSums
 from fingerprint.detection.row_counts import RowCounts
 from fingerprint.detection.row_scores import SIDES, Ends
@@ -43,46 +40,18 @@ from fingerprint.detection.shard_work import (
 
 
 @dataclass(frozen=True)
-class SideShards:
-    """The shards of one side.
-
-    Attributes
-    ----------
-    given : dict of str
-        What each shard was called, by its absolute path: workers may be in another folder.
-    """
+class SideShards(SettledShards):
+    """The shards of one side: all, or where they have been gone through those that could be used."""
 
     rows: Rows
-    given: dict[str, str]
-    how: HowRead
-    columns: Columns | None
-    copies: tuple[SkippedShard, ...] = ()
 
     @classmethod
-    def of(cls, rows: Rows) -> SideShards:
-        """All shards, or where they have been gone through those that could be used.
-
-        Raises
-        ------
-        ValueError
-            If the rows are in no files.
-        ShardError
-            If a shard is a copy of another, unless such are skipped.
-        """
+    def of_side(cls, rows: Rows) -> SideShards:
+        """Look at the first rows, and for copies; see `SettledShards.of`."""
         files, how = rows.files(), rows.how
-        if not files:
-            raise ValueError(f"{how.argument} must be files where engine='ray' is given, got {rows.name}; pass shards")
         if rows.shards.read:
             files, how = list(rows.shards.read), replace(how, bad_shards="error")
-        copies = duplicate_shards(files)
-        skipped = tuple(SkippedShard(file, copy_of(file, copies[file])) for file in files if file in copies)
-        if skipped and how.bad_shards == "error":
-            raise ShardError(f"{skipped[0].reason}, {OR_SKIP_SHARDS}")
-        given = {os.path.abspath(file): file for file in files if file not in copies}
-        found = how.batches([Path(file) for file in given])
-        while found.columns is None and next(found, None) is not None:
-            pass
-        return cls(rows, given, how, found.columns, skipped)
+        return cls(**vars(SettledShards.of(files, how, rows.name)), rows=rows)
 
     def spans(self) -> list[tuple[str, int, int]]:
         """Shards that could be used, by absolute path: first row of each among all of the side, and the last + 1."""

@@ -6,7 +6,7 @@ together as if the rows had been gone through one after another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,35 +15,13 @@ import numpy as np
 from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
 from fingerprint.data.batches import Batch, SkippedShard
 from fingerprint.data.cluster import value_or_error
-from fingerprint.data.columns import Columns
 from fingerprint.data.normal_form import normal_forms
-from fingerprint.data.rereading import HowRead
 from fingerprint.data.row_hashes import CompiledRowKeys
+from fingerprint.data.settled_shards import Shards
 from fingerprint.detection.block_sums import FamilySums
 from fingerprint.detection.row_counts import RowCounts
 from fingerprint.detection.row_scores import Ends
 from fingerprint.features.counted import CountedFamily
-
-
-@dataclass(frozen=True)
-class Shards:
-    """Shards that a task reads, and how.
-
-    Attributes
-    ----------
-    columns : Columns or None
-        Those of the first usable row of all shards, which every shard has to have.
-    """
-
-    shards: list[str]
-    how: HowRead
-    columns: Columns | None
-
-    def batches(self, use_prompts: bool = True) -> Iterator[tuple[Batch, list[str | None]]]:
-        """Batches, each with the normal forms of the prompts that count."""
-        for batch in self.how.batches([Path(shard) for shard in self.shards], self.columns):
-            yield batch, list(normal_forms(batch.prompts)) if use_prompts else [None] * len(batch)
-
 
 # ---------------------------------------------------------------------------------------------------------------- keys
 
@@ -88,7 +66,7 @@ def _keyed(task: KeysTask) -> KeysFound:
     keys = CompiledRowKeys("", task.below)
     given = task.how.batches([Path(shard) for shard in task.shards], task.columns)
     for batch in counts.of(given):
-        prompts = list(normal_forms(batch.prompts)) if task.use_prompts else [None] * len(batch)
+        prompts = _prompts(batch, task.use_prompts)
         key, first, known, kept = keys.of_first(prompts, batch.texts)
         total = keys.sum_of_rows(batch.texts, batch.prompts, batch.systems)
         part = ShardKeys(len(batch), total, batch.skipped, batch.first_row + kept, key, first, known)
@@ -109,6 +87,11 @@ def joined(parts: list[ShardKeys]) -> ShardKeys:
     )
 
 
+def _prompts(batch: Batch, use_prompts: bool) -> Sequence[str | None]:
+    """Normal forms of the prompts that count."""
+    return normal_forms(batch.prompts) if use_prompts else [None] * len(batch)
+
+
 @dataclass(frozen=True)
 class LaterTask(Shards):
     """`CompiledRowKeys.of_later` of some rows of each shard, by their index in it, rising."""
@@ -125,7 +108,8 @@ def later(task: LaterTask) -> dict[str, tuple[Hashes, Hashes]] | Exception:
 def _later(task: LaterTask) -> dict[str, tuple[Hashes, Hashes]]:
     keys = CompiledRowKeys(task.owner)
     found: dict[str, list[tuple[Hashes, Hashes]]] = {shard: [] for shard in task.shards}
-    for batch, prompts in task.batches(task.use_prompts):
+    for batch in task.batches():
+        prompts = _prompts(batch, task.use_prompts)
         rows, occurrence = (task.rows or {})[batch.shard]
         first, end = np.searchsorted(rows, [batch.first_row, batch.first_row + len(batch)])
         keys.of_first(prompts, batch.texts)  # what is known of the strings is used again
@@ -153,7 +137,7 @@ def chosen(task: RowsTask) -> dict[str, Batch] | Exception:
 
 def _chosen(task: RowsTask) -> dict[str, Batch]:
     found = {shard: Batch([], [], [], shard, 0, 0) for shard in task.shards}
-    for batch, _ in task.batches():
+    for batch in task.batches():
         into, rows = found[batch.shard], (task.rows or {})[batch.shard]
         for row in (rows[(rows >= batch.first_row) & (rows < batch.first_row + len(batch))] - batch.first_row).tolist():
             into.texts.append(batch.texts[row])
@@ -219,7 +203,7 @@ def _summed_by_block(task: SumsTask) -> SumsFound:
     families = {name: FamilySums.of(one, task.n_blocks, weights.get(name)) for name, one in task.families.items()}
     rows, characters, ends = 0, 0, Ends()
     scores: dict[str, list[Floats]] = {shard: [] for shard in task.shards}
-    for batch, _ in task.batches():
+    for batch in task.batches():
         at = slice(batch.first_row, batch.first_row + len(batch))
         block = task.blocks[batch.shard][at].astype(np.int64)
         parts = [family.add(batch.texts, block) for family in families.values()]

@@ -129,7 +129,7 @@ def opened(
     from fingerprint.detection.ray_passes import SideShards, keys_by_ray, rows_by_ray  # few need it
 
     with cluster() as cpus:
-        shards = SideShards.of(sides[0]), SideShards.of(sides[1])
+        shards = SideShards.of_side(sides[0]), SideShards.of_side(sides[1])
         keys = keys_by_ray(shards, counts, use_prompts, Told(within), cpus)
         return _opened(sides, keys, counts, lambda number, rows: rows_by_ray(shards[number], rows, cpus))
 

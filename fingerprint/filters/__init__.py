@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 # The table below once more, for type checkers, which run no code; a test holds the two together.
 if TYPE_CHECKING:
     from fingerprint.filters.by_name import named as named
+    from fingerprint.filters.by_shard import apply_by_shard as apply_by_shard
     from fingerprint.filters.code import CodeWords as CodeWords
     from fingerprint.filters.code import CorrectAnswer as CorrectAnswer
     from fingerprint.filters.code import Parses as Parses
@@ -45,6 +46,7 @@ _HOMES = {
     "Tfidf": "tfidf",
     "Verdicts": "verdicts",
     "apply": "rows",
+    "apply_by_shard": "by_shard",
     "named": "by_name",
 }
 

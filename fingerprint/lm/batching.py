@@ -76,6 +76,11 @@ def encode(
     return rows
 
 
+def window_rows(batch_size: int) -> int:
+    """Rows that are put into batches together."""
+    return max(_WINDOW_BATCHES * batch_size, _WINDOW_ROWS)
+
+
 def encoded_windows(
     lm: LanguageModel,
     prompts: Sequence[str],
@@ -86,7 +91,7 @@ def encoded_windows(
     hint: str = "",
 ) -> Iterator[tuple[int, list[EncodedRow]]]:
     """Encoded rows, some batches at a time, with the number of the first."""
-    size = max(_WINDOW_BATCHES * batch_size, _WINDOW_ROWS)
+    size = window_rows(batch_size)
     for row in _suspiciously_long(lm, prompts, completions):  # before hours of scoring, not after
         encode(lm, [prompts[row]], [completions[row]], system=system, too_long=too_long, first_row=row, hint=hint)
     for first in range(0, len(prompts), size):

@@ -12,6 +12,7 @@ import numpy as np
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Floats, Ints
+from fingerprint.data.cluster import Engine, named_engine
 from fingerprint.data.row_errors import RowError
 from fingerprint.lm.batching import EncodedRow, TooLong, batches_by_prefix, encoded_windows, padded
 from fingerprint.lm.cache import ScoreCache, open_cache
@@ -68,6 +69,7 @@ def token_scores(
     cache: str | os.PathLike[str] | None = None,
     too_long: TooLong = "error",
     progress: Callable[[int], None] | None = None,
+    engine: Engine = "local",
 ) -> list[TokenScores]:
     """Log-probability, entropy and rank of every token of every completion, given its prompt.
 
@@ -89,6 +91,9 @@ def token_scores(
         (the prompt stays whole, and what is left is scored exactly) and say in `TokenScores.truncated` how many.
     progress : callable, optional
         Told how many rows are done.
+    engine : "local" or "ray"
+        Where rows are scored: here, or by actors on a Ray cluster (extra ``ray``) that each hold the model; see
+        `fingerprint.lm.ray_scoring.token_scores_by_ray`.
 
     Returns
     -------
@@ -130,6 +135,19 @@ def token_scores(
     embedding of the last hidden states (it caps or scales them) has to be asked for the logits of whole rows; its B is
     at least T V. Attention is assumed not to hold its weights ("sdpa", not "eager").
     """
+    if named_engine(engine) == "ray":
+        from fingerprint.lm.ray_scoring import token_scores_by_ray  # few need it
+
+        return token_scores_by_ray(
+            lm,
+            prompts,
+            completions,
+            system=system,
+            batch_size=batch_size,
+            cache=cache,
+            too_long=too_long,
+            progress=progress,
+        )
     lm = load(lm)
     check_scoring(lm, prompts, completions, batch_size, too_long)
     store = None if cache is None else open_cache(cache, _description(lm, system))
