@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fingerprint.data.cluster import TRIES, cluster
 from fingerprint.data.row_errors import RowError
 from fingerprint.lm.batching import TooLong, window_rows
 from fingerprint.lm.loading import Spec, load
-from fingerprint.lm.scoring import TokenScores, token_scores
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,22 @@ class _Failed:
 class Scorer:
     """An actor: the model, loaded once."""
 
-    def __init__(self, lm: Spec, system: str | None, batch_size: int, cache: str | None, too_long: TooLong) -> None:
-        self._lm, self._system, self._batch_size = load(lm), system, batch_size
+    def __init__(
+        self,
+        score: Callable[..., list[object]],
+        lm: Spec,
+        system: str | None,
+        batch_size: int,
+        cache: str | None,
+        too_long: TooLong,
+    ) -> None:
+        self._score, self._lm, self._system, self._batch_size = score, load(lm), system, batch_size
         self._cache, self._too_long = cache, too_long
 
-    def scores(self, prompts: Sequence[str], completions: Sequence[str]) -> list[TokenScores] | _Failed:
-        """`token_scores` of some rows."""
+    def scores(self, prompts: Sequence[str], completions: Sequence[str]) -> list[object] | _Failed:
+        """Scores of some rows."""
         try:
-            return token_scores(
+            return self._score(
                 self._lm,
                 prompts,
                 completions,
@@ -46,6 +56,7 @@ class Scorer:
 
 
 def token_scores_by_ray(
+    score: Callable[..., list[T]],
     lm: Spec,
     prompts: Sequence[str],
     completions: Sequence[str],
@@ -55,8 +66,13 @@ def token_scores_by_ray(
     cache: str | os.PathLike[str] | None = None,
     too_long: TooLong = "error",
     progress: Callable[[int], None] | None = None,
-) -> list[TokenScores]:
+) -> list[T]:
     """`fingerprint.lm.scoring.token_scores` on a cluster: an actor a GPU, or where there is none a processor.
+
+    Parameters
+    ----------
+    score : callable
+        `token_scores` itself, which actors call.
 
     Notes
     -----
@@ -89,11 +105,11 @@ def token_scores_by_ray(
         folder = None if cache is None else os.path.abspath(cache)
         model = ray.put(lm)  # once, where it is loaded already
         idle = [
-            actor.remote(model, system, batch_size, folder, too_long)
+            actor.remote(score, model, system, batch_size, folder, too_long)
             for _ in range(max(min(len(windows), gpus or cpus), 1))
         ]
         everybody = list(idle)
-        found: dict[int, list[TokenScores]] = {}
+        found: dict[int, list[T]] = {}
         running: dict[object, tuple[int, object]] = {}
         waiting, rows = list(reversed(windows)), 0
         try:
@@ -120,7 +136,7 @@ def token_scores_by_ray(
     return [score for first in windows for score in found[first]]
 
 
-def _given(found: list[TokenScores] | _Failed, first: int) -> list[TokenScores]:
+def _given(found: list[T] | _Failed, first: int) -> list[T]:
     """Scores, or the error with the row's index among all rows."""
     if not isinstance(found, _Failed):
         return found

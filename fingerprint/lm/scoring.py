@@ -139,6 +139,7 @@ def token_scores(
         from fingerprint.lm.ray_scoring import token_scores_by_ray  # few need it
 
         return token_scores_by_ray(
+            token_scores,
             lm,
             prompts,
             completions,
