@@ -17,6 +17,7 @@ __all__ = [
     "model",
     "noise_floor",
     "prompts",
+    "ray_scoring",
     "sampling",
     "scoring",
     "teachers",
