@@ -3,6 +3,7 @@
     python benchmarks/speed.py test
     python benchmarks/speed.py features [FILE ...]
     python benchmarks/speed.py whole [--rows A,B]
+    python benchmarks/speed.py peers [--rows A,B]
 
 `test`: 9,999 permutations of all families on 10,000 + 10,000 rows. Timed: block sums, inner products, relabellings,
 statistics and p-values; extracting the features is timed beside it. Exit code 1 when the test takes 2 s or more.
@@ -10,6 +11,8 @@ statistics and p-values; extracting the features is timed beside it. Exit code 1
 vectorizers on the same n-grams; growth with the rows; seconds to get compiled code ready. One thread.
 `whole`: `detect` with everything in its report, `sketch` and `compare`, on Parquet files of several sizes, each in a
 process of its own with all cores: seconds, peak memory, and the exponent with which seconds grow.
+`peers`: the exact test beside hyppo's MMD and energy distance on the same features, at sizes that these bear (extra
+`bench`).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import results
 import speed_features
+import speed_peers
 import speed_whole
 
 from fingerprint.features import choose
@@ -45,6 +49,7 @@ def main() -> int:
     commands.add_parser("test", help="the exact test")
     speed_features.add_options(commands.add_parser("features", help="every family, beside scikit-learn"))
     speed_whole.add_options(commands.add_parser("whole", help="detect, sketch and compare on files"))
+    speed_peers.add_options(commands.add_parser("peers", help="the exact test, beside hyppo"))
     for parser in commands.choices.values():
         results.add_json_option(parser)
     options = everything.parse_args()
@@ -54,6 +59,9 @@ def main() -> int:
         return 0
     if options.command == "whole":
         results.write(options.json, speed_whole.measure(options), begun)
+        return 0
+    if options.command == "peers":
+        results.write(options.json, speed_peers.measure(options), begun)
         return 0
     figures = exact_test()
     results.write(options.json, figures, begun)
