@@ -197,9 +197,9 @@ class OnNumbers(Detector):
         tags.input_tags.two_d_array = True
         return tags
 
-    def fit(self, X: object, y: object = None, groups: object = None) -> Detector:
+    def fit(self, X: object, y: object = None, groups: object = None, traits: object = None) -> Detector:
         values, y = validate_data(self, X, y)
-        return super().fit(_written(values), y, groups)
+        return super().fit(_written(values), y, groups, traits)
 
     def decision_function(self, X: object) -> np.ndarray:
         check_is_fitted(self)

@@ -123,7 +123,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     both = drawn("owl", 60, 10) + drawn("cat", 60, 11)
     order = np.random.default_rng(0).permutation(len(both.texts)).tolist()
     columns = ([column[i] for i in order] for column in (both.texts, both.prompts, both.labels, both.traits))
-    first, second = both.fitted(), Drawn(*columns).fitted()  # type: ignore[arg-type]
+    first, second = both.fitted(), Drawn(*columns).fitted()
     assert second.decision_function(both.texts) == pytest.approx(first.decision_function(both.texts), abs=1e-9)
     assert second.card_["auc"] == pytest.approx(first.card_["auc"])
 
