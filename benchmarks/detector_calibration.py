@@ -3,8 +3,8 @@
     python benchmarks/detector_calibration.py SET [SET ...] [--pairs 60 150 400 1000] [--draws 8] [--json FILE]
 
 SET is NAME=TRAIT,NEUTRAL (files; one row a prompt and side). Every draw trains on pairs of one random half of the
-prompts and judges 800 pairs of the other; beside the sets, simulated teachers with a sparse tilt (d_prime 1) and without
-any. The surplus is the share of trait rows in the upper half of the probabilities less what they promise: below 0 they
+prompts and judges 800 pairs of the other; beside the sets, simulated teachers with a sparse tilt (d_prime 1) and with
+none. The surplus is the share of trait rows in the upper half of the probabilities less what they promise: below 0 they
 are too sure. Its z has twice the binomial variance, for the calibration's own error. The gain is what the log-odds are
 worth, in thousandths of a nat a row over knowing nothing, beside the best line that could be drawn through them
 afterwards. Exit code 1 if the z of all sets together is outside the 99.9 % band on the confident side.
