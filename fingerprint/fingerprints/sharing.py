@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Ints
 from fingerprint.fingerprints.cells import FEWEST
@@ -66,11 +65,15 @@ def features_a_row(max_auc: float) -> float:
     over n in the mean, whatever it knows of means and covariances, and by concavity an AUROC of at most
     Phi(sqrt(features / (2 n))).
     """
+    from scipy.special import ndtri  # detect needs this file, not this
+
     return float(2 * ndtri(max_auc) ** 2)
 
 
 def membership_auc(fingerprint: SummedRows) -> float:
     """At most so well can be told whether a row is in the sums; see `Fingerprint.membership_auc`."""
+    from scipy.special import ndtr
+
     return float(ndtr(np.sqrt(fingerprint.n_features / (2 * max(_smallest(fingerprint), 1)))))
 
 
