@@ -3,12 +3,12 @@
     python benchmarks/efficiency_of_families.py [--trait eagle] [--kinds finetuned,prompted] [--rows 500,2000,8000]
         [--student]
 
-Teachers of both kinds are made from micro-a and answer the same number prompts as micro-a itself. The exact
-log-likelihood ratio of teacher and base is the ceiling; printed is each detector's d_prime over the ceiling's, with its
-95 % interval: for the families of texts, for those of models under micro-a and under micro-b (with --student also for
-students of theirs, ten minutes each at 8,000 rows), and for the stacks with each. Features and recipes were chosen on
-owl, cat and birch teachers: other traits are the honest ones to look at. Exit code 1 if the stack with the right base
-has less than .8 of a fine-tuned teacher's ceiling at 8,000 rows.
+Teachers of both kinds are made from micro-a and answer the same number prompts as micro-a itself. The exact log-
+likelihood ratio of teacher and base is the ceiling; printed is each detector's d_prime over the ceiling's, with its 95
+% interval: for the families of texts, for those of models under micro-a and under micro-b (with --student also for
+students of theirs, two or three minutes each at 8,000 rows), and for the stacks with each. Features and recipes were
+chosen on owl, cat and birch teachers: other traits are the honest ones to look at. Exit code 1 if the stack with the
+right base has less than .8 of a fine-tuned teacher's ceiling at 8,000 rows.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--bases", default=f"{RIGHT},{WRONG}")
     parser.add_argument("--rows", default="500,2000,8000")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--student", action="store_true", help="also train students on the suspect's rows; slow")
+    parser.add_argument("--student", action="store_true", help="also train students on the rows")
     results.add_json_option(parser)
     options = parser.parse_args()
     begun = time.perf_counter()
