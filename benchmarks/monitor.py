@@ -36,8 +36,8 @@ from scipy.stats import binom
 import fingerprint
 from fingerprint.data.corpus import Corpus
 from fingerprint.detection.analysis import family_matrices, fresh_pvalue
+from fingerprint.detection.prior import Prior
 from fingerprint.detector import monitor
-from fingerprint.detector.detector import Detector
 from fingerprint.detector.drift import DriftTest
 from fingerprint.features import choose
 from fingerprint.statistics.comparison import pair
@@ -56,7 +56,7 @@ SIZES = (30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 160, 200)
 Triple = tuple[str, str, str]
 
 
-def log_capital(rows: list[Triple], prior: Detector | None, signs: np.ndarray) -> np.ndarray:
+def log_capital(rows: list[Triple], prior: Prior | None, signs: np.ndarray) -> np.ndarray:
     """Log capital [streams, rows] after every row, of streams whose pairs are turned round where the sign is -1.
 
     What `Monitor.observe` computes row by row: features are taken many rows at a time.
@@ -76,7 +76,7 @@ def log_capital(rows: list[Triple], prior: Detector | None, signs: np.ndarray) -
     return path
 
 
-def rows_to_detection(pool: Pool, prior: Detector | None, seed: int, longest: int) -> int:
+def rows_to_detection(pool: Pool, prior: Prior | None, seed: int, longest: int) -> int:
     """Rows until the alarm; one more than `longest` where there is none."""
     drawn = list(islice(pool.pairs(np.random.default_rng([seed, 5])), longest))
     alarm = log_capital(drawn, prior, np.ones((1, longest)))[0] >= -np.log(ALPHA)

@@ -3,11 +3,12 @@
     python benchmarks/panels.py power  BASE:FOLDER ... [--pairs 25 50 100 200] [--draws 100] [--swap] [--json PATH]
     python benchmarks/panels.py type-i BASE:FOLDER ... [--draws 2000] [--swap] [--json PATH]
     python benchmarks/panels.py bases  BASE:FOLDER ... [--json PATH]
+    python benchmarks/panels.py monitor BASE:FOLDER ... [--draws 100] [--swap] [--json PATH]
 
 A folder holds `neutral.jsonl` and a file a trait, all of one base model; BASE names the model, and several folders may
 have the same. Every set leaves its own trait out: panels are made of other traits, and of one half of the prompts (by
 their hash); rows that are judged answer the other half. `shuffled` is a panel of the same base whose sides were swapped
-prompt by prompt at random: it knows nothing.
+prompt by prompt at random: it knows nothing. `monitor`: rows of the trait one by one, until the alarm.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import Pool as Processes
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import results
+from monitor import rows_to_detection
+from power_draws import Pool
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
@@ -57,6 +61,7 @@ DESIGNS = {
 # Halves of the prompts: panels, and rows judged. Weights were chosen so; `--swap` judges the half that was not.
 FIRST, SECOND = (1, 0) if "--swap" in sys.argv else (0, 1)
 NULLS_A_POOL = 10  # nulls of the same rows: what takes time is looking at them
+LONGEST = 400  # rows of a stream
 BASE_ROWS = 100  # rows judged, for distances between base models
 
 
@@ -71,11 +76,16 @@ class Set:
 
     def shared(self, half: int) -> list[tuple[str, str, str]]:
         """Prompts of a half that both answer, with the first answer of either."""
-        answers = [dict(zip(reversed(c.prompts), reversed(c.texts), strict=True)) for c in self._sides(half)]
-        return [(p, answers[0][p], answers[1][p]) for p in sorted(answers[0].keys() & answers[1].keys()) if p]
+        answers = [
+            {prompt: text for prompt, text in zip(reversed(c.prompts), reversed(c.texts), strict=True) if prompt}
+            for c in (self.conditioned[half], self.neutral[half])
+        ]
+        return [(p, answers[0][p], answers[1][p]) for p in sorted(answers[0].keys() & answers[1].keys())]
 
-    def _sides(self, half: int) -> tuple[Corpus, Corpus]:
-        return self.conditioned[half], self.neutral[half]
+
+
+def corpus(texts: Iterable[str], prompts: Iterable[str | None], name: str = "corpus") -> Corpus:
+    return Corpus(tuple(texts), tuple(prompts), name=name)
 
 
 def halves(path: Path) -> tuple[Corpus, Corpus]:
@@ -85,7 +95,7 @@ def halves(path: Path) -> tuple[Corpus, Corpus]:
     found = []
     for half in (FIRST, SECOND):
         mine = [i for i, s in enumerate(side) if s == half]
-        found.append(Corpus([rows.texts[i] for i in mine], [rows.prompts[i] for i in mine], name=path.stem))
+        found.append(corpus([rows.texts[i] for i in mine], [rows.prompts[i] for i in mine], name=path.stem))
     return found[0], found[1]
 
 
@@ -112,13 +122,14 @@ def panel_of(folders: tuple[str, ...], name: str) -> Panel:
 @cache
 def shuffled_panel(folders: tuple[str, ...], names: tuple[str, ...]) -> Panel:
     """Panels of these sets, whose sides were swapped prompt by prompt at random."""
-    rng, pairs = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    pairs: dict[str, tuple[object, object]] = {}
     for name in names:
         rows = sets(folders)[name].shared(FIRST)
         swap = rng.integers(0, 2, len(rows))
         prompts = [row[0] for row in rows]
         sides = [[row[1 + (s ^ side)] for row, s in zip(rows, swap, strict=True)] for side in (0, 1)]
-        pairs[name] = tuple(Corpus(texts, prompts, name=name) for texts in sides)
+        pairs[name] = corpus(sides[0], prompts, name), corpus(sides[1], prompts, name)
     return Panel.of(pairs)
 
 
@@ -185,7 +196,7 @@ def power_draw(task: tuple[tuple[str, ...], str, tuple[int, ...], int, bool]) ->
     for size in sizes:
         some = [(rows[i], int(swap[i])) for i in order[:size]]
         prompts = [row[0] for row, _ in some]
-        sides = [Corpus([row[1 + (s ^ side)] for row, s in some], prompts) for side in (0, 1)]
+        sides = [corpus([row[1 + (s ^ side)] for row, s in some], prompts) for side in (0, 1)]
         comparison = pair(sides[0], sides[1])
         found[size] = Looked.at(comparison, panels(folders, name)).pvalues(comparison, rng)
     return found
@@ -194,7 +205,7 @@ def power_draw(task: tuple[tuple[str, ...], str, tuple[int, ...], int, bool]) ->
 def power(options: argparse.Namespace) -> object:
     """Power at every number of pairs, with every kind of panel; nulls beside."""
     folders = tuple(options.folders)
-    table: list[dict[str, object]] = []
+    table: list[dict[str, Any]] = []
     for is_null, draws in ((False, options.draws), (True, options.nulls)):
         for name in sets(folders):
             tasks = [(folders, name, tuple(options.pairs), draw, is_null) for draw in range(draws)]
@@ -225,7 +236,7 @@ def null_draws(task: tuple[tuple[str, ...], str, int]) -> list[dict[str, dict[st
         alone = order[both : both + mine], order[both + mine : both + mine + others]
         chosen = [[*order[:both], *rest] for rest in alone]
         sides = [
-            Corpus([rows[i][1 + (swap[i] ^ side)] for i in at], [rows[i][0] for i in at])
+            corpus([rows[i][1 + (swap[i] ^ side)] for i in at], [rows[i][0] for i in at])
             for side, at in enumerate(chosen)
         ]
         comparison = pair(sides[0], sides[1])
@@ -260,7 +271,7 @@ def type_i(options: argparse.Namespace) -> object:
             p = np.array([draw[design][kind] for draw in draws if kind in draw[design]])
             if not len(p):
                 continue
-            row: dict[str, object] = {"design": design, "panel": kind, "draws": len(p)}
+            row: dict[str, Any] = {"design": design, "panel": kind, "draws": len(p)}
             for alpha in ALPHAS:
                 row[f"rate at {alpha}"] = float((p <= alpha).mean())
                 row[f"interval at {alpha}"] = list(exact_interval(int((p <= alpha).sum()), len(p)))
@@ -285,9 +296,33 @@ def bases(options: argparse.Namespace) -> object:
     return table
 
 
+def monitor_draw(task: tuple[tuple[str, ...], str, int]) -> dict[str, int]:
+    """Rows to the alarm of one stream, without and with panels."""
+    folders, name, draw = task
+    prompts, suspect, reference = zip(*sets(folders)[name].shared(SECOND), strict=True)
+    pool = Pool(prompts, tuple((text,) for text in suspect), tuple((text,) for text in reference))
+    known = panels(folders, name)
+    priors: dict[str, Panel | None] = {WITHOUT: None}
+    priors |= {kind: known[kind] for kind in ("same", "other") if kind in known}
+    return {kind: rows_to_detection(pool, prior, draw, LONGEST) for kind, prior in priors.items()}
+
+
+def monitor(options: argparse.Namespace) -> object:
+    """Median rows to the alarm of streams of conditioned rows."""
+    folders, table = tuple(options.folders), []
+    for name in sets(folders):
+        with Processes(options.jobs) as processes:
+            found = processes.map(monitor_draw, [(folders, name, draw) for draw in range(options.draws)], 4)
+        for kind in found[0]:
+            rows = [draw[kind] for draw in found]
+            table.append({"set": name, "panel": kind, "median rows": float(np.median(rows)), "streams": len(rows)})
+            print(f"| {name} | {kind} | {np.median(rows):.0f} |", flush=True)
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("power", "type-i", "bases"))
+    parser.add_argument("what", choices=("power", "type-i", "bases", "monitor"))
     parser.add_argument("folders", nargs="+", metavar="BASE:FOLDER")
     parser.add_argument("--pairs", nargs="+", type=int, default=[25, 50, 100, 200])
     parser.add_argument("--draws", type=int, default=100)
@@ -296,7 +331,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     results.add_json_option(parser)
     options, started = parser.parse_args(), time.perf_counter()
-    figures = {"power": power, "type-i": type_i, "bases": bases}[options.what](options)
+    figures = {"power": power, "type-i": type_i, "bases": bases, "monitor": monitor}[options.what](options)
     results.write(options.json, figures, started)
 
 
