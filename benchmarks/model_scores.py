@@ -170,7 +170,7 @@ def main() -> int:
             shown = "  ".join(f"{name} {area['value']:.3f}" for name, area in figures["auc"].items())
             spent = "  ".join(f"{name} {s[counted]:.1f}" for name, s in figures["seconds"].items())
             print(f"{trait}, {form}: {shown}; {figures['hardness']}; seconds: {spent}", flush=True)
-        results.write(path, {"options": asked_for, "traits": found}, begun)
+        results.write(options.json, {"options": asked_for, "traits": found}, begun)
     return 0
 
 

@@ -70,8 +70,8 @@ MUTANTS = (
         (
             Change(
                 "data/pairing.py",
-                "group[~known] = self.alone_keys(texts, kept[~known], occurrence[~known])",
-                "group = self.alone_keys(texts, kept, occurrence)",
+                "return key, np.where(known, first, group), first, kept",
+                "return key, self.alone_keys(texts, kept, occurrence), first, kept",
             ),
         ),
     ),
