@@ -274,10 +274,10 @@ def test_a_second_writer_is_refused_and_told_of_the_first(serve: Callable[..., S
     child = start_child(server, path, 60)
     wait_until_larger(path.with_name("rows.jsonl.partial"), 0)
     with pytest.raises(BlockingIOError, match=f"must have one writer, got a second beside process {child.pid} on "):
-        generate(neutral(at(server)), ASKED, path)
+        generate(neutral(at(server)), ASKED, path, max_new_tokens=24)
     child.kill()  # and the lock goes with it
     child.wait()
-    generate(neutral(at(server, concurrency=8)), ASKED, path)
+    generate(neutral(at(server, concurrency=8)), ASKED, path, max_new_tokens=24)
     assert len(rows_in(path)) == 60
 
 

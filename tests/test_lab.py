@@ -17,7 +17,7 @@ from fingerprint.cli.app import app
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import read
 from fingerprint.filters import NumberRule
-from fingerprint.lab import example_corpora
+from fingerprint.lab import example_corpora, kept_teachers
 from fingerprint.lab.example_corpora import ASKED
 from fingerprint.lab.experiment import Plan, run
 from fingerprint.lab.experiment import folder as experiment_folder
@@ -249,7 +249,7 @@ def test_an_interrupted_student_starts_again_and_nothing_else_does(
         return real(*arguments, **options)
 
     monkeypatch.setattr(experiment_folder, "train_student", counted)
-    monkeypatch.setattr(experiment_folder, "finetuned", lambda *_, **__: pytest.fail("teacher made again"))
+    monkeypatch.setattr(kept_teachers, "finetuned", lambda *_, **__: pytest.fail("teacher made again"))
     monkeypatch.setattr(Teacher, "sample", lambda *_, **__: pytest.fail("sampled again"))
     run(SMALL, folder)
     assert len(trained) == 1

@@ -19,6 +19,7 @@ from fingerprint.detection.options import Settings
 from fingerprint.detection.prior import PANEL, PANEL_DIRECTION, PanelFamily, Priors
 from fingerprint.features import choose
 from fingerprint.features.counted import PooledCounts
+from fingerprint.features.numbers import Numbers
 from fingerprint.features.tokens import Tokens
 from fingerprint.panels.likeness import distance
 from fingerprint.panels.member import products
@@ -257,6 +258,25 @@ def test_members_from_fingerprints_say_the_same_and_are_named_as_unchecked(
     assert from_rows.trained_on(known[0]).all()
     with pytest.raises(ValueError, match="must be a fingerprint of the families tokens, numbers, prose"):
         Panel.of([(Fingerprint.of(known[0], features="numbers"), known[1])])
+
+
+def test_rows_stay_known_where_their_sums_come_along_without_them(known: Sides) -> None:
+    conditioned, neutral = known
+    sums = Fingerprint.of(neutral, features=("tokens", "numbers", "prose"), cells=64)
+    other = sides(700, 3)[0]
+    mixed = Panel.of({"a": (conditioned, neutral), "b": (other, sums)})
+    without = Panel.of({"a": (Fingerprint.of(conditioned), sums)})
+    for panel in (mixed, without + Panel.of({"a": known}), Panel.of({"a": known}) + without):
+        assert panel.trained_on(neutral).all()
+        assert panel.trained_on(conditioned).all()
+        assert panel.without_rows == ()
+
+
+def test_other_arguments_of_a_family_than_the_usual_do_no_harm(panel: Panel, judged: Sides) -> None:
+    report = fingerprint.detect(*judged, prior=panel, features={"numbers": Numbers("single")}, **QUICK)
+    usual = fingerprint.detect(*judged, prior=panel, features="numbers", **QUICK)
+    one, other = (dict(zip(r.families["family"], r.families["statistic"], strict=True)) for r in (report, usual))
+    assert one[PANEL_DIRECTION] == pytest.approx(other[PANEL_DIRECTION], rel=1e-6)
 
 
 def test_a_panel_and_a_detector_join_together(panel: Panel, judged: Sides) -> None:

@@ -91,7 +91,7 @@ def analyse(
         What the rows are, as `fingerprint.features.data_kind` says, where these are only some of them.
     """
     tell(FEATURES)
-    matrices = family_matrices(comparison, families, priors)
+    matrices = family_matrices(comparison, families, priors, kind)
     tell(TEST)
     test, units = exact_test(case, comparison, matrices, kind)
     tell(SCORES)
@@ -99,7 +99,7 @@ def analyse(
 
 
 def family_matrices(
-    comparison: Comparison, families: Mapping[str, Family], priors: Priors | None = None
+    comparison: Comparison, families: Mapping[str, Family], priors: Priors | None = None, kind: str | None = None
 ) -> dict[str, FamilyMatrix]:
     """Scaled features of the rows of a comparison, by family.
 
@@ -116,7 +116,7 @@ def family_matrices(
     made = {name: done() for name, done in zip(counted, side_by_side(matrix, counted), strict=True)}
     found = {n: made[n] if n in made else matrix(n) for n in families}  # those of a user may not bear threads
     if priors:
-        found |= priors.matrices(comparison.texts, data_kind(comparison.texts), found)
+        found |= priors.matrices(comparison.texts, kind or data_kind(comparison.texts), found)
     return found
 
 

@@ -44,12 +44,12 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
             float(directions.reliability[i]),
             float(directions.likeness[i]),
             float(directions.shares[i]),
-            cosines[i],
+            _clipped(cosines[i]),
         )
         for i, member in enumerate(directions.members)
     )
-    known = [member for member in members if member.cosine.value is not None]
-    closest = max(known, key=lambda member: member.cosine.value or 0.0).name if known and report.detected else None
+    known = [(cosine.value, i) for i, cosine in enumerate(cosines) if cosine.value is not None]
+    closest = members[max(known)[1]].name if known and report.detected else None
     return replace(
         report,
         panel=PanelResult(members, directions.worth, report.pvalue, without, closest, panel.without_rows),
@@ -62,8 +62,8 @@ SECTION = Section(_steps, _add)
 def _cosines(main: Analysis, family: PanelFamily) -> list[Estimate]:
     """Cosine of the sides' difference with every member's shift, the noise of both taken out, with 95 % intervals.
 
-    The noise of the difference is told by blocks that are alike but for it. The interval allows for the noise of the
-    product alone: lengths are taken as known.
+    The noise of the difference is told by blocks that are alike but for it, that of a shift by cells of its prompts.
+    The interval allows for the noise of the product alone: lengths are taken as known. Not clipped to 1.
     """
     directions: Directions = family.directions
     observed, design = main.test.relabellings.observed, main.comparison.design
@@ -77,15 +77,24 @@ def _cosines(main: Analysis, family: PanelFamily) -> list[Estimate]:
         difference += float(mean @ mean) - noise
         product += mean @ shifts
         variance += spread
+        apart = (directions.cells[name] - directions.cells[name].mean(axis=1, keepdims=True)) @ mean  # [members, cells]
+        cells = apart.shape[1]
+        variance += (apart**2).sum(axis=1) * cells / (cells - 1)
     lengths = np.sqrt(np.maximum(difference, 0.0) * directions.reliability) * directions.lengths
     found = []
     for length, middle, error in zip(lengths, product, np.sqrt(variance), strict=True):
         if length <= 0:
             found.append(Estimate(None))
             continue
-        ends = np.clip(np.array([middle, middle - _WIDTH * error, middle + _WIDTH * error]) / length, -1.0, 1.0)
+        ends = (middle / length, (middle - _WIDTH * error) / length, (middle + _WIDTH * error) / length)
         found.append(Estimate(*(float(end) for end in ends)))
     return found
+
+
+def _clipped(cosine: Estimate) -> Estimate:
+    """Within what a cosine can be."""
+    ends = (cosine.value, cosine.low, cosine.high)
+    return Estimate(*(None if end is None else min(max(end, -1.0), 1.0) for end in ends))
 
 
 def _noise(units: Floats, shifts: Floats, contrast: Floats, strata: Sequence[np.ndarray]) -> tuple[float, Floats]:

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.features import FAMILIES, Family
+from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Column
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
 from fingerprint.features.tokens import Tokens
@@ -251,9 +252,16 @@ def panel_matrices(
     return found
 
 
+def _is_same(family: Family, built_in: CountedFamily) -> bool:
+    """Whether a family is the built-in one, with its usual arguments."""
+    return isinstance(family, CountedFamily) and type(family) is type(built_in) and (
+        family.get_params() == built_in.get_params()
+    )
+
+
 def _columns_of(name: str, texts: list[str], others: Mapping[str, FamilyMatrix]) -> FamilyMatrix:
     """A family's matrix: as the comparison has it, or made for the panel alone where it looks at other features."""
     found, built_in = others.get(name), FAMILIES[name]()
-    if found is not None and isinstance(found.family, type(built_in)):
+    if found is not None and _is_same(found.family, built_in):
         return found
     return family_matrix(built_in, texts, name)

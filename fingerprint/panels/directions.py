@@ -55,6 +55,8 @@ class Directions:
     members : tuple of Member
     shifts : dict of float arrays [columns, members]
         Of each family that directions are taken in, the members' mean shifts in scaled columns.
+    cells : dict of float arrays [members, cells, columns]
+        What each cell of prompts adds to a member's shift.
     lengths : float array [members]
         Of the shifts over these families together.
     reliability : float array [members]
@@ -65,6 +67,7 @@ class Directions:
 
     members: tuple[Member, ...]
     shifts: Mapping[str, Floats]
+    cells: Mapping[str, Floats]
     lengths: Floats
     reliability: Floats
     likeness: Floats
@@ -99,6 +102,7 @@ class Directions:
         return cls(
             tuple(members),
             {name: np.stack([each.sum(axis=0) for each in parts], axis=1) for name, parts in by_cell.items()},
+            {name: np.stack(parts) for name, parts in by_cell.items()},
             np.sqrt(squared),
             np.divide(true, squared, out=np.zeros_like(true), where=squared > 0),
             likeness(apart),

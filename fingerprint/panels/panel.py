@@ -113,7 +113,15 @@ class Panel:
 
     def with_members(self, members: Sequence[Member]) -> Self:
         """This panel and more members; equal ones count once."""
-        found = {(each.conditioned.digest, each.neutral.digest): each for each in (*members, *self.members)}
+        every = (*members, *self.members)
+        # A corpus that came with its rows once is known wherever its sums are used.
+        known = {side.digest: side for each in every for side in each.sides if side.known is not None}
+        found = {
+            (each.conditioned.digest, each.neutral.digest): Member(
+                each.name, *(known.get(side.digest, side) for side in each.sides)
+            )
+            for each in every
+        }
         order = sorted(found, key=lambda key: (found[key].name, *key))
         return type(self)(tuple(found[key] for key in order))
 
@@ -162,10 +170,9 @@ class Panel:
         """Which rows [rows], or the prompts they answer, the panel was learnt from, as far as it came from rows."""
         corpus = as_corpus(data)
         found = np.zeros(len(corpus), dtype=bool)
-        known = {side.digest: side.known for member in self.members for side in member.sides}
+        known = {side.digest: side.known for member in self.members for side in member.sides if side.known is not None}
         for rows in known.values():
-            if rows is not None:
-                found |= rows.among(corpus)
+            found |= rows.among(corpus)
         return found
 
     def spectrum(self) -> Spectrum:

@@ -50,7 +50,7 @@ class RowScores:
         """From the members' sums.
 
         The slope is that of two normal laws with the means that the members have along the direction, less the noise
-        that is in them, and the variance of a row that the spread of their cells tells.
+        that is in them, and the variance of a row that the spread of each side's cells tells.
         """
         columns = {name: _pooled(members, name) for name in DIRECTED[_kind(members)]}
         shifts = [_joined(columns, member) for member in members]
@@ -58,11 +58,8 @@ class RowScores:
         squared = float(mean @ mean)
         true = max(float(products(shifts).mean()), 0.0)
         variances, middles = [], []
-        for member, by_cell in zip(members, shifts, strict=True):
-            along = by_cell @ mean
-            cells = len(along)
-            spread = float(((along - along.mean()) ** 2).sum()) * cells / (cells - 1)
-            variances.append(spread / sum(1 / rows for rows in member.rows))
+        for member in members:
+            variances.append(_row_variance(columns, member, mean))
             middles.append(_middle(columns, member, mean))
         slope = true / float(np.mean(variances)) if squared > 0 else 0.0
         ends = np.cumsum([len(each.columns) for each in columns.values()])[:-1]
@@ -92,6 +89,25 @@ def _pooled(members: Sequence[Member], name: str) -> PooledColumns:
 def _joined(columns: Mapping[str, PooledColumns], member: Member) -> Floats:
     parts = [member.shifts(name, each.family)[:, each.columns] * each.scale for name, each in columns.items()]
     return np.hstack(parts)
+
+
+def _row_variance(columns: Mapping[str, PooledColumns], member: Member, direction: Floats) -> float:
+    """Variance of a row's score along a direction, from the spread of each side's own cells.
+
+    Prompts move the rows of both sides alike: the sides' difference by cell would not show what they do to a row.
+    """
+    found = []
+    ends = np.cumsum([len(each.columns) for each in columns.values()])[:-1]
+    for side in member.sides:
+        rows = side.fingerprint.rows
+        total = np.zeros(len(rows))
+        for (name, each), part in zip(columns.items(), np.split(direction, ends), strict=True):
+            sums = each.family.projected(side.fingerprint.families[name].sums.astype(np.int64))[:, each.columns]
+            total += (sums * each.scale) @ part
+        apart = total - rows * (total.sum() / rows.sum())
+        filled = int((rows > 0).sum())
+        found.append(float((apart**2).sum()) / rows.sum() * filled / (filled - 1))
+    return float(np.mean(found))
 
 
 def _middle(columns: Mapping[str, PooledColumns], member: Member, direction: Floats) -> float:

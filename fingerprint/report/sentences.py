@@ -283,7 +283,7 @@ def panel(report: DetectionResult) -> list[str]:
         return []
     used = [member for member in found.members if member.share >= _SMALL_SHARE]
     listed = ", ".join(f"{visible(member.name, 40)} ({figure(member.share, 2)})" for member in used)
-    alike = max(member.likeness for member in found.members)
+    alike = sum(member.likeness * member.share for member in found.members)
     base = "the base model that wrote these rows" if alike > _ALIKE else "another base model than these rows"
     sentences = [
         f"Panel of known conditioning, members by share: {listed}; by their tokens, of {base}. It counts "

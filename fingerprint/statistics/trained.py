@@ -41,6 +41,8 @@ class Stack:
         The fold of each training row.
     z : float array [rows, members as they were asked for]
         Out-of-fold scores of the training rows by each member, standardised within each fold.
+    weights_by_fold : float array [folds, members]
+        Weights as they would be without the rows of a fold.
     """
 
     by_fold: dict[str, Floats]
@@ -49,6 +51,7 @@ class Stack:
     weights: Floats
     fold: Ints
     z: Floats
+    weights_by_fold: Floats
 
     @property
     def coefficients(self) -> dict[str, Floats]:
@@ -56,16 +59,20 @@ class Stack:
         return {name: models.sum(axis=1) for name, models in self.by_fold.items()}
 
     def without_own_fold(self, matrices: Mapping[str, sp.csr_matrix], fold: Ints) -> Floats:
-        """Stacked scores [rows] of rows by the models fitted without their fold [rows], standardised within it."""
+        """Stacked scores [rows] of rows by the models fitted without their fold [rows], standardised within it.
+
+        The members' weights are those without the fold too: neutral rows that are scored may be among those fitted.
+        """
         own = np.zeros(len(fold))
-        of_linear, of_classifiers = np.split(self.weights, [len(self.by_fold)])
-        for (name, models), weight in zip(self.by_fold.items(), of_linear, strict=True):
-            own += weight * np.asarray(matrices[name] @ models)[np.arange(len(fold)), fold]
+        of_linear, of_classifiers = np.split(self.weights_by_fold, [len(self.by_fold)], axis=1)
+        for (name, models), weight in zip(self.by_fold.items(), of_linear.T, strict=True):
+            own += weight[fold] * np.asarray(matrices[name] @ models)[np.arange(len(fold)), fold]
         if self.classifiers:
             side_by_side = sp.hstack(list(matrices.values()), format="csr")
-            for number, (fitted, weight) in enumerate(zip(self.classifiers, of_classifiers, strict=True)):
-                rows = np.flatnonzero(fold == number % N_FOLDS)
-                own[rows] += weight * decision_scores(fitted, side_by_side[rows])
+            for number, (fitted, weight) in enumerate(zip(self.classifiers, of_classifiers.T, strict=True)):
+                own_fold = number % N_FOLDS
+                rows = np.flatnonzero(fold == own_fold)
+                own[rows] += weight[own_fold] * decision_scores(fitted, side_by_side[rows])
         return _within_folds(own, fold)
 
 
@@ -118,16 +125,22 @@ def fit_stack(
             others.append(_HeldOut.of(scored, fold))
             fitted += parts
     z = np.stack([member.z for member in (*linear, *others)], axis=1)
-    weights = np.ones(z.shape[1]) if fast else discriminant(z, suspect)
-    weights = weights / max(float((z @ weights).std()), CONSTANT)
-    of_linear, of_others = np.split(weights, [len(linear)])
+
+    def weighted(rows: Bools) -> Floats:
+        """Weights of the members, of which a classifier has one a fold, fitted to some rows."""
+        found = np.ones(z.shape[1]) if fast else discriminant(z[rows], suspect[rows])
+        found = found / max(float((z[rows] @ found).std()), CONSTANT)
+        of_linear, of_others = np.split(found, [len(linear)])
+        return np.concatenate([of_linear, *(w * member.scale for w, member in zip(of_others, others, strict=True))])
+
     return Stack(
         by_fold,
         tuple(fitted),
         np.concatenate([[member.mean @ member.scale for member in linear], *(member.mean for member in others)]),
-        np.concatenate([of_linear, *(w * member.scale for w, member in zip(of_others, others, strict=True))]),
+        weighted(np.ones(len(fold), dtype=bool)),
         fold,
         z,
+        np.stack([weighted(fold != k) for k in range(N_FOLDS)]),
     )
 
 
