@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from numba import njit
+from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -44,7 +45,7 @@ def is_on_disk(kernels: str) -> bool:
 def _cache_folder() -> Path | None:
     """Where numba keeps what it compiles from files of this folder."""
     try:
-        path = njit(cache=True)(_nothing).stats.cache_path
+        path = FunctionCache(_nothing).cache_path  # type: ignore[no-untyped-call]  # what `njit(cache=True)` asks
     except RuntimeError:
         return None
     return Path(path) if path else None
