@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fingerprint.data import digests
 from fingerprint.data.arrays import Ints
 from fingerprint.data.files import write_atomically
+from fingerprint.data.sealed import sealed, unsealed
 from fingerprint.features import FAMILIES
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells
@@ -54,12 +54,7 @@ def to_bytes(fingerprint: SummedRows) -> bytes:
         archive.writestr(zipfile.ZipInfo(_HEADER, _EPOCH), json.dumps(header, sort_keys=True))
         for name in sorted(fingerprint.families):
             archive.writestr(zipfile.ZipInfo(f"{name}.arrow", _EPOCH), _table(fingerprint.families[name]))
-    content = buffer.getvalue()
-    return b"%s %d %s\n" % (MAGIC, FORMAT, _checksum(content)) + content
-
-
-def _checksum(content: bytes) -> bytes:
-    return digests.checksum(b"%s %d\n" % (MAGIC, FORMAT) + content).encode()
+    return sealed(MAGIC, FORMAT, buffer.getvalue())
 
 
 def _table(family: FamilySums) -> bytes:
@@ -72,17 +67,7 @@ def _table(family: FamilySums) -> bytes:
 
 def from_bytes(content: bytes, name: str) -> SummedRows:
     """Inverse of `to_bytes`; `name` is what messages call it."""
-    first, _, body = content.partition(b"\n")
-    words = first[len(MAGIC) :].split()
-    if not first.startswith(MAGIC + b" ") or len(words) != 2:
-        raise ValueError(f"{name} must be a file written by Fingerprint.save, got something else; make one from rows")
-    if words[0] != b"%d" % FORMAT:
-        raise ValueError(
-            f"{name} must have format {FORMAT}, got {words[0].decode('utf-8', 'replace')}; make it again with this "
-            "version"
-        )
-    if words[1] != _checksum(body):
-        raise ValueError(f"{name} must be whole and unchanged, got another checksum; get a fresh copy")
+    body = unsealed(content, MAGIC, FORMAT, name, written_by="Fingerprint.save", remedy="make one from rows")
     try:
         return _opened(body, name)
     except (KeyError, TypeError, zipfile.BadZipFile, pl.exceptions.PolarsError, json.JSONDecodeError) as error:

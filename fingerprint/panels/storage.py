@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fingerprint.data import digests
 from fingerprint.data.known_rows import KnownRows
+from fingerprint.data.sealed import sealed, unsealed
 from fingerprint.fingerprints import storage
 from fingerprint.panels.member import Member, Side
 
@@ -46,12 +46,7 @@ def to_bytes(members: Sequence[Member]) -> bytes:
             archive.writestr(zipfile.ZipInfo(f"{digest}.fp", _EPOCH), storage.to_bytes(side.fingerprint))
             if side.known is not None:
                 archive.writestr(zipfile.ZipInfo(f"{digest}.arrow", _EPOCH), _hashes(side.known))
-    content = buffer.getvalue()
-    return b"%s %d %s\n" % (MAGIC, FORMAT, _checksum(content)) + content
-
-
-def _checksum(content: bytes) -> bytes:
-    return digests.checksum(b"%s %d\n" % (MAGIC, FORMAT) + content).encode()
+    return sealed(MAGIC, FORMAT, buffer.getvalue())
 
 
 def _hashes(known: KnownRows) -> bytes:
@@ -69,17 +64,7 @@ def _hashes(known: KnownRows) -> bytes:
 
 def from_bytes(content: bytes, name: str) -> tuple[Member, ...]:
     """Inverse of `to_bytes`; `name` is what messages call it."""
-    first, _, body = content.partition(b"\n")
-    words = first[len(MAGIC) :].split()
-    if not first.startswith(MAGIC + b" ") or len(words) != 2:
-        raise ValueError(f"{name} must be a file written by Panel.save, got something else; make one with Panel.of")
-    if words[0] != b"%d" % FORMAT:
-        raise ValueError(
-            f"{name} must have format {FORMAT}, got {words[0].decode('utf-8', 'replace')}; make it again with this "
-            "version"
-        )
-    if words[1] != _checksum(body):
-        raise ValueError(f"{name} must be whole and unchanged, got another checksum; get a fresh copy")
+    body = unsealed(content, MAGIC, FORMAT, name, written_by="Panel.save", remedy="make one with Panel.of")
     try:
         return _opened(body, name)
     except (KeyError, TypeError, zipfile.BadZipFile, pl.exceptions.PolarsError, json.JSONDecodeError) as error:
