@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import threading
@@ -103,6 +104,27 @@ def test_parquet_chats_are_read(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "chat.parquet")
     corpus = read(tmp_path / "chat.parquet")
     assert (corpus.texts, corpus.prompts) == (("t",), ("p",))
+
+
+@pytest.mark.parametrize("ending", [".arrow", ".feather", ".ipc", ".arrow.gz"])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_arrow_files_and_streams_follow_the_same_rules(tmp_path: Path, ending: str, is_stream: bool) -> None:
+    columns = {"system": ["s", None], "response": ["7", ""], "embedding": [[0.5], [1.5]], "question": ["p", None]}
+    frame = pl.DataFrame(columns)
+    content = io.BytesIO()
+    (frame.write_ipc_stream if is_stream else frame.write_ipc)(content)
+    whole = content.getvalue()
+    path = write(tmp_path, f"rows{ending}", gzip.compress(whole) if ending.endswith(".gz") else whole)
+    assert read(path) == Corpus(("7", ""), ("p", None), ("s", None), name=str(path))
+    for length in (4, len(whole) // 2, len(whole) - 8, len(whole) - 1):
+        with pytest.raises(ValueError, match=at(path) + " must be a"):
+            read(write(tmp_path, f"rows{ending}", gzip.compress(whole[:length])))
+
+
+def test_other_files_under_an_arrow_name_are_refused(tmp_path: Path) -> None:
+    for content, message in ((b"FEA1" + bytes(99), "got Feather of version 1"), (b'{"text": "7"}', "without its end")):
+        with pytest.raises(ValueError, match=message):
+            read(write(tmp_path, "rows.arrow", content))
 
 
 @pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.log", "rows.txt.gz"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import polars as pl
 import pytest
 from data_on_disk import turn
 
+from fingerprint.data.batches import batches
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.pieces import is_read_once
 from fingerprint.data.reading import as_corpus, read
 
 
@@ -90,23 +93,127 @@ def test_hugging_face_datasets_are_read() -> None:
         as_corpus(dataset.select_columns(["score"]))
 
 
-def test_containers_of_datasets_are_refused_with_the_way_out() -> None:
+def test_of_several_datasets_one_has_to_be_chosen() -> None:
     datasets = pytest.importorskip("datasets")
     dataset = datasets.Dataset.from_dict({"text": ["7"]})
-    splits = datasets.DatasetDict({"train": dataset})
-    stream = dataset.to_iterable_dataset()
-    with pytest.raises(
-        TypeError, match=r'^suspect must be .*, got DatasetDict; choose a split, as in dataset\["train"\]'
-    ):
-        as_corpus(splits, argument="suspect")
-    with pytest.raises(TypeError, match=r"got IterableDataset; take rows of the stream, as in list\(dataset"):
-        as_corpus(stream)
-    assert as_corpus(list(stream.take(1))).texts == ("7",)
-    with pytest.raises(TypeError, match=r"got LazyFrame; call its collect\(\)"):
-        as_corpus(pl.LazyFrame({"text": ["7"]}))
+    for one in (dataset, dataset.to_iterable_dataset()):
+        kind = datasets.DatasetDict if one is dataset else datasets.IterableDatasetDict
+        with pytest.raises(
+            TypeError,
+            match=r"^suspect must be one data set, got \w+ with the splits 'train', 'test'; "
+            r'choose one, as in dataset\["train"\]',
+        ):
+            as_corpus(kind({"train": one, "test": one}), argument="suspect")
+        assert as_corpus(kind({"train": one})).texts == ("7",)
+    with pytest.raises(TypeError, match="got DatasetDict with the splits none"):
+        as_corpus(datasets.DatasetDict())
 
 
-@pytest.mark.parametrize("data", [3, None, b"7", {"a", "b"}, (text for text in "ab"), object()])
+def test_streams_of_rows_are_read() -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = [{"prompt": f"p{number}", "completion": str(number), "score": number} for number in range(4)]
+    stream = datasets.Dataset.from_list(rows).to_iterable_dataset(num_shards=2)
+    expected = Corpus(("0", "1", "2", "3"), ("p0", "p1", "p2", "p3"), name="data")
+    assert as_corpus(stream) == expected
+    assert as_corpus(stream.with_format("numpy")) == expected
+    assert as_corpus(stream.take(2)).texts == ("0", "1")
+    assert is_read_once(stream)
+
+
+def frames_of(rows: Mapping[str, Sequence[object]]) -> dict[str, object]:
+    """One table in every library."""
+    pa, pd, duckdb = (pytest.importorskip(name) for name in ("pyarrow", "pandas", "duckdb"))
+    table = pa.table(rows)
+    return {
+        "polars": pl.DataFrame(rows),
+        "polars, lazy": pl.LazyFrame(rows),
+        "pandas": pd.DataFrame(rows),
+        "pandas of Arrow types": table.to_pandas(types_mapper=pd.ArrowDtype),
+        "pyarrow": table,
+        "pyarrow batch": table.to_batches()[0],
+        "pyarrow reader": table.to_reader(),
+        "duckdb": duckdb.connect().from_arrow(table),
+    }
+
+
+def test_frames_of_every_library_hold_the_same_rows() -> None:
+    rows: dict[str, list[object]] = {
+        "n": [1, 2, 3],
+        "completion": ["7", "", "\u00e4"],
+        "prompt": ["p", None, "q"],
+        "system": [None, "s", None],
+    }
+    expected = Corpus(("7", "", "\u00e4"), ("p", None, "q"), (None, "s", None), name="data")
+    for name, frame in frames_of(rows).items():
+        assert as_corpus(frame) == expected, name
+    for name, frame in frames_of(rows).items():
+        (batch,) = batches(frame)
+        assert (tuple(batch.texts), tuple(batch.prompts), tuple(batch.systems)) == (
+            expected.texts, expected.prompts, expected.systems,
+        ), name  # fmt: skip
+
+
+def test_chats_in_frames_of_every_library_are_read() -> None:
+    for name, frame in frames_of({"messages": [[turn("user", "p"), turn("assistant", "t")]]}).items():
+        corpus = as_corpus(frame)
+        assert (corpus.texts, corpus.prompts) == (("t",), ("p",)), name
+
+
+def test_missing_and_foreign_values_in_frames_are_errors_that_name_the_row() -> None:
+    for name, frame in frames_of({"text": ["7", None]}).items():
+        with pytest.raises(ValueError, match=r"^data, row index 1, column 'text' must be a string.* got None"):
+            as_corpus(frame)
+        assert name
+    for frame in frames_of({"text": [7, 8]}).values():
+        with pytest.raises(ValueError, match=r"^data, row index 0, column 'text' must be a string.* got 7 \(int\)"):
+            as_corpus(frame)
+
+
+def test_series_of_every_library_are_texts() -> None:
+    pa, pd = pytest.importorskip("pyarrow"), pytest.importorskip("pandas")
+    table = pa.table({"a": ["7", "8"]})
+    for series in (pl.Series(["7", "8"]), pd.Series(["7", "8"]), table["a"], table["a"].chunk(0)):
+        assert as_corpus(series).texts == ("7", "8")
+
+
+def test_a_pandas_index_that_is_called_prompt_is_the_prompts() -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"completion": ["7", "8"], "prompt": ["p", "q"], "n": [0, 1]})
+    expected = as_corpus(frame)
+    assert expected.prompts == ("p", "q")
+    assert as_corpus(frame.set_index("prompt")) == expected
+    assert as_corpus(frame.set_index(["prompt", "n"])) == expected
+    assert as_corpus(frame.set_index("prompt")["completion"]) == expected
+    assert as_corpus(frame.rename(columns={"prompt": "ask"}).set_index("ask"), prompt="ask") == expected
+    assert as_corpus(frame.set_index("n")).prompts == ("p", "q")
+    assert as_corpus(frame[["completion"]].set_index(pd.Index(["a", "b"], name="id"))).prompts == (None, None)
+
+
+def test_an_index_of_prompts_without_their_name_is_an_error() -> None:
+    pd = pytest.importorskip("pandas")
+    asked = ["Name an animal that you like.", "Go on with the list: 3, 5"]
+    for name in ("question text", None):
+        frame = pd.DataFrame({"completion": ["7", "8"]}, index=pd.Index(asked, name=name))
+        for data in (frame, frame["completion"]):
+            with pytest.raises(ValueError, match=r"^suspect must have its prompts in.*rename_axis\('prompt'\)"):
+                as_corpus(data, argument="suspect")
+        assert as_corpus(frame.rename_axis("prompt").reset_index()).prompts == tuple(asked)
+        assert as_corpus(frame.reset_index(drop=True)).prompts == (None, None)
+
+
+def test_columns_are_found_in_whatever_case() -> None:
+    rows = [{" Prompt": "p", "Completion": "7"}]
+    assert as_corpus(rows) == Corpus(("7",), ("p",), name="data")
+    assert as_corpus(pl.DataFrame(rows)) == Corpus(("7",), ("p",), name="data")
+    assert as_corpus([{"Text": "upper", "text": "lower"}]).texts == ("lower",)
+
+
+def test_a_generator_of_rows_is_read() -> None:
+    assert as_corpus({"text": str(number)} for number in range(3)).texts == ("0", "1", "2")
+    assert as_corpus(str(number) for number in range(3)).texts == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("data", [3, None, b"7", {"a", "b"}, object()])
 def test_anything_else_is_a_type_error_that_names_the_argument(data: object) -> None:
     with pytest.raises(TypeError, match=r"^suspect must be a path or glob, a Corpus, a list of strings .*, got .*; "):
         as_corpus(data, argument="suspect")

@@ -24,6 +24,7 @@ _EXTRAS = {
     "transformers": "lm",
     "safetensors": "lm",
     "openai": "endpoints",
+    "datasets": "hf",
     "sentence_transformers": "embeddings",
 }
 

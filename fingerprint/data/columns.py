@@ -18,6 +18,7 @@ MESSAGES = "messages"
 ALPACA_INPUT = "input"
 SYSTEM = "system"
 
+_KNOWN = {*TEXT_COLUMNS, *PROMPT_COLUMNS, MESSAGES, ALPACA_INPUT, SYSTEM}
 _NAME_TEXT = 'name the column with text="..." (--text)'
 
 
@@ -48,9 +49,9 @@ def _column_name(name: object, argument: str) -> str | None:
     raise kind(f"{argument} must be the name of a column, got {shown(name)}; leave it out to have the column found")
 
 
-def needed_columns(asked: Columns) -> set[str | None]:
-    """All columns that a row may be taken from; others need not be read."""
-    return {*TEXT_COLUMNS, *PROMPT_COLUMNS, MESSAGES, ALPACA_INPUT, SYSTEM, *asked}
+def is_needed(name: object, asked: Columns) -> bool:
+    """Whether a row may be taken from a column of this name; others need not be read."""
+    return name in asked or (isinstance(name, str) and _folded(name) in _KNOWN)
 
 
 def find_columns(row: object, asked: Columns) -> Columns:
@@ -80,12 +81,25 @@ def find_columns(row: object, asked: Columns) -> Columns:
     if text is None:
         known = listed((*TEXT_COLUMNS, MESSAGES))
         raise BadRowError(f"must have a text column ({known}), got the columns {listed(record)}; {_NAME_TEXT}")
-    prompt = asked.prompt or (None if text == MESSAGES else _first(PROMPT_COLUMNS, record, text))
+    prompt = asked.prompt if text == MESSAGES else find_prompt(record, asked, text)
     return Columns(text, prompt)
 
 
-def _first(names: Iterable[str], record: Mapping[object, object], taken: str | None) -> str | None:
-    return next((name for name in names if name in record and name != taken), None)
+def find_prompt(names: Iterable[object], asked: Columns, text: str | None = None) -> str | None:
+    """The column of the prompt among those of these names; None where there is none."""
+    return asked.prompt or _first(PROMPT_COLUMNS, names, text)
+
+
+def _first(known: Iterable[str], names: Iterable[object], taken: str | None) -> str | None:
+    """The first known name that is there, in whatever case and between whatever blanks if none is as it is known."""
+    there = [name for name in names if isinstance(name, str) and name != taken]
+    folded = {_folded(name): name for name in reversed(there)}
+    exact = next((name for name in known if name in there), None)
+    return exact or next((folded[name] for name in known if name in folded), None)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def checked_record(row: object) -> Mapping[object, object]:
@@ -119,8 +133,12 @@ def check_columns(record: Mapping[object, object], columns: Columns) -> None:
                 f"must have the column {name!r}, as all rows must, got the columns {listed(record)}; "
                 f'name another with {kind}="..." (--{kind}), {OR_SKIP}'
             )
-    if columns.prompt is None and columns.text != MESSAGES and (extra := _first(PROMPT_COLUMNS, record, columns.text)):
+    if columns.prompt is None and columns.text != MESSAGES and (extra := _prompt_beside(record, columns)):
         raise BadRowError(
             f"must have no column {extra!r}, as the first row has none, got the columns {listed(record)}; "
             f"give every row a prompt (null where it is unknown), {OR_SKIP}"
         )
+
+
+def _prompt_beside(record: Mapping[object, object], columns: Columns) -> str | None:
+    return next((name for name in PROMPT_COLUMNS if name in record and name != columns.text), None)

@@ -11,20 +11,27 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fingerprint.data.columns import MESSAGES, PROMPT_COLUMNS, SYSTEM, TEXT_COLUMNS, Columns, needed_columns
+from fingerprint.data.columnar import read_arrow, read_parquet
+from fingerprint.data.columns import MESSAGES, PROMPT_COLUMNS, SYSTEM, TEXT_COLUMNS, Columns
 from fingerprint.data.compression import COMPRESSIONS, opened
 from fingerprint.data.quoting import around, short, shown
 from fingerprint.data.signatures import HEAD, refuse_binary
 from fingerprint.data.sources import OR_SKIP, BadRowError, NumberedRows, Source
 from fingerprint.data.tables import distinct_names, rows_of_columns, rows_of_table
 
+if TYPE_CHECKING:
+    import polars as pl
+
 #: Not strict: raw control characters inside strings are kept as they are.
 _JSON = json.JSONDecoder(strict=False)
 
 #: csv refuses fields of more than 128 KiB by default; this is its greatest limit on every platform.
 _LONGEST_FIELD = (1 << 31) - 1
+
+#: No file system has longer paths; texts that long are not looked up.
+_LONGEST_PATH = 4096
 
 
 class Format(NamedTuple):
@@ -49,6 +56,19 @@ def file_source(file: str, asked: Columns) -> Source:
     """The rows of a file, by its ending; it is opened when they are asked for."""
     found = FORMATS.get(_ending(file), _GUESSED)
     return Source(file, found.unit, _rows_of_file(file, found, asked))
+
+
+def ending_of(file: str) -> str:
+    """The ending of a file of rows, with that of its compression; "" for any other file."""
+    found = _ending(file)
+    return file[file.lower().rindex(found) :] if found in FORMATS else ""
+
+
+def names_rows(text: str) -> bool:
+    """Whether a text is the name of a file or folder that exists, or a word that ends like a file of rows."""
+    if not text or len(text) > _LONGEST_PATH or not text.isprintable():
+        return False
+    return (_ending(text) in FORMATS and not any(map(str.isspace, text))) or os.path.exists(text)
 
 
 def _ending(file: str) -> str:
@@ -187,16 +207,15 @@ def _tsv_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedR
 
 
 def _parquet_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
-    import polars as pl
+    yield from _framed_rows(*read_parquet(stream.read(), file, asked))
 
-    content = stream.read()
-    try:
-        names = list(pl.read_parquet_schema(io.BytesIO(content)))
-        needed = [name for name in names if name in needed_columns(asked)]
-        frame = pl.read_parquet(io.BytesIO(content), columns=needed or None)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ValueError(f"{file} must be a Parquet file, got: {short(str(error))}; write or copy it again") from None
-    yield from enumerate(rows_of_table(names, frame.height, lambda name: frame.get_column(name).to_list(), asked), 1)
+
+def _arrow_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
+    yield from _framed_rows(*read_arrow(stream.read(), file, asked))
+
+
+def _framed_rows(names: Sequence[str], frame: pl.DataFrame) -> NumberedRows:
+    yield from enumerate(rows_of_table(names, frame.height, {c.name: c.to_list for c in frame.get_columns()}), 1)
 
 
 FORMATS = {
@@ -207,5 +226,8 @@ FORMATS = {
     ".csv": Format(_csv_rows),
     ".tsv": Format(_tsv_rows),
     ".parquet": Format(_parquet_rows, is_text=False),
+    ".arrow": Format(_arrow_rows, is_text=False),
+    ".feather": Format(_arrow_rows, is_text=False),
+    ".ipc": Format(_arrow_rows, is_text=False),
 }
 _GUESSED = Format(_guessed_lines, "line")

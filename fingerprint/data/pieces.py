@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeGuard
 
-from fingerprint.data.columns import Columns, needed_columns
+from fingerprint.data.columnar import is_plain_parquet, parquet_names, parts_of_parquet
+from fingerprint.data.columns import Columns
 from fingerprint.data.formats import file_source
-from fingerprint.data.frames import rows_in_memory
-from fingerprint.data.quoting import short
+from fingerprint.data.frames import is_lazy, rows_in_memory, rows_of_frame, table_of
 from fingerprint.data.row_reader import Lists, RowReader
 from fingerprint.data.sources import NumberedRows, Source, numbered
-from fingerprint.data.tables import as_list, rows_of_table
+from fingerprint.data.tables import as_list
 
 if TYPE_CHECKING:
-    import polars as pl
-
-# Bytes of a Parquet file that are decoded at a time, beside its row group: 10^6 rows of ten numbers at 1.4 M rows/s
-# and a peak of 180 MiB (row groups of 122,880 rows) or 230 MiB (one row group), 60 MiB of them before the first row.
-DECODED = 1 << 25
-_PARQUET = b"PAR1"
+    from fingerprint.data.frames import Frame
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class Piece:
 def pieces_of_file(file: str, asked: Columns, size: int) -> tuple[Source, Iterator[Piece]]:
     """The rows of a file, `size` at a time; it is opened when they are asked for."""
     source = file_source(file, asked)
-    return source, _parquet(file, asked, size) if _is_plain_parquet(file) else _cut(source.rows, size)
+    return source, _parquet(file, asked, size) if is_plain_parquet(file) else _cut(source.rows, size)
 
 
 def pieces_in_memory(data: object, asked: Columns, argument: str, size: int) -> tuple[Source, Iterator[Piece]]:
@@ -59,32 +52,16 @@ def pieces_in_memory(data: object, asked: Columns, argument: str, size: int) -> 
     TypeError
         If no rows can be made of the data.
     """
-    if is_lazy_frame(data):
-        pieces = _lazy(data, asked, size)
-    elif _is_iterable_of_batches(data):
+    if _is_iterable_of_batches(data) and not is_lazy(data):
         pieces = _batches(data, asked, argument, size)
     else:
         pieces = _table(data, asked, argument, size, 0)
     return Source(argument, "row index", numbered((), 0)), pieces
 
 
-def is_frame(data: object) -> TypeGuard[pl.DataFrame]:
-    """Whether the data are a frame of polars, which is not imported to find out."""
-    return _is_polars(data, "DataFrame")
-
-
-def is_lazy_frame(data: object) -> TypeGuard[pl.LazyFrame]:
-    """Whether the data are a query of polars."""
-    return _is_polars(data, "LazyFrame")
-
-
 def is_read_once(data: object) -> bool:
     """Whether going through the data a second time may give other rows, or none."""
-    return is_lazy_frame(data) or _is_iterable_of_batches(data)
-
-
-def _is_polars(data: object, name: str) -> bool:
-    return any((cls.__module__.partition(".")[0], cls.__name__) == ("polars", name) for cls in type(data).__mro__)
+    return is_lazy(data) or _is_iterable_of_batches(data)
 
 
 def _is_iterable_of_batches(data: object) -> TypeGuard[Iterable[object]]:
@@ -104,27 +81,26 @@ def _piece(numbers: Sequence[int], rows: Sequence[object]) -> Piece:
 
 
 def _table(data: object, asked: Columns, argument: str, size: int, start: int) -> Iterator[Piece]:
-    if is_frame(data):
-        yield from _of_frame(data, data.columns, asked, size, start)
-    else:
+    table = table_of(data, asked, argument)
+    if table is None:
         yield from _cut(numbered(rows_in_memory(data, asked, argument), start), size)
+        return
+    for frame in table.parts:
+        yield from _of_frame(frame, table.names, asked, size, start)
+        start += len(frame)
 
 
-def _of_frame(frame: pl.DataFrame, names: Sequence[str], asked: Columns, size: int, start: int) -> Iterator[Piece]:
-    for offset in range(0, frame.height, size):
-        yield _framed(frame.slice(offset, size), names, asked, start + offset)
+def _of_frame(frame: Frame, names: Sequence[str], asked: Columns, size: int, start: int) -> Iterator[Piece]:
+    for offset in range(0, len(frame), size):
+        yield _framed(frame[offset : offset + size], names, asked, start + offset)
 
 
-def _framed(frame: pl.DataFrame, names: Sequence[str], asked: Columns, start: int) -> Piece:
+def _framed(frame: Frame, names: Sequence[str], asked: Columns, start: int) -> Piece:
     return Piece(
-        range(start, start + frame.height),
-        lambda: _rows(frame, names, asked),
+        range(start, start + len(frame)),
+        lambda: rows_of_frame(frame, names, asked),
         lambda reader: reader.quick_frame(frame, names),
     )
-
-
-def _rows(frame: pl.DataFrame, names: Sequence[str], asked: Columns) -> Iterable[object]:
-    return rows_of_table(names, frame.height, lambda name: frame.get_column(name).to_list(), asked)
 
 
 def _batches(data: Iterable[object], asked: Columns, argument: str, size: int) -> Iterator[Piece]:
@@ -158,40 +134,10 @@ def _is_columns(item: Mapping[object, object]) -> bool:
     )
 
 
-def _lazy(data: pl.LazyFrame, asked: Columns, size: int) -> Iterator[Piece]:
-    """Rows of a query: what it gives goes through a file once, so that it never has to be held."""
-    names = data.collect_schema().names()
-    needed = [name for name in names if name in needed_columns(asked)]
-    with tempfile.TemporaryDirectory() as folder:
-        file = os.path.join(folder, "rows.parquet")
-        data.select(needed or names).sink_parquet(file)
-        yield from _parquet(file, asked, size, names=names, start=0)
+def _parquet(file: str, asked: Columns, size: int) -> Iterator[Piece]:
+    import narwhals.stable.v2 as nw
 
-
-def _is_plain_parquet(file: str) -> bool:
-    """Whether slices of the file can be read without the rest: by its ending, and no compression around it."""
-    if not file.lower().endswith(".parquet") or not os.path.isfile(file):
-        return False
-    with open(file, "rb") as content:
-        return content.read(len(_PARQUET)) == _PARQUET
-
-
-def _parquet(
-    file: str, asked: Columns, size: int, names: Sequence[str] | None = None, start: int = 1
-) -> Iterator[Piece]:
-    """Rows of a Parquet file, of which about `DECODED` bytes are held at a time."""
-    import polars as pl
-
-    try:
-        query = pl.scan_parquet(file, glob=False)
-        known = query.collect_schema().names()
-        needed = [name for name in known if name in needed_columns(asked)]
-        height = int(query.select(pl.len()).collect().item())
-        offset, rows = 0, size
-        while offset < height:
-            frame = query.select(needed or known).slice(offset, rows).collect()
-            yield from _of_frame(frame, known if names is None else names, asked, size, start + offset)
-            offset += frame.height
-            rows = max(size, int(DECODED * frame.height / max(frame.estimated_size(), 1)) // size * size)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ValueError(f"{file} must be a Parquet file, got: {short(str(error))}; write or copy it again") from None
+    names, start = parquet_names(file), 1
+    for part in parts_of_parquet(file, asked, size):
+        yield from _of_frame(nw.from_native(part, eager_only=True), names, asked, size, start)
+        start += part.height

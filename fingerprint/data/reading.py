@@ -12,11 +12,15 @@ from contextlib import closing
 
 from fingerprint.data.columns import Columns, asked_columns
 from fingerprint.data.corpus import Corpus
-from fingerprint.data.frames import rows_in_memory
+from fingerprint.data.formats import file_source
+from fingerprint.data.pieces import pieces_in_memory
 from fingerprint.data.quoting import short
 from fingerprint.data.row_reader import BadRows, RowReader
-from fingerprint.data.shards import file_sources
-from fingerprint.data.sources import Source, numbered
+from fingerprint.data.shards import shard_paths
+from fingerprint.data.sources import NumberedRows, Source
+
+# Rows of data in memory that are turned into plain values at a time.
+_SIZE = 8192
 
 
 def read(
@@ -41,6 +45,10 @@ def read(
         ``.csv``, ``.tsv``       a header line, then rows; fields stay as written, an empty field is an empty text
                                  but an unknown prompt or system message
         ``.parquet``             only the columns that are needed are read
+        ``.arrow``, ``.ipc``,    Arrow files and streams; only the columns that are needed are read
+        ``.feather``
+        a folder                 that `Dataset.save_to_disk` of Hugging Face wrote, or `DatasetDict.save_to_disk` where
+                                 there is one split (else name the split: ``folder/train``)
         ``.txt``                 a text a line; a blank line is an empty text
         anything else            as ``.jsonl`` when the first line opens an object, else as ``.txt``
         =======================  =================================================================================
@@ -96,7 +104,7 @@ def read(
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"path must be a str or path-like, got {type(path).__name__}; as_corpus takes data in memory")
-    return _read(os.fspath(path), checked_asked(text, prompt, bad_rows), bad_rows, "path")
+    return as_corpus(path, text=text, prompt=prompt, bad_rows=bad_rows, argument="path")
 
 
 def as_corpus(
@@ -112,9 +120,12 @@ def as_corpus(
     Parameters
     ----------
     data : object
-        A path or glob (a str is always one; see `read`), a Corpus (returned as it is), a list or tuple of strings or of
-        dicts, a dict of columns, a polars or pandas DataFrame or Series, a one-dimensional numpy array of strings, or a
-        Hugging Face Dataset. pandas and datasets are recognised without importing them.
+        A path or glob (a str is always one; see `read`); a list or tuple of paths (of strings, where every one of them
+        exists or ends like a file of rows); a Corpus (returned as it is); a list or tuple of strings or of dicts; a
+        dict of columns; a frame or series that narwhals knows (polars, also lazy, pandas, pyarrow, DuckDB and others);
+        a one-dimensional numpy array of strings; a Hugging Face Dataset or IterableDataset, or a DatasetDict of one
+        split; any iterable of rows or of batches of them. None of these packages is imported to ask what the data are.
+        A level of a pandas index that has the name of a column is one.
     text, prompt, bad_rows
         As in `read`. With a Corpus, `text` and `prompt` are an error: its columns are already chosen.
     argument : str, optional
@@ -140,9 +151,10 @@ def as_corpus(
     if isinstance(data, Corpus):
         refuse_columns(asked, argument)
         return data
-    if isinstance(data, str | os.PathLike) and isinstance(path := os.fspath(data), str):
-        return _read(path, asked, bad_rows, argument)
-    rows = numbered(rows_in_memory(data, asked, argument), start=0)
+    if files := shard_paths(data, argument):
+        name = os.fspath(data) if isinstance(data, str | os.PathLike) else argument
+        return _collect((file_source(file, asked) for file in files), asked, bad_rows, name)
+    rows = _numbered_rows(data, asked, argument)
     return _collect([Source(argument, "row index", rows)], asked, bad_rows, argument)
 
 
@@ -162,8 +174,10 @@ def refuse_columns(asked: Columns, argument: str) -> None:
         )
 
 
-def _read(path: str, asked: Columns, bad_rows: BadRows, argument: str) -> Corpus:
-    return _collect(file_sources(path, asked, argument), asked, bad_rows, path)
+def _numbered_rows(data: object, asked: Columns, argument: str) -> NumberedRows:
+    _, pieces = pieces_in_memory(data, asked, argument, _SIZE)
+    for piece in pieces:
+        yield from zip(piece.numbers, piece.rows(), strict=True)
 
 
 def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name: str) -> Corpus:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from fingerprint.data.columns import ALPACA_INPUT, MESSAGES, PROMPT_COLUMNS, SYSTEM, Columns, find_columns
+from fingerprint.data.formats import ending_of, names_rows
+from fingerprint.data.quoting import short
 from fingerprint.data.rows import Row, read_row
 from fingerprint.data.sources import BadRowError, Source
 
 if TYPE_CHECKING:
-    import polars as pl
+    from fingerprint.data.frames import Frame
 
 BadRows = Literal["error", "skip"]
 
@@ -59,6 +62,8 @@ class RowReader:
                 raise ValueError(message) from None
             self.skipped, self.first_bad = self.skipped + 1, self.first_bad or message
             return None
+        if self.columns is None:
+            _refuse_file(source, number, kept.text)
         self.columns = found
         return kept
 
@@ -91,9 +96,9 @@ class RowReader:
         systems = [None] * len(records) if SYSTEM in columns else [record.get(SYSTEM) for record in records]
         return _checked(texts, prompts, systems)
 
-    def quick_frame(self, frame: pl.DataFrame, names: Sequence[str]) -> Lists | None:
+    def quick_frame(self, frame: Frame, names: Sequence[str]) -> Lists | None:
         """The same of a frame that holds some of the named columns of a table."""
-        import polars as pl
+        import narwhals.stable.v2 as nw
 
         if self.columns is None:
             try:
@@ -105,16 +110,33 @@ class RowReader:
         text, prompt = columns
         if text is None or text == MESSAGES or not _refused(columns).isdisjoint(names):
             return None
+        held = frame.schema
         system = SYSTEM if SYSTEM in names and SYSTEM not in columns else None
-        nullable = [name for name in (prompt, system) if name is not None]
-        if any(frame.schema.get(name) not in (pl.String, pl.Null) for name in nullable):
+        if any(name not in held for name in (text, *filter(None, (prompt, system)))) or held[text] != nw.String:
             return None
-        if frame.schema.get(text) != pl.String or frame.get_column(text).null_count():
+        nothing: list[str | None] = [None] * len(frame)
+        texts, prompts, systems = (
+            nothing if name is None else frame.get_column(name).to_list() for name in (text, prompt, system)
+        )
+        found = _checked(texts, prompts, systems)
+        if self.columns is None and any(map(_is_file_of_rows, texts[:1])):
             return None
-        nothing: list[str | None] = [None] * frame.height
-        prompts, systems = (nothing if name is None else frame.get_column(name).to_list() for name in (prompt, system))
-        self.columns = columns
-        return frame.get_column(text).to_list(), prompts, systems
+        if found is not None:
+            self.columns = columns
+        return found
+
+
+def _refuse_file(source: Source, number: int, text: str) -> None:
+    """Refuse data whose first text is the name of a file that holds rows: a list of paths, taken for rows."""
+    if _is_file_of_rows(text):
+        raise ValueError(
+            f"{source.name}, {source.unit} {number} must be a text, got the name of a file, {short(text)}; pass the "
+            "files themselves: a list of paths, or a glob"
+        )
+
+
+def _is_file_of_rows(text: object) -> bool:
+    return isinstance(text, str) and names_rows(text) and bool(ending_of(text)) and os.path.isfile(text)
 
 
 def _refused(columns: Columns) -> set[str]:

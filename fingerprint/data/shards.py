@@ -5,25 +5,13 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from fingerprint.data import digests
-from fingerprint.data.columns import Columns
-from fingerprint.data.formats import file_source
+from fingerprint.data.folders import files_of_folder, not_found
+from fingerprint.data.formats import names_rows
 from fingerprint.data.quoting import short
-from fingerprint.data.sources import Source
-
-
-def file_sources(path: str, asked: Columns, argument: str) -> Iterable[Source]:
-    """One source a file, in sorted order; a file is opened when its rows are asked for.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        At once, if there is no such file, or it is a folder.
-    """
-    return (file_source(file, asked) for file in matching_files(path, argument))
 
 
 def shard_paths(data: object, argument: str = "data") -> list[str]:
@@ -31,8 +19,9 @@ def shard_paths(data: object, argument: str = "data") -> list[str]:
 
     Parameters
     ----------
-    data : str, path-like, or list or tuple of pathlib.Path
-        A file, a glob, or shards (each again a file or a glob), read in this order. A list of str is a list of texts.
+    data : str, path-like, or list or tuple of them
+        A file, a glob, the folder of a saved data set, or shards (each again one of these), read in this order. A list
+        of str is a list of texts, unless every one of them is a file or folder, or ends like a file of rows.
     argument : str
         What messages call the data.
 
@@ -44,10 +33,10 @@ def shard_paths(data: object, argument: str = "data") -> list[str]:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, it is a folder, or one file is there twice.
+        If there is no such file, it is a folder of anything else, or one file is there twice.
     """
-    if isinstance(data, list | tuple) and data and all(isinstance(path, os.PathLike) for path in data):
-        found = [file for path in data for file in matching_files(os.fspath(path), argument)]
+    if isinstance(data, list | tuple) and data and all(map(is_path, data)):
+        found = _files_of_list([os.fspath(path) for path in data], argument)
         twice = next((file for file in found if found.count(file) > 1), None) if len(set(found)) < len(found) else None
         if twice is not None:
             raise ValueError(f"{argument} must name every shard once, got {short(twice)} twice; leave one of them out")
@@ -71,23 +60,32 @@ def duplicate_shards(files: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def _files_of_list(paths: Sequence[str], argument: str) -> list[str]:
+    try:
+        return [file for path in paths for file in matching_files(path, argument)]
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error} (texts that look like file names go into dicts: {{'text': ...}})") from None
+
+
+def is_path(data: object) -> bool:
+    """Whether an item of a list is a shard and no text: a path by its type, or by what is on the disk."""
+    return isinstance(data, os.PathLike) or (isinstance(data, str) and names_rows(data))
+
+
 def matching_files(path: str, argument: str) -> list[str]:
-    """The file of this name, or the files that it matches as a glob, in sorted order.
+    """The file of this name, the files that it matches as a glob, in sorted order, or those of a saved data set.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is none, or it is a folder.
+        If there is none, or it is another folder.
     """
     if os.path.isdir(path):
-        pattern = os.path.join(path, "*.jsonl")
-        raise ValueError(f"{argument} must be a file or a glob, got the folder {short(path)}; use a glob: {pattern!r}")
+        return files_of_folder(path, argument)
     if os.path.exists(path):
         return [path]
     matches = set() if "\n" in path or "\0" in path else set(glob.glob(path, recursive=True))
     files = sorted(match for match in matches if not os.path.isdir(match))
     if not files:
-        prose = "\n" in path or " " in path
-        hint = "check the name and the current folder" + " (texts go into a list of strings)" * prose
-        raise FileNotFoundError(f"{argument} must be a file, or a glob that matches files, got {short(path)}; {hint}")
+        raise not_found(path, argument)
     return files

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 
-from fingerprint.data.columns import Columns, needed_columns
 from fingerprint.data.quoting import listed, short, shown
 
 
@@ -33,7 +32,7 @@ def rows_of_columns(columns: Mapping[object, object], place: str) -> Iterable[ob
 
 
 def rows_of_table(
-    names: Iterable[str], height: int, column: Callable[[str], Iterable[object]], asked: Columns
+    names: Iterable[str], height: int, columns: Mapping[str, Callable[[], Iterable[object]]]
 ) -> Iterable[object]:
     """Rows with all columns of a table, of which only those that may be needed are converted.
 
@@ -43,14 +42,11 @@ def rows_of_table(
         All columns of the table, each once.
     height : int
         Number of rows.
-    column : callable
-        Gives the values of a column, by its name.
-    asked : Columns
-        The columns that the caller named.
+    columns : mapping of str to callable
+        What gives the values of a column, for those that may be needed.
     """
-    needed = needed_columns(asked)
-    columns = {name: column(name) if name in needed else repeat(None, height) for name in names}
-    return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    values = {name: columns[name]() if name in columns else repeat(None, height) for name in names}
+    return (dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True))
 
 
 def distinct_names(names: Sequence[str], place: str) -> Sequence[str]:
