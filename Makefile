@@ -10,9 +10,10 @@ OTHER_PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 \
 MINIMAL := .venv-minimal
 TESTS ?= tests
 
-# Test files go to so many processes; a file stays whole, since its tests share what they have made.
+# Test files go to so many processes; a file stays whole, since its tests share what they have made. What is not run
+# here is not imported either: Ray takes seconds.
 WORKERS ?= 2
-PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile
+PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/integrations
 
 .PHONY: demo test test-minimal test-integrations test-slow lint clean
 
@@ -39,13 +40,15 @@ demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write
 
 # Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
 test test-minimal test-integrations test-slow: export OMP_NUM_THREADS ?= 1
+# Modules are compiled once, and not anew by each of the many processes that tests start.
+test test-minimal test-integrations test-slow: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.test lint  ## everything but the slow statistical suites
 	$(BIN)/python $(PYTEST)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check fingerprint tests benchmarks
-	$(BIN)/mypy
+	MYPY_NUM_WORKERS=$(WORKERS) $(BIN)/mypy
 
 test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
 	$(MINIMAL)/bin/python $(PYTEST) $(TESTS)

@@ -11,31 +11,60 @@ Exits with 1 when a mutant lives.
 from __future__ import annotations
 
 import argparse
+import atexit
+import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 import results
 from traps import MUTANTS, Change, Mutant
 
 ROOT = Path(__file__).resolve().parents[1]
-# Runs pytest on the package in the working directory, and on no other.
-RUN = """
-import sys
+# Runs pytest on the package in a folder, and on no other, again and again: every run is a fork of a process that has
+# imported what others wrote and most tests need, but nothing of this package. Polars starts threads as it is imported,
+# which a fork would lose.
+SERVER = """
+import json, os, signal, sys
 from pathlib import Path
-sys.path.insert(0, str(Path.cwd()))
-import fingerprint
-assert Path(fingerprint.__file__).is_relative_to(Path.cwd()), fingerprint.__file__
-import pytest
-sys.exit(pytest.main(sys.argv[1:]))
+import hypothesis, numpy, pytest, scipy.sparse, scipy.stats, sklearn.linear_model
+
+def run(folder, arguments, environment, limit):
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    signal.alarm(limit)
+    sys.path.insert(0, folder)
+    import fingerprint
+    assert Path(fingerprint.__file__).is_relative_to(folder), fingerprint.__file__
+    return int(pytest.main(arguments))
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        code = 70
+        try:
+            code = run(**json.loads(line))
+        except BaseException as error:
+            print(repr(error))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    _, status, used = os.wait4(child, 0)
+    print(json.dumps([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime]), flush=True)
 """
 LIMIT = 600  # seconds a test may take
 # Settings of its own: no plugins, fixtures or options that only the whole suite needs, and lines that are not cut.
@@ -58,7 +87,7 @@ class Outcome:
     caught : bool
         Whether its test failed by an assertion.
     seconds : float
-        Processor time of the run, the start of Python included.
+        Processor time of the run, without the start of Python and the packages of others.
     said : str
         The last lines of the run.
     """
@@ -69,17 +98,32 @@ class Outcome:
 
 
 def planted(mutant: Mutant, folder: Path) -> None:
-    """Copy the package into a folder, with the trap in it.
+    """Lay the package out in a folder, with the trap in it: links to what is unchanged, and changed files.
 
     Raises
     ------
     ValueError
         If the text to replace does not stand in its file exactly once.
     """
-    shutil.copytree(ROOT / "fingerprint", folder / "fingerprint", ignore=shutil.ignore_patterns("__pycache__"))
+    package, changed = ROOT / "fingerprint", {}
     for change in mutant.changes:
-        path = folder / "fingerprint" / change.file
-        path.write_text(replaced(path.read_text(encoding="utf-8"), change, mutant.name), encoding="utf-8")
+        path = package / change.file
+        source = changed.get(path) or path.read_text(encoding="utf-8")
+        changed[path] = replaced(source, change, mutant.name)
+    _lay_out(package, folder / "fingerprint", changed)
+
+
+def _lay_out(source: Path, place: Path, changed: Mapping[Path, str]) -> None:
+    """What is compiled already is linked too: Python knows a changed source by its time and size."""
+    place.mkdir()
+    for entry in source.iterdir():
+        there = place / entry.name
+        if entry in changed:
+            there.write_text(changed[entry], encoding="utf-8")
+        elif any(path.is_relative_to(entry) for path in changed):
+            _lay_out(entry, there, changed)
+        else:
+            there.symlink_to(entry)
 
 
 def replaced(source: str, change: Change, name: str) -> str:
@@ -102,16 +146,32 @@ def tried(test: str, folder: Path) -> Outcome:
     """Run a test on the package in a folder."""
     (folder / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     options = ["-q", "-x", "--tb=line", "-rf", "--noconftest", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-c", RUN, *options, "-c", "pytest.ini", str(ROOT / "tests" / test)]
-    environment, before = os.environ | ENVIRONMENT, os.times()
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT
-    )
-    after = os.times()
-    seconds = after.children_user + after.children_system - before.children_user - before.children_system
-    said = done.stdout + done.stderr
+    asked = {
+        "folder": str(folder.resolve()),
+        "arguments": [*options, "-c", "pytest.ini", str(ROOT / "tests" / test)],
+        "environment": os.environ | ENVIRONMENT,
+        "limit": LIMIT,
+    }
+    requests, replies = server()
+    requests.write(json.dumps(asked) + "\n")
+    requests.flush()
+    code, seconds = json.loads(replies.readline())
+    said = (folder / "said").read_text(encoding="utf-8", errors="replace")
     # Exit code 1: tests ran and failed. What failed has to be what the test claims.
-    return Outcome(done.returncode == 1 and is_assertion(said), seconds, "\n".join(said.splitlines()[-6:]))
+    return Outcome(code == 1 and is_assertion(said), seconds, "\n".join(said.splitlines()[-6:]))
+
+
+@cache
+def server() -> tuple[IO[str], IO[str]]:
+    """A process that runs tests until this one ends: where to write requests, and where its replies are."""
+    command = [sys.executable, "-c", SERVER]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | ENVIRONMENT
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    atexit.register(process.communicate)  # the end of its input is its end
+    return process.stdin, process.stdout
 
 
 def is_assertion(said: str) -> bool:

@@ -12,19 +12,24 @@ import pytest
 from users_folder import furnish, judging, link_embeddings
 
 ROOT = Path(__file__).parents[1]
-MODULES = [name for name in house.modules_of(ROOT / "fingerprint") if not name.endswith("__main__")]
 
 
 def examples_of(module: str) -> list[doctest.DocTest]:
     return [test for test in doctest.DocTestFinder().find(import_module(module)) if test.examples]
 
 
-# Modules with examples, found without importing what no example needs.
-WITH_EXAMPLES = [
-    name
-    for name, module in house.modules_of(ROOT / "fingerprint").items()
-    if any(">>> " in text for text in house.docstrings_of(module))
-]
+def with_examples() -> list[str]:
+    """Modules with examples, found without importing what no example needs, or parsing what has none."""
+    sources = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "fingerprint").rglob("*.py"))}
+    modules = [
+        house.parsed(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), source)
+        for path, source in sources.items()
+        if ">>> " in source
+    ]
+    return [module.name for module in modules if any(">>> " in text for text in house.docstrings_of(module))]
+
+
+WITH_EXAMPLES = with_examples()
 NEEDS = {
     "fingerprint.endpoints.endpoint": "endpoints",
     "fingerprint.filters.embedding": "embeddings",
