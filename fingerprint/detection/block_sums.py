@@ -59,8 +59,11 @@ class FamilySums:
         counts = PooledCounts(rows, characters, self.pooled, self.squares)
         fitted = self.family.fit_counts(counts)
         columns, scale = scales(fitted, *fitted.moments(counts))
-        sums = fitted.projected(self.sums[:-1])[:, columns] * scale
-        return units_of_sums(design, sums), len(columns)
+
+        def sums(blocks: slice) -> Floats:
+            return fitted.projected(self.sums[:-1][blocks])[:, columns] * scale
+
+        return units_of_sums(design, len(columns), sums), len(columns)
 
 
 @dataclass
