@@ -10,6 +10,7 @@ import jsonschema
 import numpy as np
 import polars as pl
 import pytest
+from detector_rows import arm, rows, trained_detector
 
 from fingerprint import detect
 from fingerprint.data.corpus import Corpus
@@ -231,6 +232,31 @@ def test_what_is_no_sum_of_counts_makes_all_of_it_the_samples(few_held: None, tm
     assert "these families are no sums of counts: mine" in str(report)
     with pytest.raises(ValueError, match=r"^scores must be of all rows, but these families"):
         detect(drawn.suspect, drawn.reference, features=features, scores=tmp_path / "s.parquet", **QUICK)
+
+
+def test_rows_that_a_prior_knows_leave_the_numbers_the_counts_and_the_prompts_of_the_others(few_held: None) -> None:
+    trained = trained_detector()
+    old, _ = rows(500, 1)
+    new, labels = rows(100, 10)
+
+    def side(label: int, known: slice) -> Corpus:
+        mine = arm(new, labels, label)
+        return Corpus(old.texts[known] + mine.texts, old.prompts[known] + mine.prompts, name=f"side {label}")
+
+    sides = {"suspect": side(1, slice(0, 60)), "reference": side(0, slice(60, 120))}
+    report = detect(*sides.values(), prior=trained, trained_rows="drop", features="layout", **QUICK)
+    left_out = report.settings["prior"]["left_out"]
+    assert report.sample is not None
+    assert left_out["suspect"] > 10 < left_out["reference"]
+    assert report.sample.rows_suspect == report.design.rows_suspect == 120 - left_out["suspect"]
+    assert report.sample.rows_reference == report.design.rows_reference == 120 - left_out["reference"]
+    named = report.rows.select("corpus", "row", "text").rows()
+    assert len(named) == report.sample.rows_suspect + report.sample.rows_reference
+    assert all(sides[side].texts[row] == text for side, row, text in named)
+    assert report.prompt_control.note == "both sides answer the same prompts"
+    assert f"Left out of the sample before any of this: {left_out['suspect']} suspect rows" in " ".join(
+        str(report).split()
+    )
 
 
 def test_a_report_of_a_sample_says_so_and_follows_the_schema(few_held: None) -> None:

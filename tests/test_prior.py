@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from detector_rows import FAMILIES_USED, arm, rows, trained_detector
 
@@ -30,7 +31,7 @@ def test_detect_refuses_rows_the_prior_was_trained_on_and_can_drop_them(trained:
     new, labels = rows(100, 10)
     options = {"prior": trained, "ladder": False, "n_permutations": 199, "features": FAMILIES_USED}
     suspect, reference = arm(new, labels, 1, "suspect"), arm(new, labels, 0, "reference")
-    mixed = Corpus(suspect.texts + old.texts[:40], suspect.prompts + old.prompts[:40], name="mixed")
+    mixed = Corpus(old.texts[:40] + suspect.texts, old.prompts[:40] + suspect.prompts, name="mixed")
     with pytest.raises(ValueError, match="mixed must hold no rows or prompts that the detector was trained on, got 40"):
         fingerprint.detect(mixed, reference, **options)  # type: ignore[arg-type]
     report = fingerprint.detect(mixed, reference, trained_rows="drop", **options)  # type: ignore[arg-type]
@@ -38,6 +39,30 @@ def test_detect_refuses_rows_the_prior_was_trained_on_and_can_drop_them(trained:
     plain = fingerprint.detect(suspect, reference, **options)  # type: ignore[arg-type]
     assert report.pvalue == plain.pvalue
     assert old_labels.sum() == 500
+
+
+def test_rows_keep_their_numbers_where_others_are_dropped(trained: Detector, tmp_path: Path) -> None:
+    old, _ = rows(500, 1)
+    new, labels = rows(100, 10)
+    suspect, reference = arm(new, labels, 1, "suspect"), arm(new, labels, 0, "reference")
+    mixed = Corpus(old.texts[:40] + suspect.texts, old.prompts[:40] + suspect.prompts, name="mixed")
+    path = tmp_path / "scores.parquet"
+    options = {"prior": trained, "trained_rows": "drop", "ladder": False, "n_permutations": 199, "scores": path}
+    report = fingerprint.detect(mixed, reference, features="layout", **options)  # type: ignore[arg-type]
+    sides = {"suspect": mixed, "reference": reference}
+    named = report.rows.select("corpus", "row", "text").rows()
+    assert len(named) == 200
+    assert all(sides[side].texts[row] == text for side, row, text in named)
+    scores = pl.read_parquet(path).rename({"side": "corpus"})
+    assert scores.height == 240
+    both = report.rows.join(scores, on=["corpus", "row"], suffix="_written")
+    assert both.height == 200
+    assert (both.get_column("score") == both.get_column("score_written")).all()
+    dropped = scores.filter(pl.col("score").is_null())
+    assert dropped.select("corpus", "row").rows() == [("suspect", row) for row in range(40)]
+    assert "Left out before any of this: 40 suspect rows and 0 reference rows that" in " ".join(str(report).split())
+    scanned = fingerprint.scan(mixed, trained, neutral=reference, trained_rows="drop")
+    assert all(mixed.texts[row.row] == row.text for row in scanned.top)
 
 
 def test_a_prior_joins_the_omnibus_signed_and_with_weight_one(trained: Detector) -> None:

@@ -20,6 +20,7 @@ from fingerprint.data.batches import Batch
 from fingerprint.data.cluster import cluster
 from fingerprint.detection.analysis import Analysis, omnibus_weights, permute
 from fingerprint.detection.block_sums import BlockSums, FamilySums, count_weights
+from fingerprint.detection.case import Case
 from fingerprint.detection.progress import Progress, Step
 from fingerprint.detection.prompt_control import stands_alone
 from fingerprint.detection.records import design_record, null_record
@@ -52,8 +53,6 @@ def check_scores(prepared: Prepared) -> None:
     if case.options.scores is None:
         return
     if case.whole is None:
-        if any(len(given) != len(kept) for given, kept in zip(case.given, case.corpora, strict=True)):
-            raise ValueError("scores must come without dropped rows, got a prior that drops some; leave one out")
         return
     reason = why_not_all(prepared)
     if reason is None and case.options.classifier is not None:
@@ -70,24 +69,24 @@ def _steps(prepared: Prepared) -> list[Step]:
 
 
 def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
-    whole = prepared.case.whole
+    case, whole = prepared.case, prepared.case.whole
     if whole is None:
-        if prepared.case.options.scores is not None:
+        if case.options.scores is not None:
             tell(WRITING)
-            write_scores(prepared.case.options.scores, [rows.spans for rows in prepared.case.sides], _scores(main))
+            write_scores(case.options.scores, [rows.spans for rows in case.sides], _scores(case, main))
         return report
     tell(PASS)
     reason = why_not_all(prepared)
     sample = SampleResult(
-        rows_suspect=len(whole.sampled[0]),
-        rows_reference=len(whole.sampled[1]),
+        rows_suspect=len(case.corpora[0]),
+        rows_reference=len(case.corpora[1]),
         pvalue=report.pvalue,
         covers_all=reason is None,
         share=whole.pooled.share if reason is None else 1.0,
         reason=reason,
     )
     settings = {**report.settings, "inputs": _inputs(whole)}
-    report = replace(report, sample=sample, settings=settings, rows=_renumbered(report.rows, whole))
+    report = replace(report, sample=sample, settings=settings)
     if reason is not None:
         return report
     found = _gone_through(prepared, main, whole, tell)
@@ -121,12 +120,13 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
 SECTION = Section(_steps, _add)
 
 
-def _scores(main: Analysis) -> tuple[Floats, Floats]:
-    """Scores of either side's rows [rows], in the order of its corpus."""
-    suspect, reference = (
-        main.scores.stacked[side][np.argsort(main.comparison.origin[side])] for side in main.comparison.sides
-    )
-    return suspect, reference
+def _scores(case: Case, main: Analysis) -> tuple[Floats, Floats]:
+    """Scores of all usable rows of either side [rows], in their order; nan for rows that have none."""
+    rows = [len(corpus) for corpus in case.given] if case.whole is None else [keys.rows for keys in case.whole.keys]
+    scores = np.full(rows[0], np.nan), np.full(rows[1], np.nan)
+    for side, numbers, values in zip(main.comparison.sides, case.numbers, scores, strict=True):
+        values[numbers[main.comparison.origin[side]]] = main.scores.stacked[side]
+    return scores
 
 
 def why_not_all(prepared: Prepared) -> str | None:
@@ -157,7 +157,7 @@ def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Call
     design = whole.design(case.seed, paired_alone=False)
     if stands_alone(design, prepared.control, case.alpha):
         design = whole.design(case.seed, paired_alone=True)
-    scorer = _Scorer.of(main, whole) if case.options.classifier is None else None
+    scorer = _Scorer.of(case, main) if case.options.classifier is None else None
     families = {
         name: FamilySums.of(family, design.n_blocks, None if scorer is None else scorer.weights.get(name))
         for name, family in prepared.families.items()
@@ -245,11 +245,8 @@ class _Scorer:
     scores: tuple[Floats, Floats]
 
     @classmethod
-    def of(cls, main: Analysis, whole: AllRows) -> _Scorer:
-        scores = (np.full(whole.keys[0].rows, np.nan), np.full(whole.keys[1].rows, np.nan))
-        comparison = main.comparison
-        for side, rows, values in zip(comparison.sides, whole.sampled, scores, strict=True):
-            values[rows[comparison.origin[side]]] = main.scores.stacked[side]
+    def of(cls, case: Case, main: Analysis) -> _Scorer:
+        scores, comparison = _scores(case, main), main.comparison
         if not main.varying:
             return cls({}, 0.0, scores)
         trained = fit_stack(comparison, main.varying)
@@ -273,16 +270,6 @@ def _inputs(whole: AllRows) -> dict[str, object]:
         side: {"digest": keys.digest, "rows": keys.rows, "skipped": rows.skipped}
         for side, keys, rows in zip(SIDES, whole.keys, whole.sides, strict=True)
     }
-
-
-def _renumbered(rows: pl.DataFrame, whole: AllRows) -> pl.DataFrame:
-    """Rows of the sample under their numbers among all rows."""
-    suspect = rows.get_column("corpus").to_numpy() == SIDES[0]
-    origin = rows.get_column("row").to_numpy()
-    number = np.empty(len(origin), dtype=np.int64)
-    for side, sampled in zip((suspect, ~suspect), whole.sampled, strict=True):
-        number[side] = sampled[origin[side]]
-    return rows.with_columns(row=pl.Series(number))
 
 
 def _with_ends(rows: pl.DataFrame, ends: Ends) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from fingerprint.data.arrays import Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
 from fingerprint.data.reading import as_corpus
@@ -40,6 +41,8 @@ class Case:
         Suspect and reference as they were read; a sample of them where not all rows are held.
     corpora : pair of Corpus
         The same without the rows that a prior was learnt from.
+    left : pair of int arrays
+        Index of each of their rows among those given, rising.
     placebos : tuple of Corpus
     text, prompt : str or None, and False for prompts to ignore
         Column names as they were asked for.
@@ -62,6 +65,7 @@ class Case:
     whole: AllRows | None
     given: tuple[Corpus, Corpus]
     corpora: tuple[Corpus, Corpus]
+    left: tuple[Ints, Ints]
     placebos: tuple[Corpus, ...]
     text: str | None
     prompt: str | Literal[False] | None
@@ -107,19 +111,19 @@ class Case:
 
         sides = rows(suspect, "suspect"), rows(reference, "reference")
         given, whole = opened(sides, prompt is not False, within, options.engine)
-        corpora, priors = given, Priors.of(prior)
-        for known in priors:
-            first, second = (without_trained(corpus, known, options.trained_rows) for corpus in corpora)
-            corpora = first, second
+        priors = Priors.of(prior)
+        suspect_left, reference_left = (without_trained(corpus, priors, options.trained_rows) for corpus in given)
         system_prompts = checked_system_prompts(options.system_prompts, model)
         _check_student(options, model, prompt)
         others = _placebos(placebos, text, column, options)
+        corpora = suspect_left[0], reference_left[0]
         base = _loaded(model, (*corpora, *others))
         return cls(
             sides=sides,
             whole=whole,
             given=given,
             corpora=corpora,
+            left=(suspect_left[1], reference_left[1]),
             placebos=others,
             text=text,
             prompt=prompt,
@@ -138,6 +142,19 @@ class Case:
     def everybody(self) -> tuple[Corpus, ...]:
         """Suspect, reference and placebos."""
         return (*self.corpora, *self.placebos)
+
+    @property
+    def drops_rows(self) -> bool:
+        """Whether a prior was learnt from some of the rows given, which are left out."""
+        return any(len(given) != len(left) for given, left in zip(self.given, self.left, strict=True))
+
+    @property
+    def numbers(self) -> tuple[Ints, Ints]:
+        """Index of each row of `corpora` among all usable rows of its side, held or not."""
+        if self.whole is None:
+            return self.left
+        suspect, reference = (rows[left] for rows, left in zip(self.whole.sampled, self.left, strict=True))
+        return suspect, reference
 
     def rng(self, stream: Stream, *more: int) -> np.random.Generator:
         """The generator of a stream."""

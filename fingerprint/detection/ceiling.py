@@ -44,7 +44,7 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     return replace(
         report,
         teacher=ceiling(ratios, main.comparison, main.scores),
-        rows=ranked_rows(case.corpora, main, more),
+        rows=ranked_rows(case, main, more),
         warnings=(*report.warnings, *ratios.warnings()),
     )
 

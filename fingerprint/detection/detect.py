@@ -207,7 +207,9 @@ def _steps(prepared: Prepared) -> list[Step]:
 def _paired(case: Case) -> Prepared:
     """The rows laid out, the families chosen, and all that may still be refused."""
     whole = case.whole
-    laid = laid_out(case, *case.corpora, known=None if whole is None else whole.prompts)
+    # Rows that a prior was learnt from, and so their prompts, are known of the sample alone: where there are some, what
+    # is left of the sample is compared, and the control is of its prompts.
+    laid = laid_out(case, *case.corpora, known=None if whole is None or case.drops_rows else whole.prompts)
     comparison = laid.comparison
     if case.options.self_test:
         check_self_test(comparison, case.corpora[1])
@@ -274,7 +276,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         sample=None,
         warnings=(),
         settings=settings_of(case, list(prepared.families)),
-        rows=ranked_rows(case.corpora, main),
+        rows=ranked_rows(case, main),
     )
 
 

@@ -60,7 +60,8 @@ class Options:
         What to do with files that cannot be read to their end, have other columns than the first, or hold the same
         bytes as another; those that are skipped are named in a warning.
     scores : path, optional
-        Where to write the score of every row, as Parquet: side, shard, row (its index in the shard, from 0), score.
+        Where to write the score of every row, as Parquet: side, shard, row (its index in the shard, from 0), score
+        (null for a row that was dropped).
     engine : "local" or "ray"
         Where shards of corpora that are not held (above 50,000 rows a side) are read: here, or on a Ray cluster (extra
         ``ray``), with the same report. Everything else is done here either way.

@@ -6,7 +6,7 @@ with a sign. All are fixed functions of a row, or of the pooled rows: the test s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, runtime_checkable
 
@@ -143,17 +143,35 @@ class Priors:
         return found
 
 
-def without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
-    """The corpus without rows that the prior knows: its score on them is no fixed function of the row.
+def without_trained(corpus: Corpus, priors: Iterable[Prior], trained_rows: str) -> tuple[Corpus, Ints]:
+    """The corpus without rows that a prior knows, and the index of each row that is left, rising.
+
+    A prior's score of rows that it was learnt from is no fixed function of the row.
 
     Raises
     ------
     ValueError
         If there are some and `trained_rows` is "error", or if no others are left.
     """
+    left = np.arange(len(corpus))
+    for prior in priors:
+        known = trained_rows_of(corpus, prior, trained_rows)
+        if known.any():
+            corpus, left = replace(corpus.only(~known), skipped=corpus.skipped), left[~known]
+    return corpus, left
+
+
+def trained_rows_of(corpus: Corpus, prior: Prior, trained_rows: str = "error") -> Bools:
+    """Rows [rows] that the prior was learnt from, which may be left out.
+
+    Raises
+    ------
+    ValueError
+        As `without_trained` does.
+    """
     known = prior.trained_on(corpus)
     if not known.any():
-        return corpus
+        return known
     what = "panel was made from" if isinstance(prior, Panel) else "detector was trained on"
     if trained_rows == "error":
         raise ValueError(
@@ -162,7 +180,7 @@ def without_trained(corpus: Corpus, prior: Prior, trained_rows: str) -> Corpus:
         )
     if known.all():
         raise ValueError(f"{corpus.name} must hold rows other than those that the {what}, got none; sample others")
-    return replace(corpus.only(~known), skipped=corpus.skipped)
+    return known
 
 
 class PriorScore(Family):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from fingerprint.data.arrays import Bools, Floats
-from fingerprint.data.corpus import Corpus
 from fingerprint.detection.analysis import Analysis
+from fingerprint.detection.case import Case
 
 
-def ranked_rows(
-    corpora: Sequence[Corpus], main: Analysis, more: Mapping[str, Floats | Bools] | None = None
-) -> pl.DataFrame:
-    """Every row with its out-of-fold score.
+def ranked_rows(case: Case, main: Analysis, more: Mapping[str, Floats | Bools] | None = None) -> pl.DataFrame:
+    """Every row with its out-of-fold score, and its index among all usable rows of its side.
 
     Parameters
     ----------
@@ -23,13 +21,14 @@ def ranked_rows(
         Further columns, in the order of the comparison.
     """
     comparison = main.comparison
-    sides = zip(comparison.suspect, comparison.origin, strict=True)
+    places = [(0 if suspect else 1, row) for suspect, row in zip(comparison.suspect, comparison.origin, strict=True)]
+    numbers, corpora = case.numbers, case.corpora
     frame = pl.DataFrame(
         {
             "corpus": np.where(comparison.suspect, "suspect", "reference"),
-            "row": comparison.origin,
+            "row": np.array([numbers[side][row] for side, row in places], dtype=np.int64),
             "text": comparison.texts,
-            "prompt": [corpora[0 if suspect else 1].prompts[row] for suspect, row in sides],
+            "prompt": [corpora[side].prompts[row] for side, row in places],
             "score": main.scores.stacked,
         },
         schema_overrides={"prompt": pl.String},

@@ -67,13 +67,14 @@ def write_scores(
         Of each side, the suspect's first, its shards and how many rows they have. ``row`` is the index among the usable
         rows of the shard.
     scores : sequence of float arrays [rows]
-        Of each side.
+        Of each side; nan, and null in the file, for a row without a score: one that a prior was learnt from.
     """
     parts = []
     for side, of_side, values in zip(SIDES[: len(scores)], shards, scores, strict=True):
         first = 0
         for shard, rows in of_side:
-            part = pl.DataFrame({"row": np.arange(rows), "score": values[first : first + rows]})
+            known = pl.Series(values[first : first + rows]).fill_nan(None)
+            part = pl.DataFrame({"row": np.arange(rows), "score": known})
             named = part.with_columns(side=pl.lit(side), shard=pl.lit(shard))
             parts.append(named.select("side", "shard", "row", "score"))
             first += rows

@@ -27,7 +27,7 @@ from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.normal_form import normal_form
 from fingerprint.data.reading import as_corpus
-from fingerprint.detection.prior import Prior, checked_prior, without_trained
+from fingerprint.detection.prior import Prior, checked_prior, trained_rows_of
 from fingerprint.detector.drift import DriftTest
 from fingerprint.detector.reading import Pairing, Reading, assumption
 from fingerprint.features import choose
@@ -114,7 +114,8 @@ class Monitor:
         self.alpha, self.tolerance, self.prior = alpha, tolerance, prior
         if prior is not None:
             checked_prior(prior)
-            corpus = without_trained(corpus, prior, "error") if len(corpus) else corpus
+            if len(corpus):
+                trained_rows_of(corpus, prior)  # none, or an error
         self._unused = _Unused(corpus, generator(rng, MonitorStream.REFERENCE_ORDER))
         self._learner = Learner(features)
         self._drift = DriftTest(generator(rng, MonitorStream.DRIFT_TIES))
@@ -152,7 +153,7 @@ class Monitor:
         if self.prior is not None:
             rows = [text] if reference is None else [text, reference]
             for row in rows:
-                without_trained(Corpus((row,), (prompt,), name="the observed row"), self.prior, "error")
+                trained_rows_of(Corpus((row,), (prompt,), name="the observed row"), self.prior)
         opponent, pairing = (reference, Pairing.ARRIVAL) if reference is not None else self._unused.take(prompt)
         self._pairings.add(pairing)
         if pairing is Pairing.SAMPLE:

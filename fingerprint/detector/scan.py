@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import ndtr, ndtri
 
-from fingerprint.data.arrays import Bools, Floats
+from fingerprint.data.arrays import Bools, Floats, Ints
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import as_corpus
 from fingerprint.detection.analysis import bag_intervals
@@ -81,14 +81,14 @@ def scan(
         return as_corpus(data, text=text, prompt=prompt, bad_rows=bad_rows, argument=argument)
 
     given = read(corpus, "corpus")
-    judged = without_trained(given, detector, trained_rows)
+    judged, left = without_trained(given, [detector], trained_rows)
     inside = _check_domain(judged, detector)
     scores = detector.decision_function(judged)
     if neutral is None:
         shift = _Shift(detector.domain_.is_far(judged.texts), None)
         compared = None if shift.found else _against_held_out(judged, scores, detector, rng)
     else:
-        at_hand = without_trained(read(neutral, "neutral"), detector, trained_rows)
+        at_hand, _ = without_trained(read(neutral, "neutral"), [detector], trained_rows)
         shift = _neutral_shift(at_hand, detector, rng)
         compared = _against_neutral(judged, at_hand, detector, rng)
     found = None if compared is None or shift.found else _test(compared, detector, alpha, n_permutations, rng)
@@ -107,7 +107,7 @@ def scan(
         evidence=float((scores - detector.prior_log_odds_).sum()),
         power=None if found is None else found.power,
         bags=() if compared is None else bag_intervals(compared.scores, generator(rng, ScanStream.BAGS)),
-        top=_top(judged, scores),
+        top=_top(judged, scores, left),
         limits=tuple(detector.card_["limits"]),
     )
 
@@ -263,6 +263,7 @@ def _shift_verdict(shift: _Shift) -> str:
     )
 
 
-def _top(corpus: Corpus, scores: Floats) -> tuple[TopRow, ...]:
+def _top(corpus: Corpus, scores: Floats, numbers: Ints) -> tuple[TopRow, ...]:
+    """The highest scores, under the rows' numbers [rows] among all rows given."""
     order = np.argsort(-scores, kind="stable")[:TOP_ROWS].tolist()
-    return tuple(TopRow(i, float(scores[i]), corpus.texts[i], corpus.prompts[i]) for i in order)
+    return tuple(TopRow(int(numbers[i]), float(scores[i]), corpus.texts[i], corpus.prompts[i]) for i in order)

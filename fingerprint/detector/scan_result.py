@@ -12,7 +12,10 @@ from fingerprint.report.results import Bag
 
 @dataclass(frozen=True)
 class TopRow:
-    """A row with its index, from 0, and calibrated log-odds, in nats: a ranking, never a verdict on a row."""
+    """A row with its index among all usable rows, from 0, and calibrated log-odds, in nats.
+
+    A ranking, never a verdict on a row.
+    """
 
     row: int
     log_odds: float

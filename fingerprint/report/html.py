@@ -48,7 +48,7 @@ def _render(template: str, report: DetectionResult) -> str:
         headline=headline,
         is_alarming=headline == "Detected",
         limits=sentences.LIMITS,
-        design=[*sentences.design(report.design), *sentences.sample(report)],
+        design=sentences.rows_compared(report),
         permutations=sentences.permutations(report),
         control=sentences.control(report),
         copies=sentences.copies(report),

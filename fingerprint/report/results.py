@@ -60,6 +60,8 @@ class Design:
 class SampleResult:
     """The sample of whole prompts that a report stands on where there are more rows than are held.
 
+    `rows_suspect` and `rows_reference` are the rows that are analysed: without those that a prior was learnt from.
+
     `pvalue` is that of the sample alone. `covers_all` says whether the report's p-value, families and design are of all
     rows; where they are not, `reason` says why, and they too are the sample's. `share` is the share of the prompts, by
     their hash, whose rows enter the report's p-value.

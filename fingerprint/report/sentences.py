@@ -78,7 +78,24 @@ def _unused(design: Design) -> list[str]:
     ]
 
 
-def sample(report: DetectionResult) -> list[str]:
+def rows_compared(report: DetectionResult) -> list[str]:
+    """Which rows were compared in which units, and what was left out."""
+    return [*design(report.design), *_sample(report), *_trained_rows(report)]
+
+
+def _trained_rows(report: DetectionResult) -> list[str]:
+    """How many rows were left out because a prior was learnt from them; empty for none."""
+    priors = report.settings.get("prior")
+    prior = priors[0] if isinstance(priors, list) else priors
+    left_out = prior.get("left_out") if isinstance(prior, dict) else None
+    if not isinstance(left_out, dict) or not any(left_out.values()):
+        return []
+    rows = " and ".join(f"{left_out[side]} {side} rows" for side in ("suspect", "reference"))
+    where = "" if report.sample is None else " of the sample"
+    return [f"Left out{where} before any of this: {rows} that the prior was learnt from, or that answer its prompts."]
+
+
+def _sample(report: DetectionResult) -> list[str]:
     """What is of all rows and what of a sample; empty where all rows were held."""
     found = report.sample
     if found is None:

@@ -34,7 +34,7 @@ def screenful(report: DetectionResult) -> str:
     sections = (
         _wrap(f"{formatting.visible(report.verdict)} {sentences.warned(report)}".rstrip()),
         _headline(report),
-        _wrap("Design: " + " ".join([*sentences.design(report.design), *sentences.sample(report)]), "  "),
+        _wrap("Design: " + " ".join(sentences.rows_compared(report)), "  "),
         _bags(report),
         _families(report),
         _panel(report),
