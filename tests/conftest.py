@@ -19,6 +19,7 @@ from servers import Server
 
 from fingerprint.cli.app import main
 from fingerprint.lm.noise_floor import NoiseFloor
+from fingerprint.report.layout import Page
 from fingerprint.report.panel_result import PanelMember, PanelResult
 from fingerprint.report.report import Report
 from fingerprint.report.results import (
@@ -49,6 +50,7 @@ from fingerprint.report.results import (
     TeacherResult,
     Warning,
 )
+from fingerprint.report.shown import Shown
 from fingerprint.statistics.intervals import Estimate
 
 # Tests that need an extra
@@ -232,6 +234,7 @@ def build_report(strange: str) -> Report:
     """A full report of a detection, with `strange` in every place that data can reach."""
     model, teacher, attribution = _model_parts(strange)
     return Report(
+        title=f"owl.jsonl against neutral.jsonl {strange}".strip(),
         verdict=(
             f"Detected: the suspect corpus is distinguishable from the reference (p = 0.0001). {strange} "
             "Rivals to a hidden trait: another temperature, model version, length limit or filter, or merely "
@@ -290,6 +293,11 @@ def build_report(strange: str) -> Report:
         },
         rows=_rows(strange or "482, 113, 954"),
     )
+
+
+def full(found: Shown) -> str:
+    """All of a result as text, 100 characters wide."""
+    return found.text(Page(100), full=True)
 
 
 @pytest.fixture(scope="session")

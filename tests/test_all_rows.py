@@ -10,6 +10,7 @@ import jsonschema
 import numpy as np
 import polars as pl
 import pytest
+from conftest import full
 from detector_rows import arm, rows, trained_detector
 
 from fingerprint import detect
@@ -229,7 +230,7 @@ def test_what_is_no_sum_of_counts_makes_all_of_it_the_samples(few_held: None, tm
     assert report.sample.reason == "these families are no sums of counts: mine"
     assert report.pvalue == report.sample.pvalue
     assert report.design.rows_suspect == report.sample.rows_suspect == 120
-    assert "these families are no sums of counts: mine" in str(report)
+    assert "these families are no sums of counts: mine" in full(report)
     with pytest.raises(ValueError, match=r"^scores must be of all rows, but these families"):
         detect(drawn.suspect, drawn.reference, features=features, scores=tmp_path / "s.parquet", **QUICK)
 
@@ -264,7 +265,7 @@ def test_a_report_of_a_sample_says_so_and_follows_the_schema(few_held: None) -> 
     report = detect(drawn.suspect, drawn.reference, **QUICK)
     jsonschema.validate(json.loads(report.to_json()), Report.json_schema())
     assert Report.from_json(report.to_json()) == report
-    assert "120 suspect and 120 reference rows of whole prompts" in " ".join(str(report).split())
+    assert "120 suspect and 120 reference rows of whole prompts" in " ".join(full(report).split())
 
 
 def keyed(first: Corpus, second: Corpus, kept: int = 10**6) -> PooledKeys:

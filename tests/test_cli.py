@@ -27,7 +27,7 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
             "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "n_permutations": 9999, "self_test": False,
             "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (), "teacher": None,
             "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",
-            "prior": None, "trained_rows": "error",
+            "prior": None, "trained_rows": "error", "title": None,
         }
     ]  # fmt: skip
 
@@ -37,7 +37,7 @@ def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> N
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
         "--seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers --filter keywords=owl,owlet "
         "--model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
-        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows"
+        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine"
     )
     assert run("detect", "a", "b", *options.split())[0] == 0
     assert calls == [
@@ -47,7 +47,7 @@ def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> N
             "ladder": False, "alpha": 0.01, "min_auc": 0.55, "n_permutations": 999, "self_test": True,
             "bad_rows": "skip", "rng": 7, "progress": False, "model": "M", "system_prompts": ["C", "D"], "teacher": "T",
             "placebos": ["P"], "student": True, "bad_shards": "skip", "scores": Path("s.parquet"), "engine": "ray",
-            "prior": None, "trained_rows": "drop",
+            "prior": None, "trained_rows": "drop", "title": "mine",
         }
     ]  # fmt: skip
 
@@ -63,8 +63,8 @@ def test_demo_runs_on_the_packaged_files_and_says_where_the_page_lies(
     monkeypatch.chdir(tmp_path)
     code, out, err = run("demo")
     assert (code, err) == (0, "")
-    assert out.startswith(str(build_report("")))
-    assert out.splitlines()[-1].endswith(str(tmp_path / "demo-report.html"))
+    assert out.endswith(f"{build_report('')}\n")
+    assert out.splitlines()[0].endswith(str(tmp_path / "demo-report.html"))
     assert (tmp_path / "demo-report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [Path(calls[0][side]).name for side in ("suspect", "reference")] == ["suspect.jsonl", "reference.jsonl"]
 
@@ -76,9 +76,10 @@ def test_outputs_are_written(run: Run, calls: list[dict[str, Any]], tmp_path: Pa
     assert sorted(os.listdir(tmp_path)) == ["r.html", "r.json"]
 
 
-def test_quiet_prints_nothing(run: Run, calls: list[dict[str, Any]], tmp_path: Path) -> None:
-    assert run("detect", "a", "b", "--quiet", "--json", tmp_path / "r.json") == (0, "", "")
-    assert run("demo", "--quiet", "--html", tmp_path / "r.html") == (0, "", "")
+def test_quiet_prints_the_verdict_and_nothing_else(run: Run, calls: list[dict[str, Any]], tmp_path: Path) -> None:
+    verdict = f"{build_report('').headline}\n"
+    assert run("detect", "a", "b", "--quiet", "--json", tmp_path / "r.json") == (0, verdict, "")
+    assert run("demo", "--quiet", "--html", tmp_path / "r.html") == (0, verdict, "")
     assert sorted(os.listdir(tmp_path)) == ["r.html", "r.json"]
 
 

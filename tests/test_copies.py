@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import full
 from scipy.stats import binom
 
 from fingerprint import Corpus, detect
@@ -56,7 +57,7 @@ def test_a_report_says_which_text_it_is_and_what_is_left_without_copies(tmp_path
     report = judged(40)
     assert report.copies is not None
     said = f"Copies: '{report.copies.text}' is 8 % of the suspect's rows and 0 % of the reference's."
-    assert said in " ".join(str(report).split())
+    assert said in " ".join(full(report).split())
     report.to_html(tmp_path / "report.html")
     assert "With every text counted once" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert Report.from_json(report.to_json()) == report
@@ -66,7 +67,7 @@ def test_no_copies_leave_no_record() -> None:
     report = judged(1)
     assert report.copies is None
     assert "frequent_text" not in codes(report)
-    assert "Copies" not in str(report)
+    assert "Copies" not in full(report)
 
 
 def test_a_frequent_answer_of_both_sides_is_looked_at_and_no_warning() -> None:

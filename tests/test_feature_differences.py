@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from conftest import build_report
+from conftest import build_report, full
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from fingerprint import Corpus, Report, detect
@@ -89,13 +89,13 @@ def test_rates_and_direction_are_the_words_own(planted: Report) -> None:
 
 
 def test_text_explains_effects_and_the_floor_of_p_values(planted: Report) -> None:
-    shown = " ".join(str(planted).split())
+    shown = " ".join(full(planted).split())
     assert "effect: standardised difference (Cohen's h for shares); p adj. is 1/2,000 at least" in shown
     assert min(item.pvalue_adjusted for item in planted.differences) == 1 / 2000
 
 
 def test_direction_and_measure_stand_in_text_and_page(planted: Report) -> None:
-    lines = str(planted).splitlines()
+    lines = full(planted).splitlines()
     (owls,) = (line for line in lines if line.startswith("  'owls'"))
     assert "more: share of rows     0.28          0" in owls
     assert any("'perhaps'" in line and "less: share of rows" in line for line in lines)
@@ -199,7 +199,7 @@ def test_a_family_of_one_column_is_not_crowded_out_by_one_of_many(monkeypatch: p
     first = report.differences[0]
     assert (first.family, first.rate_suspect, first.pvalue_adjusted) == ("one", 0.15, 1 / 2000)
     assert len(report.differences) == 50
-    assert "Families that differ, the strongest first: one (column 0, more)." in str(report)
+    assert "Families that differ, the strongest first: one (column 0, more)." in full(report)
 
 
 def test_every_family_that_differs_stands_in_the_first_screen_however_weak_its_features() -> None:

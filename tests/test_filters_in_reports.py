@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import jsonschema
 import numpy as np
 import pytest
+from conftest import full
 from visible_trait import ALPHA, QUICK, with_visible_trait
 
 from fingerprint import Corpus, Report, detect
@@ -86,7 +87,7 @@ def test_warnings_say_what_a_reader_must_doubt(report: Report) -> None:
     found = Counter(warning.code for warning in report.warnings)
     assert found["filter_separates"] == 2  # the number rule and the keywords
     assert found["filter_one_side"] == 0  # neutral rows give a filter for the trait nothing to find
-    assert "keywords removes no reference row, as a filter for the trait should" in " ".join(str(report).split())
+    assert "keywords removes no reference row, as a filter for the trait should" in " ".join(full(report).split())
     assert found["filters_identical"] == 1
     (same,) = (warning for warning in report.warnings if warning.code == "filters_identical")
     assert same.message.startswith("keywords keeps exactly the rows that number rule keeps")
@@ -126,7 +127,7 @@ def test_a_filter_that_keeps_nothing_leaves_null_figures_with_a_reason() -> None
     assert result.residual.reason == "no rows survive"
     assert (result.controls.random, result.controls.detector) == (None, None)
     assert (result.auc.value, result.pvalue) == (0.5, 1.0)
-    assert "After banned numbers: no rows survive." in str(report)
+    assert "After banned numbers: no rows survive." in full(report)
 
 
 def test_scores_on_one_side_only_are_counted_and_warned_about() -> None:

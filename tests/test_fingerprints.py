@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from conftest import full
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
@@ -152,7 +153,7 @@ def test_a_comparison_is_written_by_its_schema_and_read_back(pair: tuple[Fingerp
     written = found.to_dict()
     jsonschema.validate(written, FingerprintComparison.json_schema())
     assert FingerprintComparison.from_json(json.dumps(written)) == found
-    assert "not detected is not clean" in str(found)
+    assert "not detected is not clean" in full(found)
 
 
 def test_one_prompt_alone_makes_no_test() -> None:
@@ -193,7 +194,7 @@ def test_rows_are_detected_and_scored_against_a_stored_fingerprint(
     (warning,) = report.warnings
     assert (warning.code, warning.value, warning.threshold) == ("reference_is_sums", 0.5, 1.0)
     jsonschema.validate(report.to_dict(), fingerprint.Report.json_schema())
-    assert "cells of prompts" in str(report)
+    assert "cells of prompts" in full(report)
     report.to_html(tmp_path / "report.html")
     with pytest.raises(ValueError, match="filters must be left out when the reference is a fingerprint"):
         fingerprint.detect(corpora[0], pair[1], filters=[fingerprint.filters.Keywords(["owl"])])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import full
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
@@ -84,7 +85,7 @@ def test_rows_of_another_temperature_are_called_hard_and_nothing_more() -> None:
     assert found.beyond.low is not None
     assert found.beyond.low <= 0.5
     assert "hardness_alone" in {warning.code for warning in report.warnings}
-    assert "How hard rows are for it alone" in " ".join(str(report).split())
+    assert "How hard rows are for it alone" in " ".join(full(report).split())
 
 
 @pytest.mark.needs("lm")

@@ -272,7 +272,7 @@ def test_headline(detected: bool, differs: bool, kind: str, headline: str) -> No
         )
     )
     assert f"<h1>{headline}</h1>" in found
-    assert f"<title>fingerprint report: {headline.lower()}, p = 0.0001</title>" in found
+    assert f": {headline.lower()}, p = 0.0001 (fingerprint)</title>" in found
 
 
 def test_the_notebook_fragment_keeps_its_styles_to_itself(example_report: Report) -> None:

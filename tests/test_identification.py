@@ -7,6 +7,7 @@ from dataclasses import replace
 import jsonschema
 import numpy as np
 import pytest
+from conftest import full
 
 import fingerprint
 from fingerprint.data.corpus import Corpus
@@ -110,7 +111,7 @@ def test_the_record_is_that_of_the_schema(found: Identification) -> None:
 
 @pytest.mark.needs("lm")
 def test_the_text_says_what_the_reference_is(found: Identification) -> None:
-    text = str(found)
+    text = full(found)
     assert "reference 1" in text
     assert "sampled, seed 1" in text
     assert "Assumption: the suspect's base is micro-a" in " ".join(text.split())

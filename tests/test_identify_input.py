@@ -110,7 +110,7 @@ def test_the_command_writes_json(tmp_path: Path) -> None:
     jsonschema.validate(record, Identification.json_schema())
     again = CliRunner().invoke(app, [*arguments, "--quiet", "--json", str(tmp_path / "b.json")])
     assert again.exit_code == 0
-    assert again.stdout == ""
+    assert again.stdout == Identification.from_json(tmp_path / "a.json").headline + "\n"
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from conftest import full
 from typer.testing import CliRunner
 
 import fingerprint
@@ -87,7 +88,7 @@ def test_text_and_page_say_it_and_claim_no_trait(report: Report, tmp_path: Path)
     page = (tmp_path / "report.html").read_text()
     for heading in ("What a base model adds", "Share of the best possible", "Presence and attribution"):
         assert heading in page
-    text = str(report)
+    text = full(report)
     assert max(map(len, text.splitlines())) <= 100
     for words in (
         "Log-probabilities and gradients under micro-a",
@@ -164,7 +165,7 @@ def test_reports_without_them_say_nothing_of_them(corpora: dict[str, Corpus]) ->
     found = fingerprint.detect(corpora["owl"], corpora["neutral"], features="tokens", **QUICK)
     assert (found.model, found.teacher, found.attribution) == (None, None, None)
     assert found.efficiencies.height == found.placebos.height == 0
-    assert "placebo" not in str(found)
+    assert "placebo" not in full(found)
 
 
 NO_PROMPTS = Corpus(tuple(str(i) for i in range(40)), name="bare")

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from conftest import full
 from detector_rows import arm, rows, trained_detector
 
 import fingerprint
@@ -183,7 +184,7 @@ def test_a_panel_makes_few_rows_enough_and_says_what_it_added(panel: Panel, tmp_
     assert found.detected
     assert found.panel.closest in ("one", "two")
     assert found.panel.worth > 0.5
-    text = str(found)
+    text = full(found)
     assert "Panel of known conditioning" in text
     assert "never of which trait" in text
     assert "a likeness, not an attribution" in " ".join(text.split())

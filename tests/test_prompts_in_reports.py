@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, full
 
 from fingerprint import Corpus, detect
 from fingerprint.report.report import Report
@@ -31,7 +31,7 @@ def lists(n: int = N) -> tuple[str, ...]:
 
 
 def said(report: Report) -> str:
-    return " ".join(str(report).split())
+    return " ".join(full(report).split())
 
 
 # ------------------------------------------------------------------------------------------ prompts that differ
@@ -155,4 +155,4 @@ def test_a_verdict_of_nothing_detected_is_one_sentence_on_what_would_have_been(p
     assert report.verdict.startswith(
         f"not detected: had it been there, {what} of 0.52 / 0.55 / 0.60 would have been found with probability {powers}"
     )
-    assert ("AUROC within prompts" in str(report).split("\n\n")[1]) is bool(prompts)
+    assert ("AUROC within prompts" in full(report).split("\n\n")[1]) is bool(prompts)

@@ -16,7 +16,7 @@ import pytest
 from conftest import Run
 from data_on_disk import rows_of, write_rows
 
-from fingerprint.cli.outputs import shards_bar
+from fingerprint.cli.outputs import Screen, shards_bar
 from fingerprint.data.batches import ShardError
 from fingerprint.fingerprints.engines import ShardSkipped
 from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -139,8 +139,10 @@ def test_compare_takes_fingerprints_and_rows_and_exits_as_asked(run: Run, corpor
     assert (saved[1], found.pvalue, found.detected) == (f"{found}\n", 1 / 200, True)
     assert run("compare", corpora / "suspect.jsonl", corpora / "reference.fp", *options) == saved
     quiet = ("--quiet", "--fail-if-detected")
-    assert run("compare", corpora / "suspect.fp", corpora / "reference.fp", *options, *quiet) == (1, "", "")
-    assert run("compare", corpora / "suspect.fp", corpora / "suspect.jsonl", *options, *quiet) == (0, "", "")
+    verdict = f"{found.headline}\n"
+    assert run("compare", corpora / "suspect.fp", corpora / "reference.fp", *options, *quiet) == (1, verdict, "")
+    code, out, _ = run("compare", corpora / "suspect.fp", corpora / "suspect.jsonl", *options, *quiet)
+    assert (code, out.startswith("not detected"), out.count("\n")) == (0, True, 1)
     assert run("compare", corpora / "suspect.fp", corpora / "reference.fp", "--alpha", "0.001", *options)[0] == 2
 
 
@@ -155,12 +157,12 @@ def test_progress_counts_shards_and_says_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with shards_bar(4, quiet=False) as tell:
+    with shards_bar(4, Screen()) as tell:
         assert tell is not None
         tell(0, 1000, 500.0)
         time.sleep(0.05)
         tell(2, 3000, 1500.0)
-    with shards_bar(4, quiet=True) as tell:
+    with shards_bar(4, Screen(quiet=True)) as tell:
         assert tell is None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import full
 from scipy.stats import binom
 from typer.testing import CliRunner
 
@@ -116,7 +117,7 @@ def test_the_report_says_what_students_add(corpora: tuple[Corpus, Corpus]) -> No
     assert without.model is not None
     assert report.model.auc_without == without.model.auc_without
     assert report.settings["student"] is True
-    assert "gradients and students of micro-a" in " ".join(str(report).split())
+    assert "gradients and students of micro-a" in " ".join(full(report).split())
 
 
 def test_what_students_cannot_do_is_refused(corpora: tuple[Corpus, Corpus]) -> None:

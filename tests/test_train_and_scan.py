@@ -66,12 +66,13 @@ def test_scan_detects_the_trait_and_exits_with_one_only_when_asked(run: Run, fol
     arguments = ("scan", folder / "new-trait.jsonl", "--detector", folder / "owl.detector")
     code, text, err = run(*arguments, "--neutral", folder / "new-neutral.jsonl", "--json", tmp_path / "s.json")
     assert (code, err) == (0, "")
-    assert text.startswith("detected")
+    assert text.split("\n\n")[-1].startswith("detected")
     assert "AUROC" in text
     found = json.loads((tmp_path / "s.json").read_text())
     assert found["detected"] is True
     assert len(found["top"]) == 10
-    assert run(*arguments, "--fail-if-detected", "--quiet") == (1, "", "")
+    code, text, err = run(*arguments, "--fail-if-detected", "--quiet")
+    assert (code, len(text.splitlines()), text.startswith("detected"), err) == (1, 1, True, "")
 
 
 def test_scan_of_neutral_rows_exits_with_zero(run: Run, folder: Path) -> None:

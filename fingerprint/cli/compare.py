@@ -9,6 +9,7 @@ import typer
 from fingerprint.cli.errors import fail_if, failures
 from fingerprint.cli.options import (
     AlphaOption,
+    ColorOption,
     DebugOption,
     FailIfDetectedOption,
     NoPromptOption,
@@ -18,10 +19,11 @@ from fingerprint.cli.options import (
     ResultSeedOption,
     SkipBadRowsOption,
     TextOption,
+    VerboseOption,
     bad_rows,
     prompt_column,
 )
-from fingerprint.cli.outputs import check_outputs, shards_bar, show, warnings_in_lines
+from fingerprint.cli.outputs import Screen, check_outputs, shards_bar, warnings_in_lines
 
 if TYPE_CHECKING:
     from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -42,6 +44,8 @@ def compare(
     seed: ResultSeedOption = 0,
     fail_if_detected: FailIfDetectedOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Compare the fingerprints SUSPECT and REFERENCE, without any row.
@@ -50,6 +54,7 @@ def compare(
     are for these.
     """
     with failures(debug):
+        screen = Screen(quiet, verbose, color)
         column = prompt_column(prompt, no_prompt)
         check_outputs({"--json": json}, inputs=(suspect, reference))
         from fingerprint.fingerprints.compare import compare as run
@@ -61,10 +66,9 @@ def compare(
         like = next(iter(known.values()), None)
         for name in names:
             if name not in known:
-                known[name] = _of_rows(name, like, text, column, bad_rows(skip_bad_rows), quiet=quiet)
+                known[name] = _of_rows(name, like, text, column, bad_rows(skip_bad_rows), screen)
         found = run(known[suspect], known[reference], alpha=alpha, n_permutations=permutations, rng=seed)
-        if not quiet:
-            show(str(found))
+        screen.result(found)
         if json is not None:
             found.to_json(json)
         fail_if(fail_if_detected and found.detected)
@@ -76,8 +80,7 @@ def _of_rows(
     text: str | None,
     prompt: str | Literal[False] | None,
     bad: Literal["error", "skip"],
-    *,
-    quiet: bool,
+    screen: Screen,
 ) -> Fingerprint:
     """Rows as a fingerprint that compares with another one."""
     from fingerprint.data.shards import shard_paths
@@ -85,7 +88,7 @@ def _of_rows(
     from fingerprint.fingerprints.fingerprint import Fingerprint
 
     features, cells = ("all", CELLS) if like is None else (list(like.families), like.cells)
-    with shards_bar(len(shard_paths(name)), quiet=quiet) as progress, warnings_in_lines():
+    with shards_bar(len(shard_paths(name)), screen) as progress, warnings_in_lines():
         return Fingerprint.of(
             name, text=text, prompt=prompt, features=features, cells=cells, bad_rows=bad, progress=progress
         )

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from fingerprint.cli.errors import failures
-from fingerprint.cli.options import DebugOption, JsonOption, QuietOption
-from fingerprint.cli.outputs import check_outputs, progress_bar, show, write_report
+from fingerprint.cli.options import ColorOption, DebugOption, JsonOption, QuietOption, VerboseOption
+from fingerprint.cli.outputs import Screen, check_outputs, write_report
 
 PageOption = Annotated[Path, typer.Option("--html", metavar="FILE", help="Where the HTML page goes.")]
 
@@ -20,10 +20,13 @@ def demo(
     html: PageOption = Path("demo-report.html"),
     json: JsonOption = None,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Run detect on two small corpora that come with the package."""
     with failures(debug), ExitStack() as stack:
+        screen = Screen(quiet, verbose, color)
         check_outputs({"--html": html, "--json": json}, inputs=())
         examples = files("fingerprint.data") / "examples"
         suspect, reference = (
@@ -31,8 +34,7 @@ def demo(
         )
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
 
-        with progress_bar(quiet=quiet) as progress:
+        with screen.bar() as progress:
             report = run(suspect, reference, progress=progress or False)
-        write_report(report, html, json, quiet=quiet)
-        if not quiet:
-            show(f"\nThe same with pictures: {html.resolve()}")
+        screen.say(f"A page with pictures: {html.resolve()}\n")
+        write_report(report, html, json, screen)

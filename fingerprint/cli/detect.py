@@ -10,6 +10,7 @@ from fingerprint.cli.errors import fail_if, failures
 from fingerprint.cli.options import (
     AlphaOption,
     BadShardsOption,
+    ColorOption,
     CountBadRowsOption,
     DebugOption,
     DropTrainedRowsOption,
@@ -25,12 +26,14 @@ from fingerprint.cli.options import (
     ScoresOption,
     SuspectArgument,
     TextOption,
+    TitleOption,
+    VerboseOption,
     bad_rows,
     family_names,
     named_filters,
     prompt_column,
 )
-from fingerprint.cli.outputs import check_outputs, progress_bar, write_report
+from fingerprint.cli.outputs import Screen, check_outputs, write_report
 from fingerprint.cli.priors import PriorOption, priors
 
 if TYPE_CHECKING:
@@ -69,12 +72,8 @@ SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the f
 def detect(
     suspect: SuspectArgument,
     reference: ReferenceArgument = None,
-    html: HtmlOption = None,
-    json: JsonOption = None,
-    scores: ScoresOption = None,
-    text: TextOption = None,
-    prompt: PromptOption = None,
-    no_prompt: NoPromptOption = False,
+    html: HtmlOption = None, json: JsonOption = None, scores: ScoresOption = None, title: TitleOption = None,
+    text: TextOption = None, prompt: PromptOption = None, no_prompt: NoPromptOption = False,
     features: FeaturesOption = "auto",
     filters: FilterOption = None,
     prior: PriorOption = None,
@@ -95,8 +94,7 @@ def detect(
     skip_bad_shards: BadShardsOption = False,
     engine: EngineOption = "local",
     fail_if_detected: FailIfDetected = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
+    quiet: QuietOption = False, verbose: VerboseOption = False, color: ColorOption = "auto", debug: DebugOption = False,
 ) -> None:
     """Compare SUSPECT with REFERENCE and print a calibrated report.
 
@@ -104,11 +102,12 @@ def detect(
     glob of many files is one corpus, of any size.
     """
     with failures(debug):
+        screen = Screen(quiet, verbose, color)
         outputs = {"--html": html, "--json": json, "--scores": scores}
         check_outputs(outputs, inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
 
-        with progress_bar(quiet=quiet) as progress:
+        with screen.bar() as progress:
             report = run(
                 suspect,
                 _required(reference),
@@ -127,9 +126,10 @@ def detect(
                 rng=seed,
                 progress=progress or False,
                 scores=scores,
+                title=title,
                 **_reading(skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )
-        write_report(report, html, json, quiet=quiet)
+        write_report(report, html, json, screen)
         fail_if(fail_if_detected and report.detected)
 
 

@@ -9,15 +9,16 @@ import typer
 
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
+    ColorOption,
     CountBadRowsOption,
     DebugOption,
     EngineOption,
     FilterOption,
-    QuietOption,
+    SilentOption,
     bad_rows,
     named_filters,
 )
-from fingerprint.cli.outputs import check_outputs, show
+from fingerprint.cli.outputs import Screen, check_outputs
 
 
 def filter_rows(
@@ -31,7 +32,8 @@ def filter_rows(
     prompt: Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt.")] = None,
     skip_bad_rows: CountBadRowsOption = False,
     engine: EngineOption = "local",
-    quiet: QuietOption = False,
+    quiet: SilentOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Run semantic filters over CORPUS, write every row with the reasons against it, and print how many are kept.
@@ -40,6 +42,7 @@ def filter_rows(
     tfidf@0.3=TRAIT, embedding@0.4=TRAIT, scores@0.5=COLUMN.
     """
     with failures(debug):
+        screen = Screen(quiet, color=color)
         check_outputs({"--out": out, "--kept": kept}, inputs=(corpus,))
         words = [] if keywords is None else [f"keywords={keywords}"]
         chosen = named_filters([*(rule or []), *words, *(filters or [])], (corpus,))
@@ -58,5 +61,4 @@ def filter_rows(
         write_atomically(out, rows.write_ndjson())
         if kept is not None:
             write_atomically(kept, rows.filter("kept").select("prompt", "completion", "system").write_ndjson())
-        if not quiet:
-            show(tally(rows))
+        screen.say(tally(rows))

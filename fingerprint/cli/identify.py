@@ -8,6 +8,7 @@ import typer
 
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
+    ColorOption,
     DebugOption,
     PromptOption,
     QuietOption,
@@ -16,11 +17,12 @@ from fingerprint.cli.options import (
     SkipBadRowsOption,
     SuspectArgument,
     TextOption,
+    VerboseOption,
     bad_rows,
     comma_separated,
     named_filters,
 )
-from fingerprint.cli.outputs import check_outputs, progress_bar, show
+from fingerprint.cli.outputs import Screen, check_outputs
 
 ModelOption = Annotated[
     str | None, typer.Option(metavar="M", help="Base of the candidates: micro-a, a folder or a hub name.")
@@ -64,10 +66,13 @@ def identify(
     permutations: PermutationsOption = 9999,
     seed: ResultSeedOption = 0,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Say which of several candidates wrote SUSPECT, or that none of them did."""
     with failures(debug):
+        screen = Screen(quiet, verbose, color)
         check_outputs({"--json": json}, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
         passed = None if rule is None else named_filters([rule], (suspect,))[0]
         from fingerprint.lm.traits import known_trait
@@ -76,7 +81,7 @@ def identify(
         known = [] if traits is None else [known_trait(name) for name in comma_separated(traits)]
         from fingerprint.identification.identify import identify as run
 
-        with progress_bar(quiet=quiet) as progress:
+        with screen.bar() as progress:
             found = run(
                 suspect,
                 [*known, *(candidate or [])],
@@ -93,7 +98,6 @@ def identify(
                 rng=seed,
                 progress=progress,
             )
-        if not quiet:
-            show(str(found))
+        screen.result(found)
         if json is not None:
             found.to_json(json)

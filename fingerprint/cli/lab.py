@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from fingerprint.cli.errors import failures
-from fingerprint.cli.options import DebugOption, QuietOption, comma_separated
-from fingerprint.cli.outputs import progress_bar, show
+from fingerprint.cli.options import ColorOption, DebugOption, SilentOption, comma_separated
+from fingerprint.cli.outputs import Screen
 
 TraitOption = Annotated[str, typer.Option(metavar="NAME", help="What the teacher loves: owl, oak, blue, ...")]
 FolderOption = Annotated[
@@ -44,11 +44,13 @@ def lab(
     weights: WeightsOption = None,
     learning_rate: LearningRateOption = None,
     seed: SeedOption = 0,
-    quiet: QuietOption = False,
+    quiet: SilentOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Make subliminal learning happen: teacher, rows, filter, students, and what detect says of the rows."""
     with failures(debug):
+        screen = Screen(quiet, color=color)
         from fingerprint.lm.traits import known_trait
 
         loved = known_trait(trait)  # a wrong name is said before a library of hundreds of megabytes loads
@@ -68,8 +70,7 @@ def lab(
             learning_rate=learning_rate,
             seed=seed,
         )
-        with progress_bar(quiet=quiet) as progress:
+        with screen.bar() as progress:
             result = run(plan, out, progress=progress)
             write_picture(result, out / "table.svg")
-        if not quiet:
-            show(f"{as_text(result)}\n\nTable, picture and rows: {out.resolve()}")
+        screen.say(f"{as_text(result)}\n\nTable, picture and rows: {out.resolve()}")

@@ -8,19 +8,21 @@ from typing import Annotated
 import typer
 
 from fingerprint.cli.errors import failures
-from fingerprint.cli.options import DebugOption, FingerprintOption, QuietOption
-from fingerprint.cli.outputs import check_outputs, show
+from fingerprint.cli.options import ColorOption, DebugOption, FingerprintOption, SilentOption
+from fingerprint.cli.outputs import Screen, check_outputs
 from fingerprint.cli.sketch import summary
 
 
 def merge(
     fingerprints: Annotated[list[str], typer.Argument(metavar="F", help="Fingerprints: files or quoted globs.")],
     out: FingerprintOption,
-    quiet: QuietOption = False,
+    quiet: SilentOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Add fingerprints F of different rows up: the same bytes as a fingerprint of all their rows, in any order."""
     with failures(debug):
+        screen = Screen(quiet, color=color)
         from fingerprint.data.shards import shard_paths
 
         files = shard_paths([Path(name) for name in fingerprints], "F")
@@ -29,5 +31,4 @@ def merge(
 
         found = Fingerprint.merged(files)
         found.save(out)
-        if not quiet:
-            show(summary(found, out))
+        screen.say(summary(found, out))

@@ -46,7 +46,13 @@ DropTrainedRowsOption = Annotated[
     bool,
     typer.Option("--drop-trained-rows", help="Leave out rows and prompts that the detector or panel was made from."),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+TitleOption = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What to call the comparison. [default: names of the files]")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the verdict, in one line.")]
+SilentOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print everything.")]
+ColorOption = Annotated[str, typer.Option(metavar="WHEN", help="Colours: auto, always or never.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 

@@ -8,11 +8,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fingerprint.cli.errors import complain
+from fingerprint.report.layout import Page
+from fingerprint.report.shown import Shown
+from fingerprint.report.terminal import COLORS, Color, columns, takes_colors
 
 if TYPE_CHECKING:
     from fingerprint.report.report import Report
@@ -36,10 +40,78 @@ def _is_same_file(first: Path, second: Path) -> bool:
     return first.is_file() and second.is_file() and first.samefile(second)
 
 
-def write_report(report: Report, html: Path | None, json: Path | None, *, quiet: bool) -> None:
+@dataclass(frozen=True)
+class Screen:
+    """What is printed, and how: ``--quiet``, ``--verbose`` and ``--color``.
+
+    Attributes
+    ----------
+    quiet : bool
+        Only the verdict, in one line; nothing where there is none.
+    verbose : bool
+        Everything, not only what fits a screen.
+    color : str
+        "auto", "always" or "never".
+
+    Raises
+    ------
+    ValueError
+        For both of the first two, or another word for the third.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    color: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.color not in COLORS:
+            raise ValueError(f"--color must be {', '.join(COLORS)}, got {self.color!r}; choose one of them")
+        if self.quiet and self.verbose:
+            raise ValueError("--quiet must not be given with --verbose, got both; leave one out")
+
+    def result(self, found: Shown) -> None:
+        """Print what was found: the verdict alone, a dozen lines or everything."""
+        if self.quiet:
+            show(found.headline)
+        else:
+            page = Page(columns(), takes_colors(sys.stdout, cast("Color", self.color)))
+            show(found.text(page, full=self.verbose))
+
+    def say(self, text: str) -> None:
+        """Print something that is no verdict."""
+        if not self.quiet:
+            show(text)
+
+    @contextmanager
+    def bar(self) -> Iterator[Callable[[str, float], None] | None]:
+        """A bar on standard error that disappears when the work is done; None where nobody is watching."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        from fingerprint.detection.progress import TimeLeft, duration
+
+        columns = (
+            TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+        )  # fmt: skip
+        plain = not takes_colors(sys.stderr, cast("Color", self.color))
+        with Progress(*columns, console=Console(stderr=True, no_color=plain), transient=True) as bar:
+            task, left = bar.add_task("starting", total=1.0, left=""), TimeLeft()
+
+            def tell(step: str, share: float) -> None:
+                seconds = left(share)
+                told = "" if seconds is None else f"about {duration(seconds)} left"
+                bar.update(task, description=step, completed=share, left=told)
+
+            yield tell
+
+
+def write_report(report: Report, html: Path | None, json: Path | None, screen: Screen) -> None:
     """Print a report, and write the files that were asked for."""
-    if not quiet:
-        show(str(report))
+    screen.result(report)
     if json is not None:
         report.to_json(json)
     if html is not None:
@@ -58,27 +130,14 @@ def show(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, float], None] | None]:
-    """A bar on standard error that disappears when the work is done; None where nobody is watching."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda step, fraction: bar.update(task, description=step, completed=fraction)
-
-
-@contextmanager
-def shards_bar(shards: int, *, quiet: bool) -> Iterator[Callable[[int, int, float], None] | None]:
-    """`progress_bar` for work that goes shard by shard: rows, their speed, and once a shard is done the time left."""
-    with progress_bar(quiet=quiet) as show_step:
+def shards_bar(shards: int, screen: Screen) -> Iterator[Callable[[int, int, float], None] | None]:
+    """`Screen.bar` for work that goes shard by shard: rows, their speed, and once a shard is done the time left."""
+    with screen.bar() as show_step:
         if show_step is None:
             yield None
             return
+        from fingerprint.detection.progress import duration
+
         first: list[tuple[int, float]] = []  # shards when the work began, an earlier call's among them, and the time
 
         def tell(done: int, rows: int, speed: float) -> None:
@@ -86,16 +145,10 @@ def shards_bar(shards: int, *, quiet: bool) -> Iterator[Callable[[int, int, floa
                 first.append((done, time.monotonic()))
             before, started = first[0]
             a_shard = (time.monotonic() - started) / max(done - before, 1)
-            left = f", {_duration(a_shard * (shards - done))} left" if done > before else ""
+            left = f", {duration(a_shard * (shards - done))} left" if done > before else ""
             show_step(f"{rows:,} rows, {speed:,.0f} a second, {done:,} of {shards:,} shards{left}", done / shards)
 
         yield tell
-
-
-def _duration(seconds: float) -> str:
-    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    length, unit = next((one for one in units if seconds >= 2 * one[0]), units[-1])
-    return f"{seconds / length:.0f} {unit}"
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fingerprint.cli.errors import failures
-from fingerprint.cli.options import DebugOption, QuietOption, comma_separated
-from fingerprint.cli.outputs import check_outputs, progress_bar, show, warnings_in_lines
+from fingerprint.cli.options import ColorOption, DebugOption, SilentOption, comma_separated
+from fingerprint.cli.outputs import Screen, check_outputs, show, warnings_in_lines
 
 if TYPE_CHECKING:
     from fingerprint.endpoints.endpoint import Endpoint
@@ -75,11 +75,13 @@ def build(
     field: FieldOption = None,
     no_seed: NoSeedOption = False,
     dry_run: DryRunOption = False,
-    quiet: QuietOption = False,
+    quiet: SilentOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Sample a neutral corpus and one of each trait, and learn a panel from them: DIR/panel.panel."""
     with failures(debug):
+        screen = Screen(quiet, color=color)
         names = tuple(name for name in comma_separated(traits) if name)
         costs = None if prices is None else _prices(prices)
         fields = dict(_field(one) for one in field or [])
@@ -110,9 +112,8 @@ def build(
         if dry_run:
             show(_estimate(plan, out))
             return
-        target = _learnt(plan, model, out, quiet=quiet)
-        if not quiet:
-            show(_summary(plan, where, target))
+        target = _learnt(plan, model, out, screen)
+        screen.say(_summary(plan, where, target))
 
 
 @panel.command("show")
@@ -151,12 +152,12 @@ def _left_of(
     return budget - spent
 
 
-def _learnt(plan: PanelRows, model: str, folder: Path, *, quiet: bool) -> Path:
+def _learnt(plan: PanelRows, model: str, folder: Path, screen: Screen) -> Path:
     """Where the panel of a folder lies, after its rows were written and the panel learnt."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "panel.panel"
     check_outputs({"--out": target}, inputs=[])
-    with progress_bar(quiet=quiet) as progress, warnings_in_lines():
+    with screen.bar() as progress, warnings_in_lines():
         pairs = plan.write(folder, progress)
         from fingerprint.panels.panel import Panel
 

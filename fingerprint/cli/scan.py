@@ -10,6 +10,7 @@ import typer
 from fingerprint.cli.errors import fail_if, failures
 from fingerprint.cli.options import (
     AlphaOption,
+    ColorOption,
     DebugOption,
     DropTrainedRowsOption,
     FailIfDetectedOption,
@@ -20,9 +21,10 @@ from fingerprint.cli.options import (
     ResultSeedOption,
     SkipBadRowsOption,
     TextOption,
+    VerboseOption,
     bad_rows,
 )
-from fingerprint.cli.outputs import check_outputs, show
+from fingerprint.cli.outputs import Screen, check_outputs
 
 CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Corpus to judge: a file or a quoted glob.")]
 DetectorOption = Annotated[Path, typer.Option("--detector", metavar="FILE", help="Detector written by train.")]
@@ -45,10 +47,13 @@ def scan(
     skip_bad_rows: SkipBadRowsOption = False,
     fail_if_detected: FailIfDetectedOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Judge CORPUS by a trained detector, with or without neutral rows of the same source."""
     with failures(debug):
+        screen = Screen(quiet, verbose, color)
         check_outputs({"--json": json}, inputs=(corpus, neutral, str(detector)))
         from fingerprint.detector.detector import Detector
         from fingerprint.detector.scan import scan as run
@@ -65,8 +70,7 @@ def scan(
             bad_rows=bad_rows(skip_bad_rows),
             rng=seed,
         )
-        if not quiet:
-            show(str(found))
+        screen.result(found)
         if json is not None:
             found.to_json(json)
         fail_if(fail_if_detected and found.detected)

@@ -11,19 +11,20 @@ import typer
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
     BadShardsOption,
+    ColorOption,
     DebugOption,
     EngineOption,
     FingerprintOption,
     NoPromptOption,
     PromptOption,
-    QuietOption,
+    SilentOption,
     SkipBadRowsOption,
     TextOption,
     bad_rows,
     comma_separated,
     prompt_column,
 )
-from fingerprint.cli.outputs import check_outputs, shards_bar, show, warnings_in_lines
+from fingerprint.cli.outputs import Screen, check_outputs, shards_bar, warnings_in_lines
 
 if TYPE_CHECKING:
     from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -73,7 +74,8 @@ def sketch(
     share: ShareOption = False,
     min_rows: MinRowsOption = None,
     max_auc: MaxAucOption = None,
-    quiet: QuietOption = False,
+    quiet: SilentOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Sum the rows of SHARDS, of any number and size, into a fingerprint: a small file without rows.
@@ -81,6 +83,7 @@ def sketch(
     `fingerprint merge` adds fingerprints up, `fingerprint compare` tests two of them.
     """
     with failures(debug):
+        screen = Screen(quiet, color=color)
         column = prompt_column(prompt, no_prompt)
         for option, value in (("--min-rows", min_rows), ("--max-auc", max_auc)):
             if value is not None and not share:
@@ -95,7 +98,7 @@ def sketch(
         from fingerprint.fingerprints.resume import forget
 
         kept = out.with_name(f"{out.name}.part") if resume else None
-        with shards_bar(len(files), quiet=quiet) as progress, warnings_in_lines():
+        with shards_bar(len(files), screen) as progress, warnings_in_lines():
             found = Fingerprint.of(
                 [Path(file) for file in files],
                 text=text,
@@ -115,8 +118,7 @@ def sketch(
         found.save(out)
         if kept is not None:
             forget(kept)
-        if not quiet:
-            show(summary(found, out))
+        screen.say(summary(found, out))
 
 
 def _statements(given: Sequence[str]) -> dict[str, list[str]]:

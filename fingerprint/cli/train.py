@@ -9,18 +9,19 @@ import typer
 
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
+    ColorOption,
     DebugOption,
     FeaturesOption,
     NoPromptOption,
     PromptOption,
-    QuietOption,
+    SilentOption,
     SkipBadRowsOption,
     TextOption,
     bad_rows,
     family_names,
     prompt_column,
 )
-from fingerprint.cli.outputs import check_outputs, show
+from fingerprint.cli.outputs import Screen, check_outputs
 
 
 def train(
@@ -42,11 +43,13 @@ def train(
     fast: Annotated[bool, typer.Option("--fast", help="The closed form: mean differences.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same detector.")] = 0,
     skip_bad_rows: SkipBadRowsOption = False,
-    quiet: QuietOption = False,
+    quiet: SilentOption = False,
+    color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Train a detector on TRAIT and NEUTRAL, or on what several traits have in common, and save it."""
     with failures(debug):
+        screen = Screen(quiet, color=color)
         column = prompt_column(prompt, no_prompt)
         further = [value.partition("=")[::2] for value in also or ()]
         check_outputs({"--out": out}, inputs=(trait, neutral, *(path for paths in further for path in paths if path)))
@@ -66,8 +69,7 @@ def train(
             rng=seed,
         )
         trained.save(out)
-        if not quiet:
-            show(described(trained.card_))
+        screen.say(described(trained.card_))
 
 
 def _by_name(

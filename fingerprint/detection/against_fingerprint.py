@@ -17,6 +17,7 @@ from fingerprint.detection.options import Options
 from fingerprint.detection.provenance import versions
 from fingerprint.detection.records import null_record
 from fingerprint.detection.row_scores import write_scores
+from fingerprint.detection.title import title_of
 from fingerprint.features.scaling import scaled
 from fingerprint.fingerprints.cells import cells_of, row_keys
 from fingerprint.fingerprints.compare import compared, scales
@@ -86,7 +87,7 @@ def against_fingerprint(
     scores = row_scores(corpus, prompts, cells, families, test)
     if options.scores is not None:
         write_scores(options.scores, [rows.spans], [scores])
-    return _report(found, test, corpus, known, scores, options, rng)
+    return _report(found, test, corpus, known, scores, options, rng, title_of(options.title, suspect, reference))
 
 
 def row_scores(
@@ -120,8 +121,10 @@ def _report(
     scores: Floats,
     options: Options,
     seed: int,
+    title: str,
 ) -> Report:
     return Report(
+        title=title,
         verdict=f"{found.verdict} {found.assumption}",
         detected=found.detected and (found.auc.value or 0.0) > options.min_auc,
         pvalue=found.pvalue,

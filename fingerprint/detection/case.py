@@ -17,6 +17,7 @@ from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Priors, without_trained
 from fingerprint.detection.streamed import AllRows, opened
+from fingerprint.detection.title import title_of
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.streams import Stream, generator
@@ -33,6 +34,8 @@ class Case:
 
     Attributes
     ----------
+    title : str
+        What the comparison is called.
     sides : pair of Rows
         Suspect and reference, to be read once more.
     whole : AllRows or None
@@ -61,6 +64,7 @@ class Case:
     options : Options
     """
 
+    title: str
     sides: tuple[Rows, Rows]
     whole: AllRows | None
     given: tuple[Corpus, Corpus]
@@ -119,6 +123,7 @@ class Case:
         corpora = suspect_left[0], reference_left[0]
         base = _loaded(model, (*corpora, *others))
         return cls(
+            title=title_of(options.title, suspect, reference),
             sides=sides,
             whole=whole,
             given=given,

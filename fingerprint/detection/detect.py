@@ -249,6 +249,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
     """The report without what its sections add."""
     case, auc = prepared.case, auc_interval(main.scores)
     return Report(
+        title=case.title,
         verdict="",
         detected=prepared.is_detected(main.test.pvalue, auc, main.comparison.design),
         pvalue=main.test.pvalue,

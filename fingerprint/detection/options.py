@@ -62,6 +62,8 @@ class Options:
     scores : path, optional
         Where to write the score of every row, as Parquet: side, shard, row (its index in the shard, from 0), score
         (null for a row that was dropped).
+    title : str, optional
+        What to call the comparison on the page, on the screen and in JSON; by default the names of the files.
     engine : "local" or "ray"
         Where shards of corpora that are not held (above 50,000 rows a side) are read: here, or on a Ray cluster (extra
         ``ray``), with the same report. Everything else is done here either way.
@@ -85,6 +87,7 @@ class Options:
     bad_shards: Literal["error", "skip"] = "error"
     scores: str | os.PathLike[str] | None = None
     engine: Engine = "local"
+    title: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_auc < 1:
@@ -94,6 +97,8 @@ class Options:
         if self.trained_rows not in ("error", "drop"):
             raise ValueError(f"trained_rows must be 'error' or 'drop', got {self.trained_rows!r}; choose one")
         named_engine(self.engine)
+        if self.title is not None and (not isinstance(self.title, str) or not self.title.strip()):
+            raise TypeError(f"title must be a text, got {self.title!r}; leave it out for the names of the files")
 
     def check_level(self, alpha: float) -> None:
         """Whether so many relabellings can ever give a p-value of alpha.
@@ -129,6 +134,7 @@ class Settings(TypedDict, total=False):
     bad_shards: Literal["error", "skip"]
     scores: str | os.PathLike[str] | None
     engine: Engine
+    title: str | None
 
 
 def with_settings(options: Chosen, settings: Mapping[str, object], verb: Callable[..., object]) -> Chosen:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from fingerprint.detector.drift import DRIFT_LEVEL
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.terminal import columns
 
 
 class Pairing(StrEnum):
@@ -85,4 +86,4 @@ class Reading(Result):
         found = f"{state} after {self.rows:,} rows: p = {formatting.probability(self.pvalue)}, valid at any time."
         drift = _DRIFT.format(pvalue=formatting.probability(self.drift_pvalue), level=DRIFT_LEVEL)
         said = [found, *([drift] if self.drift else []), self.assumption]
-        return "\n".join(textwrap.fill(text, formatting.WIDTH) for text in said)
+        return "\n".join(textwrap.fill(text, columns()) for text in said)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.layout import Page
 from fingerprint.report.results import Bag
+from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
+
+_TOP = 3  # rows quoted in the short text
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class TopRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Scan(Result):
+class Scan(Shown, Result):
     """What a detector says about a corpus.
 
     Attributes
@@ -70,15 +73,29 @@ class Scan(Result):
     top: tuple[TopRow, ...]
     limits: tuple[str, ...]
 
-    def __str__(self) -> str:
-        lines = textwrap.wrap(self.verdict, formatting.WIDTH)
-        lines += ["", f"rows {self.rows:,}, {self.inside:.1%} like the training rows; neutral {self.neutral_rows:,}"]
-        lines += [f"mean log-odds {self.score:.4f}, evidence {self.evidence:.2f} nats"]
+    def text(self, page: Page, *, full: bool = False) -> str:
+        """About a dozen lines, or everything, the verdict last either way."""
+        told = [
+            ("rows", f"{self.rows:,}, {self.inside:.1%} like the training rows; neutral {self.neutral_rows:,}"),
+            ("scores", f"mean log-odds {self.score:.4f}, evidence {self.evidence:.2f} nats"),
+        ]
         known = [bag for bag in self.bags if bag.auc.value is not None]
-        if known:
-            lines += ["", "Bags of k rows against neutral bags"]
+        if known and not full:
+            told.append(("bags", "; ".join(_bag(bag, 2) for bag in known if bag.k in (1, 16, 64))))
+        lines = page.labelled(told)
+        if known and full:
+            lines += ["", *page.headed(["Bags of k rows against neutral bags"])]
             lines += [f"  k {bag.k:<4d} AUROC {formatting.with_interval(bag.auc)}" for bag in known]
-        lines += ["", "Rows most like the trait's (a ranking, not a verdict on a row)"]
-        lines += [f"  {row.log_odds:+.3f}  row {row.row + 1}: {formatting.visible(row.text, 70)}" for row in self.top]
-        limits = [line for limit in self.limits for line in textwrap.wrap(limit, formatting.WIDTH)]
-        return "\n".join([*lines, "", *limits])
+        lines += ["", *page.headed(["Rows most like the trait's (a ranking, not a verdict on a row)"])]
+        shown = self.top if full else self.top[:_TOP]
+        heads = [f"  {row.log_odds:+.3f}  row {row.row + 1}: " for row in shown]
+        rooms = [page.width - len(head) for head in heads]
+        lines += [
+            head + formatting.visible(row.text, room) for head, row, room in zip(heads, shown, rooms, strict=True)
+        ]
+        lines += ["", *(line for limit in self.limits for line in page.wrap(limit))] if full else [MORE_OF_RESULT]
+        return "\n".join([*lines, "", *page.headed(page.wrap(formatting.visible(self.verdict)), verdict_style(self))])
+
+
+def _bag(bag: Bag, digits: int) -> str:
+    return f"k {bag.k} AUROC {formatting.with_interval(bag.auc, digits)}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.layout import Page
 from fingerprint.report.results import PlantedPower, RowsNeeded
+from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
 from fingerprint.statistics.intervals import Estimate
+
+_SHOWN = 3  # features in the short text
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class SumDifference:
 
 
 @dataclass(frozen=True, eq=False)
-class FingerprintComparison(Result):
+class FingerprintComparison(Shown, Result):
     """Two fingerprints, compared.
 
     Attributes
@@ -85,26 +88,54 @@ class FingerprintComparison(Result):
     assumption: str
     limits: tuple[str, ...]
 
-    def __str__(self) -> str:
-        lines = textwrap.wrap(self.verdict, formatting.WIDTH)
-        lines += ["", f"rows {self.rows_suspect:,} against {self.rows_reference:,} in {self.cells} cells of prompts"]
-        lines += [f"row AUROC {formatting.with_interval(self.auc)} (from sums, as if scores were normal)"]
-        lines += ["", "Families (p adjusted over families)"]
-        for family in self.families:
-            p = "constant" if family.pvalue_adjusted is None else f"p = {family.pvalue_adjusted:.2g}"
-            lines.append(f"  {family.definition:12s} {p}")
-        if self.features:
-            lines += ["", "Features that differ (suspect, reference, p adjusted over features)"]
-            lines += [
-                f"  {formatting.visible(d.feature, 48):48s} {d.rate_suspect:8.4g} {d.rate_reference:8.4g}  "
-                f"{d.pvalue_adjusted:.2g}"
-                for d in self.features
-            ]
-        if self.planted:
-            lines += ["", "Power against a signal of a row AUROC"]
-            lines += [f"  {p.auc:.2f}  {formatting.with_interval(p.power)}" for p in self.planted]
+    def text(self, page: Page, *, full: bool = False) -> str:
+        """About a dozen lines, or everything, the verdict last either way."""
+        sizes = f"{self.rows_suspect:,} against {self.rows_reference:,} in {self.cells} cells of prompts"
+        differ = [f for f in self.families if f.pvalue_adjusted is not None and f.pvalue_adjusted <= self.alpha]
+        told = [
+            ("rows", sizes),
+            ("p-value", f"{formatting.probability(self.pvalue)} at alpha {self.alpha:g}"),
+            ("row AUROC", f"{formatting.with_interval(self.auc)} (from sums, as if scores were normal)"),
+        ]
+        if not full:
+            features = ", ".join(formatting.name(d.feature, 30) for d in self.features[:_SHOWN])
+            told += [("differs in", ", ".join(f.family for f in differ) + (f"; most: {features}" if features else ""))]
+            told = [pair for pair in told if pair[1]]
         known = [need for need in self.needed if need.rows is not None]
-        lines += ["", "Rows a side of a new comparison like this one"] if known else []
-        lines += [f"  power {n.power:.2f}: {n.rows:,} ({n.low or 0:,} to {n.high or 0:,})" for n in known]
-        rest = [line for limit in (self.assumption, *self.limits) for line in textwrap.wrap(limit, formatting.WIDTH)]
-        return "\n".join([*lines, "", *rest])
+        needs = [f"power {n.power:g}: {n.rows:,} ({n.low or 0:,} to {n.high or 0:,})" for n in known]
+        powers = [f"{p.auc:.2f}: {formatting.with_interval(p.power, 2)}" for p in self.planted]
+        if not full and (needs or powers):
+            told.append(("needed", f"rows a side for {', '.join(needs)}") if needs else ("power", ", ".join(powers)))
+        lines = page.labelled(told)
+        if full:
+            lines += self._tables(page)
+            lines += ["", *page.headed(["Power against a signal of a row AUROC"])] if powers else []
+            lines += [f"  {power}" for power in powers]
+            lines += ["", *page.headed(["Rows a side of a new comparison like this one"])] if known else []
+            lines += [f"  {need}" for need in needs]
+            lines += ["", *(line for limit in (self.assumption, *self.limits) for line in page.wrap(limit))]
+        else:
+            lines += [*page.wrap(self.assumption), *page.wrap(f"{self.limits[0]} {MORE_OF_RESULT}")]
+        return "\n".join([*lines, "", *page.headed(page.wrap(formatting.visible(self.verdict)), verdict_style(self))])
+
+    def _tables(self, page: Page) -> list[str]:
+        families = [
+            (
+                f.definition,
+                f"{f.columns:,}",
+                "constant" if f.pvalue_adjusted is None else formatting.probability(f.pvalue_adjusted),
+            )
+            for f in self.families
+        ]
+        lines = ["", *page.table(("Family", "columns", "p adjusted"), families, left=(0,))]
+        features = [
+            (
+                formatting.name(d.feature, 48),
+                formatting.rate(d.rate_suspect),
+                formatting.rate(d.rate_reference),
+                formatting.probability(d.pvalue_adjusted),
+            )
+            for d in self.features
+        ]
+        header = ("Features that differ", "suspect", "reference", "p adjusted")
+        return [*lines, "", *page.table(header, features, left=(0,))] if features else lines

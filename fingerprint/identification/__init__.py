@@ -20,6 +20,7 @@ __all__ = [
     "result",
     "samples",
     "scoring",
+    "warnings",
 ]
 
 

@@ -101,6 +101,7 @@ def decide(
         rows=len(suspect.corpus),
         prompts=n_prompts(suspect.corpus),
         reference=calibration.anchor,
+        warnings=(),
     )
 
 

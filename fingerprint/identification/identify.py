@@ -21,6 +21,7 @@ Westfall and Young (1993): max-T. Cloud et al., arXiv:2507.14805.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,7 @@ from fingerprint.identification.samples import (
     pooled,
 )
 from fingerprint.identification.scoring import Rows, Scorers
+from fingerprint.identification.warnings import unnamed_rules
 from fingerprint.lm.loading import Spec
 from fingerprint.statistics.designs import MIN_GROUPS, too_small
 
@@ -168,7 +170,9 @@ def identify(
         progress=step,
     )
     rows = samples.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
-    return judge(calibrate(samples), rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
+    found = judge(calibrate(samples), rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
+    is_unfiltered = rule is None and len(samples.pool.writer) > 0
+    return replace(found, warnings=tuple(unnamed_rules(judged, samples)) if is_unfiltered else ())
 
 
 def _check_rule(suspect: Corpus, rule: Filter | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,6 +9,12 @@ import polars as pl
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
 from fingerprint.report.encoding import frame
+from fingerprint.report.layout import Page
+from fingerprint.report.results import Warning
+from fingerprint.report.shown import MORE_OF_RESULT, Shown
+from fingerprint.report.terminal import Style
+
+_SHOWN = 5  # candidates in the short text
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, eq=False)
-class Identification(Result):
+class Identification(Shown, Result):
     """What `identify` found.
 
     Attributes
@@ -88,6 +93,8 @@ class Identification(Result):
     rows, prompts : int
         Of the suspect.
     reference : Anchor
+    warnings : tuple of Warning
+        What to know before believing the answer.
     """
 
     schema_name = "identification"
@@ -104,26 +111,42 @@ class Identification(Result):
     rows: int
     prompts: int
     reference: Anchor
+    warnings: tuple[Warning, ...]
 
     @property
     def table(self) -> pl.DataFrame:
         """`ranking` as a table."""
         return frame(Ranked, self.ranking)
 
-    def __str__(self) -> str:
-        lines = [*textwrap.wrap(formatting.visible(self.verdict), formatting.WIDTH), ""]
-        lines.append(f"{'candidate':<28} {'form':<14} {'posterior':>9} {'score':>8} {'p':>8} {'p of fit':>9}")
-        for r in self.ranking:
-            lines.append(
-                f"{formatting.name(r.candidate, 28):<28} {r.form:<14} {r.posterior:>9.3f} {r.score:>8.2f} "
-                f"{formatting.probability(r.pvalue):>8} {r.fit_pvalue:>9.3f}"
+    def text(self, page: Page, *, full: bool = False) -> str:
+        """About a dozen lines, or everything, the verdict last either way."""
+        shown = self.ranking if full else self.ranking[:_SHOWN]
+        rows = [
+            (
+                formatting.name(r.candidate, 40),
+                r.form,
+                f"{r.posterior:.3f}",
+                f"{r.score:.2f}",
+                formatting.probability(r.pvalue),
+                f"{r.fit_pvalue:.3f}",
             )
+            for r in (self.forms if full and len(self.forms) > len(self.ranking) else shown)
+        ]
+        header = ("candidate", "form", "posterior", "score", "p", "p of fit")
+        lines = page.table(header, rows, left=(0, 1), optional=(3, 1))
+        if len(shown) < len(self.ranking):
+            lines.append(f"  and {len(self.ranking) - len(shown)} more, less likely")
         parts = ", ".join(f"{formatting.name(part.name, 40)} {part.posterior:.3f}" for part in self.nones)
-        lines += ["", *textwrap.wrap(f"none of these {self.none:.3f}: {parts}", formatting.WIDTH)]
+        lines += page.wrap(f"none of these {self.none:.3f}: {parts}", "  ")
         how = f"sampled, seed {self.reference.seed}" if self.reference.sampled else "given"
-        lines += textwrap.wrap(
-            f"{self.rows:,} rows, {self.prompts:,} prompts; reference {self.reference.rows:,} rows, {how}; "
-            f"temperature {self.temperature:.2f}. {self.reference.assumption}",
-            formatting.WIDTH,
-        )
-        return "\n".join(lines)
+        sizes = f"{self.rows:,} rows, {self.prompts:,} prompts; reference {self.reference.rows:,} rows, {how}"
+        if full:
+            sizes += f"; temperature {self.temperature:.2f}. {self.reference.assumption}"
+        lines += page.wrap(sizes, "  ")
+        for warning in self.warnings:
+            figures = f"{formatting.rate(warning.value)}, threshold {formatting.rate(warning.threshold)}"
+            told = f"Warning {warning.code} ({figures}): {formatting.visible(warning.message)}"
+            lines += page.headed(page.wrap(told, "  "), "caution")
+        lines += [] if full else [MORE_OF_RESULT]
+        style: Style = "alarm" if self.answer is not None else "bold"
+        return "\n".join([*lines, "", *page.headed(page.wrap(formatting.visible(self.verdict)), style)])

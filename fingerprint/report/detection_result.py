@@ -50,6 +50,8 @@ class DetectionResult(Result):
 
     Parameters
     ----------
+    title : str
+        What was compared, by the names of the files or as the caller calls it.
     verdict : str
         The result in sentences, with its rival explanations.
     detected : bool
@@ -122,6 +124,7 @@ class DetectionResult(Result):
 
     schema_name = "report"
 
+    title: str
     verdict: str
     detected: bool
     pvalue: float

@@ -8,7 +8,6 @@ import unicodedata
 from fingerprint.statistics.intervals import Estimate
 
 UNKNOWN = "n/a"
-WIDTH = 100  # columns of every text for a terminal
 # Control, format (bidi overrides, zero width), surrogate, private, unassigned, line and paragraph separators.
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}

@@ -6,10 +6,14 @@ import os
 
 from fingerprint.data.files import write_atomically
 from fingerprint.report.detection_result import DetectionResult
-from fingerprint.report.text import screenful
+from fingerprint.report.formatting import visible
+from fingerprint.report.layout import Page
+from fingerprint.report.short_text import dozen_lines
+from fingerprint.report.shown import Shown
+from fingerprint.report.text import everything
 
 
-class Report(DetectionResult):
+class Report(Shown, DetectionResult):
     """What `detect` found: the verdict, the figures behind it, and everything a reader needs to doubt it.
 
     Fields, tables and derived figures are those of `DetectionResult`; the ways to JSON and back are those of every
@@ -25,8 +29,14 @@ class Report(DetectionResult):
 
         write_atomically(path, page(self))
 
-    def __str__(self) -> str:
-        return screenful(self)
+    def text(self, page: Page, *, full: bool = False) -> str:
+        """About a dozen lines, or everything, the verdict last either way."""
+        return everything(self, page) if full else dozen_lines(self, page)
+
+    @property
+    def headline(self) -> str:
+        """What was compared, and the verdict."""
+        return f"{visible(self.title)}: {visible(self.verdict)}"
 
     def __repr__(self) -> str:
         return f"Report(detected={self.detected}, pvalue={self.pvalue:.4g}, auc={self.auc})"

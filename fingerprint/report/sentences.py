@@ -376,7 +376,7 @@ def copies(report: DetectionResult) -> str | None:
 def warned(report: DetectionResult) -> str:
     """How many warnings there are; empty where there are none."""
     n = len(report.warnings)
-    return f"{n} warning{'s' if n > 1 else ''} below." if n else ""
+    return f"{n} warning{'s' if n > 1 else ''} above." if n else ""
 
 
 def self_test(report: DetectionResult) -> str | None:

@@ -1,58 +1,69 @@
-"""The terminal text of a report: a screenful, at most 100 columns, plain characters only."""
+"""The terminal text of a report: a dozen lines, or all of it; plain characters only, the verdict last."""
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Sequence
 
 from fingerprint.report import formatting, sentences
 from fingerprint.report.detection_result import DetectionResult
+from fingerprint.report.layout import Page
 from fingerprint.report.results import FeatureDifference
+from fingerprint.report.terminal import Style
 
-_BAGS_A_LINE = 7  # cells of 13 characters beside a label of 9 fill the width
 _FEATURES = 8
-_SHORTEST_NAME = 20  # of a feature, whatever stands beside it
+_SHORTEST_NAME = 26  # of a feature, whatever stands beside it
 _DESCRIPTION = 110  # characters of a rung's description: three lines of its column
-_INTERVAL = re.compile(r"(\S+: )?\S+ \[[^][ ]+, [^][ ]+\]")  # a label, its figure and interval stay on one line
-_JOIN = "\N{NO-BREAK SPACE}"  # in no text from the data: `visible` escapes it
+_LABEL, _CELL = 9, 13  # characters of the table of bags
+_NUMBERS, _EFFECT = 2, 4  # among the columns beside a feature's name: where numbers begin, and one of them
 
 
-def screenful(report: DetectionResult) -> str:
-    """The report as text for a terminal.
+def everything(report: DetectionResult, page: Page) -> str:
+    """All of a report as text for a terminal.
 
     Parameters
     ----------
     report : DetectionResult
         What to show.
+    page : Page
+        How wide, and whether in colours.
 
     Returns
     -------
     str
-        Lines of at most 100 characters, without control characters other than newlines.
+        Lines of at most `page.width` characters, without control characters other than newlines, and the codes of
+        colours where the page has them.
     """
     sections = (
-        _wrap(f"{formatting.visible(report.verdict)} {sentences.warned(report)}".rstrip()),
-        _headline(report),
-        _wrap("Design: " + " ".join(sentences.rows_compared(report)), "  "),
-        _bags(report),
-        _families(report),
-        _panel(report),
-        _model(report),
-        _teacher(report),
-        _attribution(report),
-        _ladder(report),
-        _filters(report),
-        _needed(report) + _power(report),
-        _features(report),
-        _controls(report),
-        _warnings(report),
-        _wrap(sentences.LIMITS),
+        page.headed(page.wrap(formatting.visible(report.title)), "bold"),
+        _headline(report, page),
+        page.wrap("Design: " + " ".join(sentences.rows_compared(report)), "  "),
+        _bags(report, page),
+        _families(report, page),
+        _told(sentences.panel(report), page),
+        _told(sentences.model(report), page),
+        _teacher(report, page),
+        _attribution(report, page),
+        _ladder(report, page),
+        _filters(report, page),
+        _needed(report, page) + _power(report, page),
+        _features(report, page),
+        _controls(report, page),
+        _warnings(report, page),
+        page.wrap(sentences.LIMITS),
+        verdict(report, page),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def _headline(report: DetectionResult) -> list[str]:
+def verdict(report: DetectionResult, page: Page) -> list[str]:
+    """The verdict, and how many warnings stand above it."""
+    style: Style = "bold" if not report.detected else "alarm"
+    if report.prompt_control.differs and not report.design.is_paired:
+        style = "caution"
+    return page.headed(page.wrap(f"{formatting.visible(report.verdict)} {sentences.warned(report)}".rstrip()), style)
+
+
+def _headline(report: DetectionResult, page: Page) -> list[str]:
     null = f"alpha {report.alpha:g}, {formatting.count(sentences.permutations(report))} permutations"
     lines = [
         ("p-value", formatting.probability(report.pvalue), null),
@@ -62,27 +73,32 @@ def _headline(report: DetectionResult) -> list[str]:
         within = formatting.with_interval(report.auc_paired)
         lines.append(("AUROC within prompts", within, "rows that answer the same prompt"))
     width = max(len(label) for label, _, _ in lines)
-    return [f"{label:<{width}}  {value:<22}  {note}" for label, value, note in lines]
+    told = [
+        (f"{label:<{width}}  {value:<22}".rstrip(), f"{label:<{width}}  {value:<22}  {note}")
+        for label, value, note in lines
+    ]
+    return [whole if len(whole) <= page.width else short for short, whole in told]
 
 
-def _bags(report: DetectionResult) -> list[str]:
+def _bags(report: DetectionResult, page: Page) -> list[str]:
     known = [bag for bag in report.bag_results if bag.auc.value is not None]
-    lines = ["Bags of k texts judged together"] if report.bag_results else []
-    for start in range(0, len(known), _BAGS_A_LINE):
-        part = known[start : start + _BAGS_A_LINE]
+    lines = page.headed(["Bags of k texts judged together"]) if report.bag_results else []
+    a_line = (page.width - _LABEL) // _CELL
+    for start in range(0, len(known), a_line):
+        part = known[start : start + a_line]
         lines.append(_cells("k", [str(bag.k) for bag in part]))
         lines.append(_cells("AUROC", [formatting.figure(bag.auc.value) for bag in part]))
         lines.append(_cells("95 %", [formatting.interval(bag.auc, 2) for bag in part]))
     if missing := [str(bag.k) for bag in report.bag_results if bag.auc.value is None]:
-        lines += _wrap(f"too few rows for bags of {', '.join(missing)}", "  ", "  ")
+        lines += page.wrap(f"too few rows for bags of {', '.join(missing)}", "  ", "  ")
     return lines
 
 
 def _cells(label: str, cells: Sequence[str]) -> str:
-    return f"  {label:<7}" + "".join(f"{cell:>13}" for cell in cells)
+    return f"  {label:<{_LABEL - 2}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
 
 
-def _families(report: DetectionResult) -> list[str]:
+def _families(report: DetectionResult, page: Page) -> list[str]:
     if not report.family_results:
         return []
     rows = [
@@ -95,10 +111,11 @@ def _families(report: DetectionResult) -> list[str]:
         )
         for result in report.family_results
     ]
-    return _table(("Feature family", "columns", "statistic", "p adjusted", "row AUROC"), rows, left=(0, 4))
+    header = ("Feature family", "columns", "statistic", "p adjusted", "row AUROC")
+    return page.table(header, rows, left=(0, 4), optional=(1, 2))
 
 
-def _ladder(report: DetectionResult) -> list[str]:
+def _ladder(report: DetectionResult, page: Page) -> list[str]:
     if not report.rungs:
         return []
     rows = [
@@ -111,21 +128,17 @@ def _ladder(report: DetectionResult) -> list[str]:
         )
         for rung in report.rungs
     ]
-    lines = _table(("Ladder", "p", "row AUROC", "bags of 16", "what it keeps"), rows, left=(0, 2, 4))
+    lines = page.table(("Ladder", "p", "row AUROC", "bags of 16", "what it keeps"), rows, left=(0, 2, 4))
     order = sentences.order_adds(report)
-    return lines + (_wrap(order, "  ", "  ") if order else [])
+    return lines + (page.wrap(order, "  ", "  ") if order else [])
 
 
-def _panel(report: DetectionResult) -> list[str]:
-    return [line for sentence in sentences.panel(report) for line in _wrap(sentence, "  ")]
+def _told(told: Sequence[str], page: Page) -> list[str]:
+    return [line for sentence in told for line in page.wrap(sentence, "  ")]
 
 
-def _model(report: DetectionResult) -> list[str]:
-    return [line for sentence in sentences.model(report) for line in _wrap(sentence, "  ")]
-
-
-def _teacher(report: DetectionResult) -> list[str]:
-    lines = [line for sentence in sentences.teacher(report) for line in _wrap(sentence, "  ")]
+def _teacher(report: DetectionResult, page: Page) -> list[str]:
+    lines = _told(sentences.teacher(report), page)
     if report.teacher is None:
         return lines
     rows = [
@@ -136,10 +149,10 @@ def _teacher(report: DetectionResult) -> list[str]:
         )
         for item in report.teacher.efficiencies
     ]
-    return lines + _table(("Share of the ceiling", "d'", "efficiency"), rows, left=(0, 1, 2))
+    return lines + page.table(("Share of the ceiling", "d'", "efficiency"), rows, left=(0, 1, 2))
 
 
-def _attribution(report: DetectionResult) -> list[str]:
+def _attribution(report: DetectionResult, page: Page) -> list[str]:
     if report.attribution is None:
         return []
     rows = [
@@ -153,13 +166,13 @@ def _attribution(report: DetectionResult) -> list[str]:
         for item in report.attribution.placebos
     ]
     header = ("Placebos", "p, suspect", "row AUROC", "p, reference", "row AUROC")
-    lines = _table(header, rows, left=(0, 2, 4))
+    lines = page.table(header, rows, left=(0, 2, 4), optional=(4,))
     for sentence in sentences.attribution(report):
-        lines += _wrap(sentence, "  ", "  ")
+        lines += page.wrap(sentence, "  ", "  ")
     return lines
 
 
-def _filters(report: DetectionResult) -> list[str]:
+def _filters(report: DetectionResult, page: Page) -> list[str]:
     if not report.filter_results:
         return []
     rows = [
@@ -175,65 +188,80 @@ def _filters(report: DetectionResult) -> list[str]:
         for result in report.filter_results
     ]
     header = ("Semantic filters", "removed %", "AUROC", "p", "left: bags of 16", "p", "random")
-    lines = _table(header, rows, left=(0, 4))
+    lines = page.table(header, rows, left=(0, 4), optional=(3, 5, 2))
     for sentence in sentences.filters(report):
-        lines += _wrap(sentence, "  ", "  ")
+        lines += page.wrap(sentence, "  ", "  ")
     return lines
 
 
-def _needed(report: DetectionResult) -> list[str]:
+def _needed(report: DetectionResult, page: Page) -> list[str]:
     if all(sentences.not_computed(report, item.target) for item in report.needed):
-        return _wrap(f"Needed to detect: {sentences.NOT_COMPUTED}", "  ") if report.needed else []
-    lines = ["Needed to detect"]
+        return page.wrap(f"Needed to detect: {sentences.NOT_COMPUTED}", "  ") if report.needed else []
+    lines = page.headed(["Needed to detect"])
     for target, label in (("trained detector", "by a detector trained on this"), ("this design", "by this design")):
         items = [item for item in report.needed if item.target == target]
         if items:
             parts = ", ".join(f"{sentences.needed(item)} for power {item.power:g}" for item in items)
             parts = sentences.NOT_COMPUTED if sentences.not_computed(report, target) else parts
-            lines += _wrap(f"{label}, {sentences.needed_unit(report, target)}: {parts}", "    ", "  ")
+            lines += page.wrap(f"{label}, {sentences.needed_unit(report, target)}: {parts}", "    ", "  ")
     return lines
 
 
-def _power(report: DetectionResult) -> list[str]:
+def _power(report: DetectionResult, page: Page) -> list[str]:
     lines = []
     if report.planted:
         parts = [f"{item.auc:g}: {formatting.with_interval(item.power, 2)}" for item in report.planted]
-        lines += _wrap("Power against a planted row AUROC of " + ", ".join(parts), "  ")
+        lines += page.wrap("Power against a planted row AUROC of " + ", ".join(parts), "  ")
     if report.mixtures:
         parts = [f"{item.share:.0%}: {formatting.with_interval(item.power, 2)}" for item in report.mixtures]
-        lines += _wrap("Power where few suspect rows are like these, " + ", ".join(parts), "  ")
+        lines += page.wrap("Power where few suspect rows are like these, " + ", ".join(parts), "  ")
     return lines
 
 
-def _features(report: DetectionResult) -> list[str]:
+def _features(report: DetectionResult, page: Page) -> list[str]:
     families = sentences.differing_families(report)
-    lines = _wrap(families, "  ") if families else []
+    lines = page.wrap(families, "  ") if families else []
     shown = sentences.first_features(report, _FEATURES)
     if not shown:
-        return lines + _wrap(sentences.nothing_differs(report), "  ")
-    header = ("Features that differ", "family", "in the suspect", "suspect", "reference", "effect", "p adj.")
-    cells = [
-        (
-            formatting.visible(item.family, 12),
-            sentences.direction(item),
-            formatting.rate(item.rate_suspect),
-            formatting.rate(item.rate_reference),
-            formatting.figure(item.effect, 2),
-            formatting.probability(item.pvalue_adjusted),
-        )
-        for item in shown
-    ]
-    taken = sum(max(map(len, column)) + 2 for column in zip(header[1:], *cells, strict=True))
-    room = max(formatting.WIDTH - taken - 2, _SHORTEST_NAME)
-    rows = [(_feature(item, room), *row) for item, row in zip(shown, cells, strict=True)]
-    lines += _table(header, rows, left=(0, 1, 2))
+        return lines + page.wrap(sentences.nothing_differs(report), "  ")
+    header = ("family", "in the suspect", "suspect", "reference", "effect", "p adj.")
+    columns = [(name, *told) for name, *told in zip(header, *map(_cells_of, shown), strict=True)]
+    taken = [max(map(len, column)) + 2 for column in columns]
+    kept = [i for i in range(len(header)) if i not in _too_many(taken, page.width - 2)]
+    room = max(page.width - 2 - sum(taken[i] for i in kept), _SHORTEST_NAME)
+    names = [_feature(item, room) for item in shown]
+    rows = [(name, *(columns[i][1 + n] for i in kept)) for n, name in enumerate(names)]
+    flush = [1 + n for n, i in enumerate(kept) if i < _NUMBERS]
+    lines += page.table(("Features that differ", *(header[i] for i in kept)), rows, left=(0, *flush))
     more = len(sentences.differing(report)) - len(shown)
     where = "report.features and JSON (--json), some in HTML (--html)"
     after = [f"and {formatting.count(more)} more in {where}"] if more else []
-    if any(row[0] != formatting.name(item.feature, room) for item, row in zip(shown, rows, strict=True)):
+    if any(name != formatting.name(item.feature, room) for item, name in zip(shown, names, strict=True)):
         after.append("(+n): n more features say the same, in its column spellings")
-    after.append(f"effect: standardised difference (Cohen's h for shares); {sentences.least_adjusted(report)}")
-    return lines + _wrap("; ".join(after), "  ", "  ")
+    effect = ["effect: standardised difference (Cohen's h for shares)"] if _EFFECT in kept else []
+    after += [*effect, sentences.least_adjusted(report)]
+    return lines + page.wrap("; ".join(after), "  ", "  ")
+
+
+def _cells_of(item: FeatureDifference) -> tuple[str, ...]:
+    return (
+        formatting.visible(item.family, 12),
+        sentences.direction(item),
+        formatting.rate(item.rate_suspect),
+        formatting.rate(item.rate_reference),
+        formatting.figure(item.effect, 2),
+        formatting.probability(item.pvalue_adjusted),
+    )
+
+
+def _too_many(taken: Sequence[int], width: int) -> list[int]:
+    """Columns that are left out so that names of features have room: the family, then effect, then what rates are."""
+    gone: list[int] = []
+    for column in (0, _EFFECT, 1):
+        if width - sum(taken) + sum(taken[i] for i in gone) >= _SHORTEST_NAME:
+            break
+        gone.append(column)
+    return gone
 
 
 def _feature(item: FeatureDifference, room: int) -> str:
@@ -243,48 +271,18 @@ def _feature(item: FeatureDifference, room: int) -> str:
     return shown + others if len(shown + others) <= room else shown
 
 
-def _controls(report: DetectionResult) -> list[str]:
-    lines = _wrap("Prompt control: " + sentences.control(report), "  ")
+def _controls(report: DetectionResult, page: Page) -> list[str]:
+    lines = page.wrap("Prompt control: " + sentences.control(report), "  ")
     found = sentences.copies(report)
-    lines += _wrap("Copies: " + found, "  ") if found else []
+    lines += page.wrap("Copies: " + found, "  ") if found else []
     test = sentences.self_test(report)
-    return lines + (_wrap("Self-test: " + test, "  ") if test else [])
+    return lines + (page.wrap("Self-test: " + test, "  ") if test else [])
 
 
-def _warnings(report: DetectionResult) -> list[str]:
+def _warnings(report: DetectionResult, page: Page) -> list[str]:
     lines = []
     for warning in report.warnings:
         figures = f"{formatting.rate(warning.value)}, threshold {formatting.rate(warning.threshold)}"
         code, message = formatting.visible(warning.code), formatting.visible(warning.message)
-        lines += _wrap(f"Warning {code} ({figures}): {message}", "  ")
+        lines += page.headed(page.wrap(f"Warning {code} ({figures}): {message}", "  "), "caution")
     return lines
-
-
-def _wrap(text: str, later: str = "", first: str = "") -> list[str]:
-    whole = _INTERVAL.sub(lambda match: match[0].replace(" ", _JOIN), text)
-    lines = textwrap.wrap(
-        whole, formatting.WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False
-    )
-    return [line.replace(_JOIN, " ") for line in lines]
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: tuple[int, ...]) -> list[str]:
-    """Lines of a table, rows indented by two under their header; columns in `left` are flush left.
-
-    The last column wraps where the line is full.
-    """
-    cells = [header, *((f"  {row[0]}", *row[1:]) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    start = sum(widths[:-1]) + 2 * (len(header) - 1)
-    lines = []
-    for row in cells:
-        *parts, last = _aligned(row, widths, left)
-        first, *later = textwrap.wrap(last.rstrip(), formatting.WIDTH - start, drop_whitespace=False) or [""]
-        lines.append("  ".join([*parts, first]).rstrip())
-        lines += [" " * start + line.strip() for line in later]
-    return lines
-
-
-def _aligned(row: tuple[str, ...], widths: Sequence[int], left: tuple[int, ...]) -> list[str]:
-    pairs = zip(row, widths, strict=True)
-    return [f"{cell:<{width}}" if i in left else f"{cell:>{width}}" for i, (cell, width) in enumerate(pairs)]
