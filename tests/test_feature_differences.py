@@ -22,6 +22,7 @@ from fingerprint.features import NGrams, Numbers, Tokens
 from fingerprint.features.family import Column
 from fingerprint.report import sentences, text
 from fingerprint.report.html import page
+from fingerprint.report.layout import Page
 from fingerprint.report.results import FeatureDifference
 from fingerprint.statistics.comparison import pair
 
@@ -210,7 +211,7 @@ def test_every_family_that_differs_stands_in_the_first_screen_however_weak_its_f
     report = dataclasses.replace(report, differences=(*strong, weak))
     assert sentences.first_features(report, 8) == [*strong[:7], weak]
     assert sentences.first_features(report, 1) == [strong[0], weak]
-    shown = "\n".join(text._features(report)[:13])
+    shown = "\n".join(text._features(report, Page(100))[:13])
     assert "  weak" in shown
     assert "and 53 more in report.features and JSON (--json), some in HTML (--html)" in " ".join(shown.split())
     assert "weak" in page(report)
