@@ -256,7 +256,7 @@ def test_rows_that_a_prior_knows_leave_the_numbers_the_counts_and_the_prompts_of
     assert all(sides[side].texts[row] == text for side, row, text in named)
     assert report.prompt_control.note == "both sides answer the same prompts"
     assert f"Left out of the sample before any of this: {left_out['suspect']} suspect rows" in " ".join(
-        str(report).split()
+        full(report).split()
     )
 
 

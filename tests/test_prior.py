@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from conftest import full
 from detector_rows import FAMILIES_USED, arm, rows, trained_detector
 
 import fingerprint
@@ -60,7 +61,7 @@ def test_rows_keep_their_numbers_where_others_are_dropped(trained: Detector, tmp
     assert (both.get_column("score") == both.get_column("score_written")).all()
     dropped = scores.filter(pl.col("score").is_null())
     assert dropped.select("corpus", "row").rows() == [("suspect", row) for row in range(40)]
-    assert "Left out before any of this: 40 suspect rows and 0 reference rows that" in " ".join(str(report).split())
+    assert "Left out before any of this: 40 suspect rows and 0 reference rows that" in " ".join(full(report).split())
     scanned = fingerprint.scan(mixed, trained, neutral=reference, trained_rows="drop")
     assert all(mixed.texts[row.row] == row.text for row in scanned.top)
 

@@ -75,8 +75,9 @@ class Scan(Shown, Result):
 
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""
+        gone = f"; {self.left_out:,} left out, for the detector was trained on them" if self.left_out else ""
         told = [
-            ("rows", f"{self.rows:,}, {self.inside:.1%} like the training rows; neutral {self.neutral_rows:,}"),
+            ("rows", f"{self.rows:,}, {self.inside:.1%} like the training rows; neutral {self.neutral_rows:,}{gone}"),
             ("scores", f"mean log-odds {self.score:.4f}, evidence {self.evidence:.2f} nats"),
         ]
         known = [bag for bag in self.bags if bag.auc.value is not None]
