@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fingerprint.data.batches import Batch
 from fingerprint.data.normal_form import normal_form
-from fingerprint.features.numbers import number_rows
+from fingerprint.features import KindCounts
 
 
 @dataclass
@@ -16,26 +16,25 @@ class RowCounts:
 
     Attributes
     ----------
-    numbers, empty : int
-        Rows that hold numbers alone, and none but white space.
+    kinds : KindCounts
+        What the rows are.
     without_prompt : int
     prompts : set of str or None
         Normal forms of the prompts, None for a row without: only until there are two.
     """
 
-    rows: int = 0
-    numbers: int = 0
-    empty: int = 0
+    kinds: KindCounts = field(default_factory=KindCounts)
     without_prompt: int = 0
     prompts: set[str | None] = field(default_factory=set)
+
+    @property
+    def rows(self) -> int:
+        return self.kinds.rows
 
     def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches, each counted when it is given."""
         for batch in batches:
-            numbers, empty = number_rows(batch.texts)
-            self.rows += len(batch)
-            self.numbers += int(numbers.sum())
-            self.empty += int(empty.sum())
+            self.kinds += KindCounts.of(batch.texts)
             self.without_prompt += batch.prompts.count(None)
             if len(self.prompts) < 2:
                 self.prompts |= {None if prompt is None else normal_form(prompt) for prompt in set(batch.prompts)}
@@ -43,9 +42,7 @@ class RowCounts:
 
     def add(self, other: RowCounts) -> None:
         """Count other rows too."""
-        self.rows += other.rows
-        self.numbers += other.numbers
-        self.empty += other.empty
+        self.kinds += other.kinds
         self.without_prompt += other.without_prompt
         if len(self.prompts) < 2:
             self.prompts |= other.prompts

@@ -14,7 +14,6 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.rereading import Rows
 from fingerprint.data.row_keys import PooledKeys, SideKeys, side_keys
 from fingerprint.detection.row_counts import RowCounts
-from fingerprint.features.choice import kind_of_rows
 from fingerprint.report.formatting import count
 from fingerprint.statistics.designs import Design
 
@@ -152,8 +151,7 @@ def _opened(
         answered = [read.prompt_keys[row] for row in np.searchsorted(wanted, of_prompts).tolist()]
         unshared.append(tuple(prompt for prompt in answered if prompt is not None))
     prompts = _known_prompts(pooled, counts, (unshared[0], unshared[1]))
-    numbers, empty, n_rows = (sum(of) for of in zip(*((c.numbers, c.empty, c.rows) for c in counts), strict=True))
-    whole = AllRows(sides, keys, pooled, sampled, kind_of_rows(numbers, empty, n_rows), prompts)
+    whole = AllRows(sides, keys, pooled, sampled, (counts[0].kinds + counts[1].kinds).kind, prompts)
     return (samples[0], samples[1]), whole
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 
+import numpy as np
+
+from fingerprint.data.arrays import Bools
+from fingerprint.features.code import Code
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Family
 from fingerprint.features.layout import Layout
 from fingerprint.features.ngrams import NGrams
 from fingerprint.features.numbers import Numbers, number_rows
 from fingerprint.features.prose import Prose
+from fingerprint.features.reasoning import Reasoning
+from fingerprint.features.row_kinds import code_rows, reasoning_rows
+from fingerprint.features.syntax import Syntax
+from fingerprint.features.templates import Templates
 from fingerprint.features.tokens import Tokens
 from fingerprint.features.transformer import Transformer
 from fingerprint.features.user_transformer import UserTransformer, is_transformer
@@ -18,22 +27,83 @@ FAMILIES: Mapping[str, Callable[[], CountedFamily]] = {
     "tokens": Tokens,
     "ngrams": NGrams,
     "numbers": Numbers,
+    "code": Code,
+    "syntax": Syntax,
+    "reasoning": Reasoning,
+    "templates": Templates,
     "prose": Prose,
     "layout": Layout,
 }
+# Those that any row says something to. The others, for code and worked answers, read some thousand rows a second.
+GENERAL = ("tokens", "ngrams", "numbers", "prose", "layout")
+# What is looked at beside tokens, ngrams and layout.
+_OF_KIND = {
+    "numbers": ("numbers",),
+    "prose": ("prose",),
+    "both": ("numbers", "prose"),
+    "code": ("code", "syntax", "prose"),
+    "reasoning": ("reasoning", "templates", "prose"),
+}
 
-# A corpus is "numbers" (or "prose") when at least this share of its pooled rows is; between the two it is "both".
+# A corpus is "numbers" (or not) when at least this share of its pooled rows is; between the two it is "both".
 PURE_SHARE = 0.95
+# Rows without numbers are code, or worked answers, when more than this share of all rows is: a plain majority. The
+# rules of single rows err in less than 1 row of 1,000 of prose (`benchmarks/code_and_reasoning.py kinds`), so that a
+# corpus is nowhere near the threshold unless it is mixed.
+MAJORITY = 0.5
+
+
+@dataclass(frozen=True)
+class KindCounts:
+    """How many rows are of a kind; counts of several shards add up.
+
+    Attributes
+    ----------
+    rows, numbers, empty, code, reasoning : int
+        All rows, and of them those that hold numbers alone, nothing but white space, source code, a worked answer.
+    """
+
+    rows: int = 0
+    numbers: int = 0
+    empty: int = 0
+    code: int = 0
+    reasoning: int = 0
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> KindCounts:
+        """Count rows, each by its looks alone."""
+        is_number, is_empty = number_rows(texts)
+        others = [texts[row] for row in np.flatnonzero(~(is_number | is_empty)).tolist()]
+        is_code: Bools = code_rows(others)
+        rest = [text for text, code in zip(others, is_code.tolist(), strict=True) if not code]
+        counted = is_number.sum(), is_empty.sum(), is_code.sum(), reasoning_rows(rest).sum()
+        return cls(len(texts), *map(int, counted))
+
+    def __add__(self, other: KindCounts) -> KindCounts:
+        return KindCounts(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def kind(self) -> str:
+        """What most of the rows are; see `data_kind`."""
+        kind, filled = kind_of_rows(self.numbers, self.empty, self.rows), self.rows - self.empty
+        if kind != "prose" or not filled:
+            return kind
+        for name, count in (("code", self.code), ("reasoning", self.reasoning)):
+            if count > MAJORITY * filled:
+                return name
+        return kind
 
 
 def data_kind(texts: Sequence[str]) -> str:
-    """What the pooled rows are: "numbers", "prose" or "both"; empty rows say nothing."""
-    is_number, is_empty = number_rows(texts)
-    return kind_of_rows(int(is_number.sum()), int(is_empty.sum()), len(is_empty))
+    """What the pooled rows are: "numbers", "prose", "both", "code" or "reasoning"; empty rows say nothing.
+
+    Labels have no say in it: rows are judged one by one, and the majority of both corpora together decides.
+    """
+    return KindCounts.of(texts).kind
 
 
 def kind_of_rows(numbers: int, empty: int, rows: int) -> str:
-    """What rows are, of which so many hold numbers alone and so many are empty."""
+    """What rows are, of which so many hold numbers alone and so many are empty: "numbers", "prose" or "both"."""
     share = numbers / (rows - empty) if rows > empty else 0.0
     if share >= PURE_SHARE:
         return "numbers"
@@ -46,15 +116,14 @@ def choose(features: object, texts: Sequence[str], kind: str | None = None) -> d
     Parameters
     ----------
     features : "auto", str, transformer, or a sequence or mapping of them
-        "auto" takes tokens, ngrams and layout, and numbers, prose or both as the data ask.
+        "auto" takes tokens, ngrams and layout, and what else the kind of rows asks for.
     texts : sequence of str
         Pooled rows of both corpora.
     kind : str, optional
         What the rows are, as `data_kind` says, where `texts` are only some of them.
     """
     if isinstance(features, str) and features == "auto":
-        extra = {"numbers": ["numbers"], "prose": ["prose"], "both": ["numbers", "prose"]}[kind or data_kind(texts)]
-        features = ["tokens", "ngrams", *extra, "layout"]
+        features = ["tokens", "ngrams", *_OF_KIND[kind or data_kind(texts)], "layout"]
     if isinstance(features, str) or is_transformer(features):
         features = [features]
     if isinstance(features, Mapping):

@@ -215,7 +215,7 @@ def _differences(
         family = FAMILIES[name]().fit(list(COMMON)) if is_hashed else found.family
         described = family.describe(found.columns[at[sure]])
         for column, place, value in zip(described, at[sure], p[sure], strict=True):
-            if column.name.startswith(("token column", "n-gram column")):
+            if column.name.startswith(("token column", "n-gram column", "syntax column", "templates column")):
                 continue
             first, second = (float(rate[place]) for rate in found.rates)
             effect = (first - second) / max(float(found.sd[place]), 1e-300)

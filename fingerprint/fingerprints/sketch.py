@@ -9,7 +9,7 @@ from typing import Literal
 from fingerprint.data.arrays import Hashes
 from fingerprint.data.batches import Batch, Batches, batches
 from fingerprint.data.columns import Columns
-from fingerprint.features import FAMILIES
+from fingerprint.features import FAMILIES, GENERAL
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells, row_keys
 
@@ -43,7 +43,7 @@ class Sketch:
         bad_shards: Literal["error", "skip"],
     ) -> Sketch:
         """Check what can be checked before any row is read."""
-        named = list(FAMILIES) if features == "all" else [features] if isinstance(features, str) else list(features)
+        named = list(GENERAL) if features == "all" else [features] if isinstance(features, str) else list(features)
         wrong = next((name for name in named if name not in FAMILIES), None)
         if wrong is not None or not named:
             raise ValueError(
