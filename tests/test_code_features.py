@@ -41,7 +41,7 @@ PYTHON = textwrap.dedent(
         return result
     '''
 )
-JAVASCRIPT = "// Adds up.\nfunction total(list) {\n  let sum = 0;\n  for (const n of list) { sum += n; }\n  return sum;\n}"
+JAVASCRIPT = "// Adds.\nfunction total(list) {\n  let sum = 0;\n  for (const n of list) { sum += n; }\n  return sum;\n}"
 PROSE = [
     "The class of 1990 met for dinner (it rained); everybody had fun.",
     "Return the book to the library.",
@@ -146,7 +146,9 @@ def test_tokens_joined_are_the_text_whatever_it_holds(style: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ['"', '\\"', "/*", "`\\", '"""', "'''\\", " ", "\n", "(", "f(()", "9_.e", "a.", "0+0 ", "for a in ", "```\n"],
+    "piece",
+    ['"', '\\"', "/*", "`\\", '"""', "'''\\", " ", "\n", "(",
+     "f(()", "9_.e", "a.", "0+0 ", "for a in ", "```\n"],
 )
 def test_hostile_rows_take_milliseconds(piece: str) -> None:
     row = piece * (20_000 // len(piece))
