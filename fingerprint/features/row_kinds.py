@@ -34,7 +34,8 @@ _CODE_LINE = re.compile(
 _TELLING = re.compile(
     r"\b(?:def|return|import|print|lambda|elif|function|const|public|static|void|func|fn|None|self|null|println)\b"
     r"|[;{}][ \t\r]*$|\b[A-Za-z_]\w+\(|[^=]==[^=]|[-+]=|=>|->|::|\bfor\b.{1,60}\bin\b.{1,60}:[ \t\r]*$"
-    r"|^[ \t]*(?:if|while)\b.{1,80}:[ \t\r]*$|^#include|^[ \t]*(?:SELECT|INSERT INTO|CREATE TABLE|UPDATE|DELETE FROM)\b",
+    r"|^[ \t]*(?:if|while)\b.{1,80}:[ \t\r]*$|^#include"
+    r"|^[ \t]*(?:SELECT|INSERT INTO|CREATE TABLE|UPDATE|DELETE FROM)\b",
     re.M | re.ASCII,
 )
 # What only code begins with, whatever comes after.
