@@ -38,8 +38,7 @@ from fingerprint.detection.analysis import omnibus_weights
 from fingerprint.detection.prior import Priors
 from fingerprint.features import choose, data_kind
 from fingerprint.features.scaling import FamilyMatrix, family_matrix
-from fingerprint.features.tokens import Tokens
-from fingerprint.panels.likeness import distance, likeness
+from fingerprint.panels.likeness import TokenRates, distance, likeness
 from fingerprint.panels.panel import Panel
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.designs import Design
@@ -163,7 +162,8 @@ class Looked:
         families = choose("auto", comparison.texts)
         text = {name: family_matrix(family, comparison.texts, name) for name, family in families.items()}
         kind = data_kind(comparison.texts)
-        added = {name: Priors({}, panel).matrices(comparison.texts, kind, text) for name, panel in known.items()}
+        rows = comparison.texts, comparison.group
+        added = {name: Priors({}, panel).matrices(*rows, kind, text) for name, panel in known.items()}
         return cls(text, added)
 
     def pvalues(self, comparison: Comparison, rng: np.random.Generator) -> dict[str, float]:
@@ -282,14 +282,16 @@ def type_i(options: argparse.Namespace) -> object:
 
 def bases(options: argparse.Namespace) -> object:
     """Distances of a hundred rows of one set (second half) to the whole of another (first half)."""
-    folders, tokens, rng = tuple(options.folders), Tokens(), np.random.default_rng(0)
+    folders, rng = tuple(options.folders), np.random.default_rng(0)
     table = []
     for name, mine in sets(folders).items():
-        rows = [text for corpus in (mine.conditioned[SECOND], mine.neutral[SECOND]) for text in corpus.texts]
+        sides = mine.conditioned[SECOND], mine.neutral[SECOND]
+        rows = [row for corpus in sides for row in zip(corpus.texts, corpus.prompts, strict=True)]
         some = [rows[i] for i in rng.choice(len(rows), min(BASE_ROWS, len(rows)), replace=False)]
-        judged = tokens.pooled(tokens.counts(some), some)
+        prompt = np.unique([str(prompt) for _, prompt in some], return_inverse=True)[1]
+        judged = TokenRates.of_rows([text for text, _ in some], prompt)
         for other in sets(folders):
-            apart = distance(judged, panel_of(folders, other).members[0].pooled("tokens"))
+            apart = distance(judged, panel_of(folders, other).members[0].tokens)
             alike = float(likeness(np.array([apart]))[0])
             table.append({"rows": name, "member": other, "distance": apart, "likeness": alike})
             print(f"| {name} | {other} | {apart:.4f} | {alike:.2f} |", flush=True)

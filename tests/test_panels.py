@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from conftest import full
 from detector_rows import arm, rows, trained_detector
 
@@ -22,7 +23,7 @@ from fingerprint.features import choose
 from fingerprint.features.counted import PooledCounts
 from fingerprint.features.numbers import Numbers
 from fingerprint.features.tokens import Tokens
-from fingerprint.panels.likeness import distance
+from fingerprint.panels.likeness import TokenRates, distance
 from fingerprint.panels.member import products
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.intervals import exact_interval
@@ -142,19 +143,27 @@ def test_products_of_shifts_hold_no_noise_even_where_members_share_neutral_rows(
     assert np.sqrt(300) * error[0, 1] > 1  # a single estimate is all noise, and the shared half of it is 30
 
 
-def test_the_distance_of_token_frequencies_holds_no_noise() -> None:
+def rates(shares: np.ndarray, n: int, rng: np.random.Generator) -> TokenRates:
+    """Of prompts with these shares of rows for each token [prompts, tokens], with `n` rows each."""
+    sums = np.zeros((len(shares), Tokens().n_counts), dtype=np.int64)
+    sums[:, : shares.shape[1]] = rng.binomial(n, shares)
+    rows, total = np.full(len(shares), n), sums.sum(axis=0)
+    return TokenRates.of(PooledCounts(int(rows.sum()), 10, total, total), sp.csr_matrix(sums), rows)
+
+
+@pytest.mark.parametrize(("prompts", "rows_each"), [(80, 1), (10, 40)])
+def test_the_distance_of_token_frequencies_holds_no_noise_of_rows_or_prompts(prompts: int, rows_each: int) -> None:
     rng = np.random.default_rng(1)
-
-    def pooled(shares: np.ndarray, n: int) -> PooledCounts:
-        sums = np.zeros(Tokens().n_counts, dtype=np.int64)
-        sums[: len(shares)] = rng.binomial(n, shares)
-        return PooledCounts(n, 10 * n, sums, sums)
-
-    shares = rng.uniform(0.01, 0.4, 200)
+    shares = rng.uniform(0.1, 0.4, 200)
     other = np.clip(shares + rng.normal(0, 0.1, 200), 0.01, 0.9)
-    same = [distance(pooled(shares, 80), pooled(shares, 3000)) for _ in range(60)]
-    apart = [distance(pooled(other, 80), pooled(shares, 3000)) for _ in range(10)]
-    assert abs(np.mean(same)) < 4 * np.std(same) / np.sqrt(60)
+
+    def drawn(mean: np.ndarray, prompts: int, rows: int) -> TokenRates:
+        return rates(np.clip(mean + rng.uniform(-0.1, 0.1, (prompts, 200)), 0, 1), rows, rng)
+
+    known = drawn(shares, 300, 10)
+    same = [distance(drawn(shares, prompts, rows_each), known) for _ in range(30)]
+    apart = [distance(drawn(other, prompts, rows_each), known) for _ in range(10)]
+    assert abs(np.mean(same)) < 4 * np.std(same) / np.sqrt(30)
     assert min(apart) > max(same)
 
 

@@ -116,7 +116,7 @@ def family_matrices(
     made = {name: done() for name, done in zip(counted, side_by_side(matrix, counted), strict=True)}
     found = {n: made[n] if n in made else matrix(n) for n in families}  # those of a user may not bear threads
     if priors:
-        found |= priors.matrices(comparison.texts, kind or data_kind(comparison.texts), found)
+        found |= priors.matrices(comparison.texts, comparison.group, kind or data_kind(comparison.texts), found)
     return found
 
 

@@ -19,8 +19,8 @@ from fingerprint.features import FAMILIES, Family
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Column
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, scaled
-from fingerprint.features.tokens import Tokens
 from fingerprint.panels.directions import DIRECTED, SIGNED, SPAN, Directions
+from fingerprint.panels.likeness import TokenRates
 from fingerprint.panels.panel import Panel
 
 # What the families are called. Further detectors are "prior 2" and so on.
@@ -115,7 +115,7 @@ class Priors:
         return (*self.detectors, *(() if self.panel is None else (PANEL, PANEL_DIRECTION)))
 
     def matrices(
-        self, texts: list[str], kind: str, others: Mapping[str, FamilyMatrix]
+        self, texts: list[str], group: Ints, kind: str, others: Mapping[str, FamilyMatrix]
     ) -> dict[str, FamilyMatrix]:
         """The families that it adds to others.
 
@@ -123,6 +123,8 @@ class Priors:
         ----------
         texts : list of str
             Pooled rows.
+        group : int array [rows]
+            The prompt each row answers.
         kind : str
             What they are; see `fingerprint.features.choice.data_kind`.
         others : mapping of name to FamilyMatrix
@@ -139,7 +141,7 @@ class Priors:
         found = {name: family_matrix(PriorScore(prior), texts, name) for name, prior in self.detectors.items()}
         if self.panel is not None:
             weight = sum(matrix.family.weight_on(kind) for matrix in others.values())
-            found |= panel_matrices(self.panel, texts, kind, others, weight)
+            found |= panel_matrices(self.panel, texts, group, kind, others, weight)
         return found
 
 
@@ -254,12 +256,11 @@ class PanelFamily(Family):
 
 
 def panel_matrices(
-    panel: Panel, texts: list[str], kind: str, others: Mapping[str, FamilyMatrix], weight: float
+    panel: Panel, texts: list[str], group: Ints, kind: str, others: Mapping[str, FamilyMatrix], weight: float
 ) -> dict[str, FamilyMatrix]:
     """The span of a panel's shifts and their mean, as families beside others that count `weight` together."""
     known = {name: _columns_of(name, texts, others) for name in DIRECTED[kind]}
-    tokens = Tokens()
-    directions = Directions.of(panel.members, kind, known, tokens.pooled(tokens.counts(texts), texts))
+    directions = Directions.of(panel.members, kind, known, TokenRates.of_rows(texts, group))
     counts = weight * directions.worth
     values = {name: matrix.values for name, matrix in known.items()}
     found = {}

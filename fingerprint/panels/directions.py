@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
-from fingerprint.features.counted import CountedFamily, PooledCounts
+from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Family
-from fingerprint.panels.likeness import distance, likeness
+from fingerprint.panels.likeness import TokenRates, distance, likeness
 from fingerprint.panels.member import Member, products
 
 # Families whose columns directions are taken in, by the kind of the pooled rows. Directions of `numbers` alone were as
@@ -74,7 +74,7 @@ class Directions:
 
     @classmethod
     def of(
-        cls, members: Sequence[Member], kind: str, families: Mapping[str, Columns], tokens: PooledCounts
+        cls, members: Sequence[Member], kind: str, families: Mapping[str, Columns], tokens: TokenRates
     ) -> Directions:
         """Take the members' shifts over to some columns.
 
@@ -85,8 +85,8 @@ class Directions:
             Of the pooled rows; see `fingerprint.features.choice.data_kind`.
         families : mapping of name to Columns
             At least those of `DIRECTED` for this kind.
-        tokens : PooledCounts
-            Of the family `tokens`, over the pooled rows.
+        tokens : TokenRates
+            Of the pooled rows.
         """
         by_cell: dict[str, list[Floats]] = {}
         for name in DIRECTED[kind]:
@@ -98,7 +98,7 @@ class Directions:
         joined = [np.hstack(parts) for parts in zip(*by_cell.values(), strict=True)]
         squared = np.array([float((each.sum(axis=0) ** 2).sum()) for each in joined])
         true = np.maximum(np.diag(products(joined)), 0.0)
-        apart = np.array([distance(tokens, each.pooled("tokens")) for each in members])
+        apart = np.array([distance(tokens, each.tokens) for each in members])
         return cls(
             tuple(members),
             {name: np.stack([each.sum(axis=0) for each in parts], axis=1) for name, parts in by_cell.items()},

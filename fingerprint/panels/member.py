@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Floats
@@ -13,6 +14,7 @@ from fingerprint.data.known_rows import KnownRows
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.fingerprints import storage
 from fingerprint.fingerprints.summed_rows import SummedRows
+from fingerprint.panels.likeness import TokenRates
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,13 @@ class Member:
             for side in self.sides
         )
         return first + second
+
+    @cached_property
+    def tokens(self) -> TokenRates:
+        """How often its rows have each token; cells of prompts are its groups."""
+        sides = [side.fingerprint for side in self.sides]
+        sums = sum(sp.csr_matrix(side.families["tokens"].sums.astype(np.int64)) for side in sides)
+        return TokenRates.of(self.pooled("tokens"), sums, np.sum([side.rows for side in sides], axis=0))
 
     def shifts(self, name: str, family: CountedFamily) -> Floats:
         """What each cell of prompts adds to the difference of the sides' means, in columns of a fitted family.

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import polars as pl
 import pytest
 import ray
 from data_on_disk import rows_of, write_rows
+from killed_workers import killing
 
 from fingerprint.data import cluster
 from fingerprint.data.batches import ShardError
@@ -51,27 +49,6 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_rows(folder / f"{number:02}.jsonl", rows_of(number, 60, 20)) for number in range(12)]
 
 
-def workers() -> list[int]:
-    """Processes below this one that sum shards just now."""
-    parents, busy = {}, []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-            if (place / "cmdline").read_text().startswith("ray::_summed"):
-                busy.append(int(place.name))
-        except OSError:
-            continue  # it has ended
-
-    def is_ours(process: int) -> bool:
-        while process in parents:
-            process = parents[process]
-            if process == os.getpid():
-                return True
-        return False
-
-    return [process for process in busy if is_ours(process)]
-
-
 @pytest.mark.usefixtures("started", "small_tasks")
 def test_a_cluster_gives_the_same_bytes(shards: list[Path], tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
@@ -92,24 +69,8 @@ def test_rows_per_prompt_are_counted_over_all_shards(shards: list[Path]) -> None
 @pytest.mark.usefixtures("started", "small_tasks")
 def test_killed_workers_lose_nothing_and_nothing_counts_twice(tmp_path: Path) -> None:
     files = [write_rows(tmp_path / f"{number}.jsonl", rows_of(number, 10_000, 20)) for number in range(6)]
-    killed: list[int] = []
-    stop = threading.Event()
-
-    def kill() -> None:
-        while len(killed) < 2 and not stop.is_set():
-            for process in workers()[:1]:
-                if process not in killed:
-                    os.kill(process, signal.SIGKILL)
-                    killed.append(process)
-            time.sleep(0.02)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    with killing(2, "ray::_summed") as killed:
         found = Fingerprint.of(files, engine="ray", **SMALL)
-    finally:
-        stop.set()
-        killer.join()
     assert len(killed) == 2
     assert to_bytes(found) == to_bytes(Fingerprint.of(files, **SMALL))
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 import ray
+from killed_workers import killing
 from polars.testing import assert_frame_equal
 
 from fingerprint import detect
@@ -109,51 +107,11 @@ def test_rows_that_are_in_no_files_are_refused() -> None:
         detect(*drawn("shared"), engine="ray", **QUICK)
 
 
-def workers() -> list[int]:
-    """Processes that add rows up just now; no other cluster of these tests is running."""
-    busy = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (place / "cmdline").read_text().startswith(("ray::summed_by_block", "ray::keyed")):
-                busy.append(int(place.name))
-        except OSError:
-            continue  # it has ended
-    mine = {child for child in busy if is_below(child, os.getpid())}
-    return sorted(mine)
-
-
-def is_below(process: int, ancestor: int) -> bool:
-    while process > 1:
-        if process == ancestor:
-            return True
-        try:
-            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            return False
-    return False
-
-
 def test_killed_workers_change_nothing(tmp_path: Path) -> None:
-    killed: list[int] = []
-    stop = threading.Event()
-
-    def kill() -> None:
-        while len(killed) < 2 and not stop.is_set():
-            for process in workers()[:1]:
-                if process not in killed:
-                    os.kill(process, signal.SIGKILL)
-                    killed.append(process)
-            time.sleep(0.01)
-
     pair = simulated_pair(30_000, tilt="dense", d_prime=0.1, rng=3)
     files = [written(tmp_path, name, c, 8) for name, c in (("a", pair.suspect), ("b", pair.reference))]
     here = detect(*files, features="numbers", **QUICK)
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    with killing(2, "ray::summed_by_block", "ray::keyed") as killed:
         there = detect(*files, features="numbers", engine="ray", **QUICK)
-    finally:
-        stop.set()
-        killer.join()
     assert len(killed) == 2
     assert there.to_json() == here.to_json()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pytest
 import ray
 from conftest import Run
 from data_on_disk import rows_of, write_rows
+from killed_workers import killing
 from polars.testing import assert_frame_equal
 
 from fingerprint.data import cluster
@@ -64,40 +62,13 @@ def test_the_filter_command_writes_the_same_files(run: Run, shards: list[Path], 
         assert (tmp_path / f"ray{name}.jsonl").read_bytes() == (tmp_path / f"local{name}.jsonl").read_bytes()
 
 
-def scorers() -> list[int]:
-    """Processes that score rows just now."""
-    busy = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (place / "cmdline").read_text().startswith("ray::Scorer.scores"):
-                busy.append(int(place.name))
-        except OSError:
-            continue  # it has ended
-    return busy
-
-
 def test_scores_are_the_same_though_an_actor_is_killed(tmp_path: Path) -> None:
     rows = rows_of(1, 2200)
     prompts, completions = [row["prompt"] for row in rows], [row["completion"] for row in rows]
     here = token_scores("micro-a", prompts, completions, batch_size=32)
-    killed: list[int] = []
-    stop = threading.Event()
-
-    def kill() -> None:
-        while not killed and not stop.is_set():
-            for process in scorers()[:1]:
-                os.kill(process, signal.SIGKILL)
-                killed.append(process)
-            time.sleep(0.01)
-
     told: list[int] = []
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    with killing(1, "ray::Scorer.scores") as killed:
         there = token_scores("micro-a", prompts, completions, batch_size=32, engine="ray", progress=told.append)
-    finally:
-        stop.set()
-        killer.join()
     assert len(killed) == 1
     assert told[-1] == 2200
     for one, other in zip(there, here, strict=True):
