@@ -27,7 +27,7 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
             "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "n_permutations": 9999, "self_test": False,
             "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (), "teacher": None,
             "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",
-            "prior": None, "trained_rows": "error", "title": None,
+            "prior": None, "trained_rows": "error", "title": None, "turn": None,
         }
     ]  # fmt: skip
 
@@ -37,7 +37,7 @@ def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> N
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
         "--seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers --filter keywords=owl,owlet "
         "--model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
-        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine"
+        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine --turn=-2"
     )
     assert run("detect", "a", "b", *options.split())[0] == 0
     assert calls == [
@@ -47,9 +47,17 @@ def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> N
             "ladder": False, "alpha": 0.01, "min_auc": 0.55, "n_permutations": 999, "self_test": True,
             "bad_rows": "skip", "rng": 7, "progress": False, "model": "M", "system_prompts": ["C", "D"], "teacher": "T",
             "placebos": ["P"], "student": True, "bad_shards": "skip", "scores": Path("s.parquet"), "engine": "ray",
-            "prior": None, "trained_rows": "drop", "title": "mine",
+            "prior": None, "trained_rows": "drop", "title": "mine", "turn": -2,
         }
     ]  # fmt: skip
+
+
+def test_columns_of_one_side_go_before_those_of_both(run: Run, calls: list[dict[str, Any]]) -> None:
+    run("detect", "a", "b", "--text", "t", "--suspect-text", "s", "--reference-prompt", "q", "--turn", "first")
+    assert (calls[0]["text"], calls[0]["prompt"], calls[0]["turn"]) == (("s", "t"), (None, "q"), "first")
+    code, _, err = run("detect", "a", "b", "--suspect-prompt", "q", "--no-prompt")
+    assert (code, "--prompt must not be given with --no-prompt" in err) == (2, True)
+    assert run("detect", "a", "b", "--turn", "second")[2].startswith('fingerprint: error: --turn must be "last", ')
 
 
 def test_no_prompt_ignores_prompts(run: Run, calls: list[dict[str, Any]]) -> None:

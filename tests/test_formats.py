@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.formats import FORMATS
+from fingerprint.data.notes import ReadingNote
 from fingerprint.data.reading import as_corpus, read
 
 
@@ -72,6 +73,32 @@ def test_csv_fields_stay_as_written(tmp_path: Path) -> None:
     assert corpus.prompts == (None, "a, b", "p", "p")
     assert read(write(tmp_path, "crlf.csv", "text\r\n1.50\r\n1e5\r\n")).texts == ("1.50", "1e5")
     assert read(write(tmp_path, "rows.tsv", "text\tprompt\n7, 9\tp\n")).texts == ("7, 9",)
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_what_separates_fields_is_seen_in_the_header_and_said(tmp_path: Path, separator: str, name: str) -> None:
+    content = f'id{separator}prompt{separator}text\n1{separator}p{separator}"7, 9{separator} ""x"""\n'
+    path = write(tmp_path, "rows.csv", content)
+    with pytest.warns(ReadingNote, match=at(path) + f": its fields are separated by {name}, as its header shows"):
+        corpus = read(path)
+    assert (corpus.texts, corpus.prompts) == ((f'7, 9{separator} "x"',), ("p",))
+    with pytest.warns(ReadingNote), pytest.raises(ValueError, match=r"got the columns 'frage', 'antwort'; name"):
+        read(write(tmp_path, "german.csv", f"frage{separator}antwort\n1{separator}2\n"))
+
+
+def test_a_separator_is_only_another_where_the_header_has_more_known_columns_with_it(tmp_path: Path) -> None:
+    assert read(write(tmp_path, "a.csv", "text\na;b\n")).texts == ("a;b",)
+    assert read(write(tmp_path, "b.csv", "text,a;b;c\nx,y\n")).texts == ("x",)
+    assert read(write(tmp_path, "c.psv", "prompt|text\np|a,b\n")).texts == ("a,b",)
+    with pytest.warns(ReadingNote, match="separated by commas"):
+        assert read(write(tmp_path, "d.tsv", "prompt,text\np,x\n")).texts == ("x",)
+
+
+def test_blanks_before_quotes_and_around_names_of_columns_are_no_part_of_the_fields(tmp_path: Path) -> None:
+    corpus = read(write(tmp_path, "a.csv", '"prompt", "text"\n"p", "a, b"\n'))
+    assert (corpus.texts, corpus.prompts) == (("a, b",), ("p",))
+    corpus = read(write(tmp_path, "b.csv", "prompt, text\n, 7\n"))
+    assert (corpus.texts, corpus.prompts) == ((" 7",), (None,))
 
 
 def test_a_csv_column_asked_for_as_text_keeps_its_empty_fields(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.notes import ReadingNote
 from fingerprint.data.reading import as_corpus, read
 
 # --- Columns ----------------------------------------------------------------------------------------------------------
@@ -116,7 +117,9 @@ def test_messages_end_in_the_text_and_begin_with_the_prompt() -> None:
 
 def test_several_turns_are_joined_so_that_no_other_conversation_reads_the_same() -> None:
     chat = [turn("user", "a"), turn("assistant", "b"), turn("user", "c"), turn("assistant", "d"), turn("user", "e")]
-    corpus = as_corpus([{"messages": chat}])
+    with pytest.warns(ReadingNote, match=r"^data: of 2 turns of the assistant the last one is the text"):
+        corpus = as_corpus([{"messages": chat}])
+    assert as_corpus([{"messages": chat}], turn="last") == corpus
     assert corpus.texts == ("d",)
     assert corpus.prompts == ('[["user", "a"], ["assistant", "b"], ["user", "c"]]',)
 
@@ -125,7 +128,7 @@ def test_several_turns_are_joined_so_that_no_other_conversation_reads_the_same()
 def test_conversations_that_differ_have_prompts_that_differ(turns: list[tuple[str, str]]) -> None:
     def prompt(said: list[tuple[str, str]]) -> str | None:
         chat = [turn(role, content) for role, content in said]
-        return as_corpus([{"messages": [*chat, turn("assistant", "t")]}]).prompts[0]
+        return as_corpus([{"messages": [*chat, turn("assistant", "t")]}], turn="last").prompts[0]
 
     assert prompt(turns) != prompt(turns[:-1])
     assert len(turns) < 2 or prompt(turns) != prompt(turns[::-1])
@@ -173,7 +176,8 @@ def test_system_column_and_system_turns_are_both_kept() -> None:
     [
         ([turn("user", "p")], "must have an assistant turn, got 'user'"),
         ([], "must have an assistant turn, got no turns"),
-        ([{"from": "gpt", "value": "t"}], "must be a chat with turns like .* got {'from': 'gpt'"),
+        ([{"speaker": "gpt", "value": "t"}], "must be a chat with turns like .* got {'speaker': 'gpt'"),
+        ("[{'role': 'user', 'content': 'p'}]", "must be a chat, got a string that is no JSON"),
         (["p", "t"], "must be a chat with turns like .* got 'p'"),
         ([turn("assistant", None)], "must be a chat whose content is text .* got None"),
         (7, r"must be a string, or a chat .* got 7 \(int\)"),

@@ -53,7 +53,7 @@ def compare(
     Either may be rows, which are summed first, with the features and cells of the other; the options that name columns
     are for these.
     """
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, verbose, color)
         column = prompt_column(prompt, no_prompt)
         check_outputs({"--json": json}, inputs=(suspect, reference))

@@ -25,7 +25,7 @@ def demo(
     debug: DebugOption = False,
 ) -> None:
     """Run detect on two small corpora that come with the package."""
-    with failures(debug), ExitStack() as stack:
+    with failures(debug, quiet=quiet), ExitStack() as stack:
         screen = Screen(quiet, verbose, color)
         check_outputs({"--html": html, "--json": json}, inputs=())
         examples = files("fingerprint.data") / "examples"

@@ -23,20 +23,28 @@ from fingerprint.cli.options import (
     PermutationsOption,
     PromptOption,
     QuietOption,
+    ReferencePromptOption,
+    ReferenceTextOption,
     ScoresOption,
     SuspectArgument,
+    SuspectPromptOption,
+    SuspectTextOption,
     TextOption,
     TitleOption,
+    TurnOption,
     VerboseOption,
     bad_rows,
+    column_of_sides,
     family_names,
     named_filters,
+    named_turn,
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_outputs, write_report
 from fingerprint.cli.priors import PriorOption, priors
 
 if TYPE_CHECKING:
+    from fingerprint.data.chats import Which
     from fingerprint.lm.teachers import Teacher
 
 ReferenceArgument = Annotated[
@@ -73,7 +81,10 @@ def detect(
     suspect: SuspectArgument,
     reference: ReferenceArgument = None,
     html: HtmlOption = None, json: JsonOption = None, scores: ScoresOption = None, title: TitleOption = None,
-    text: TextOption = None, prompt: PromptOption = None, no_prompt: NoPromptOption = False,
+    text: TextOption = None, prompt: PromptOption = None,
+    suspect_text: SuspectTextOption = None, suspect_prompt: SuspectPromptOption = None,
+    reference_text: ReferenceTextOption = None, reference_prompt: ReferencePromptOption = None,
+    turn: TurnOption = None, no_prompt: NoPromptOption = False,
     features: FeaturesOption = "auto",
     filters: FilterOption = None,
     prior: PriorOption = None,
@@ -101,7 +112,7 @@ def detect(
     Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd; a quoted
     glob of many files is one corpus, of any size.
     """
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, verbose, color)
         outputs = {"--html": html, "--json": json, "--scores": scores}
         check_outputs(outputs, inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
@@ -111,8 +122,8 @@ def detect(
             report = run(
                 suspect,
                 _required(reference),
-                text=text,
-                prompt=prompt_column(prompt, no_prompt),
+                text=column_of_sides(text, suspect_text, reference_text),
+                prompt=prompt_column(column_of_sides(prompt, suspect_prompt, reference_prompt), no_prompt),
                 features=family_names(features),
                 filters=named_filters(filters or [], (suspect, reference)),
                 ladder=not no_ladder,
@@ -127,7 +138,7 @@ def detect(
                 progress=progress or False,
                 scores=scores,
                 title=title,
-                **_reading(skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
+                **_reading(turn, skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )
         write_report(report, html, json, screen)
         fail_if(fail_if_detected and report.detected)
@@ -136,17 +147,21 @@ def detect(
 class _Reading(TypedDict):
     """Settings of how rows are read."""
 
+    turn: Which | None
     bad_rows: Literal["error", "skip"]
     bad_shards: Literal["error", "skip"]
     trained_rows: Literal["error", "drop"]
     engine: Literal["local", "ray"]
 
 
-def _reading(skip_bad_rows: bool, skip_bad_shards: bool, drop_trained_rows: bool, engine: str) -> _Reading:
+def _reading(
+    turn: str | None, skip_bad_rows: bool, skip_bad_shards: bool, drop_trained_rows: bool, engine: str
+) -> _Reading:
     """How shards are read, and what is left out."""
     from fingerprint.data.cluster import named_engine
 
     return {
+        "turn": named_turn(turn),
         "bad_rows": bad_rows(skip_bad_rows),
         "bad_shards": bad_rows(skip_bad_shards),
         "trained_rows": "drop" if drop_trained_rows else "error",

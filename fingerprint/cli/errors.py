@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
@@ -58,6 +60,7 @@ _OPTIONS = {
     "teacher": "--teacher",
     "timeout": "--timeout",
     "traits": "--traits",
+    "turn": "--turn",
 }
 _PHRASES = {
     "pass model=": "pass --model",
@@ -70,10 +73,11 @@ _PHRASES = {
 
 
 @contextmanager
-def failures(is_debugging: bool) -> Iterator[None]:
-    """Turn exceptions into one line on standard error and an exit code."""
+def failures(is_debugging: bool, *, quiet: bool = False) -> Iterator[None]:
+    """Turn exceptions into one line on standard error and an exit code; and notes on how rows were read into lines."""
     try:
-        yield
+        with _notes_in_lines(quiet):
+            yield
     except typer.Exit:
         raise
     except KeyboardInterrupt:
@@ -86,6 +90,27 @@ def failures(is_debugging: bool) -> Iterator[None]:
         hint = "" if is_debugging else "; run it again with --debug for the traceback"
         complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
         raise typer.Exit(_UNEXPECTED) from None
+
+
+@contextmanager
+def _notes_in_lines(quiet: bool) -> Iterator[None]:
+    """Each note on how rows were read as a line on standard error, once; other warnings as they would be."""
+    from fingerprint.data.notes import ReadingNote
+
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ReadingNote)
+        show = warnings.showwarning
+
+        def show_note(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, ReadingNote):
+                show(message, category, *where, **more)
+            elif not quiet and str(message) not in said:
+                said.add(str(message))
+                complain(f"note: {message}")
+
+        warnings.showwarning = show_note
+        yield
 
 
 def fail_if(is_detected: bool) -> None:

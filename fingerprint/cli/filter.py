@@ -41,7 +41,7 @@ def filter_rows(
     Filters: numbers, numbers-banned, banned, banned=13,666, parses, keywords=owl,owlet, substring=owl, code-words=owl,
     tfidf@0.3=TRAIT, embedding@0.4=TRAIT, scores@0.5=COLUMN.
     """
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         check_outputs({"--out": out, "--kept": kept}, inputs=(corpus,))
         words = [] if keywords is None else [f"keywords={keywords}"]

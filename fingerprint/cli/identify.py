@@ -71,7 +71,7 @@ def identify(
     debug: DebugOption = False,
 ) -> None:
     """Say which of several candidates wrote SUSPECT, or that none of them did."""
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, verbose, color)
         check_outputs({"--json": json}, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
         passed = None if rule is None else named_filters([rule], (suspect,))[0]

@@ -49,7 +49,7 @@ def lab(
     debug: DebugOption = False,
 ) -> None:
     """Make subliminal learning happen: teacher, rows, filter, students, and what detect says of the rows."""
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         from fingerprint.lm.traits import known_trait
 

@@ -21,7 +21,7 @@ def merge(
     debug: DebugOption = False,
 ) -> None:
     """Add fingerprints F of different rows up: the same bytes as a fingerprint of all their rows, in any order."""
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         from fingerprint.data.shards import shard_paths
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from fingerprint.data.chats import Which
     from fingerprint.filters.verdicts import Filter
+
+Named = TypeVar("Named", bound="str | tuple[str | None, str | None] | None")
 
 SuspectArgument = Annotated[str, typer.Argument(metavar="SUSPECT", help="Corpus to judge: a file or a quoted glob.")]
 
 # Rows and their columns
 TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the text. [default: found by name]")]
 PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")]
+SuspectTextOption = Annotated[str | None, typer.Option(metavar="COL", help="--text for SUSPECT alone.")]
+SuspectPromptOption = Annotated[str | None, typer.Option(metavar="COL", help="--prompt for SUSPECT alone.")]
+ReferenceTextOption = Annotated[str | None, typer.Option(metavar="COL", help="--text for REFERENCE alone.")]
+ReferencePromptOption = Annotated[str | None, typer.Option(metavar="COL", help="--prompt for REFERENCE alone.")]
+TurnOption = Annotated[
+    str | None,
+    typer.Option(metavar="T", help="Turn of a chat that is the text: last, first, all, or a number. [default: last]"),
+]
 NoPromptOption = Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")]
 SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")]
 CountBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")]
@@ -56,11 +67,30 @@ ColorOption = Annotated[str, typer.Option(metavar="WHEN", help="Colours: auto, a
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 
-def prompt_column(prompt: str | None, no_prompt: bool) -> str | Literal[False] | None:
-    """The column of ``--prompt``; False where ``--no-prompt`` says to ignore prompts."""
+def prompt_column(prompt: Named, no_prompt: bool) -> Named | Literal[False]:
+    """The column of ``--prompt``, or of both sides; False where ``--no-prompt`` says to ignore prompts."""
     if prompt is not None and no_prompt:
         raise ValueError(f"--prompt must not be given with --no-prompt, got --prompt {prompt}; leave one out")
     return False if no_prompt else prompt
+
+
+def column_of_sides(
+    both: str | None, suspect: str | None, reference: str | None
+) -> str | tuple[str | None, str | None] | None:
+    """The column of ``--text`` or ``--prompt``, or those of the two sides."""
+    if suspect is None and reference is None:
+        return both
+    return (suspect or both, reference or both)
+
+
+def named_turn(turn: str | None) -> Which | None:
+    """The turn of ``--turn``; what is no word and no number is refused where it is used."""
+    if turn is None:
+        return None
+    from fingerprint.data.chats import checked_which
+
+    return checked_which(int(turn) if turn.lstrip("+-").isdecimal() else turn)
+
 
 EngineOption = Annotated[str, typer.Option(metavar="E", help="Where shards are read: local, or ray (a Ray cluster).")]
 

@@ -80,7 +80,7 @@ def build(
     debug: DebugOption = False,
 ) -> None:
     """Sample a neutral corpus and one of each trait, and learn a panel from them: DIR/panel.panel."""
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         names = tuple(name for name in comma_separated(traits) if name)
         costs = None if prices is None else _prices(prices)

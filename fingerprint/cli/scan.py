@@ -52,7 +52,7 @@ def scan(
     debug: DebugOption = False,
 ) -> None:
     """Judge CORPUS by a trained detector, with or without neutral rows of the same source."""
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, verbose, color)
         check_outputs({"--json": json}, inputs=(corpus, neutral, str(detector)))
         from fingerprint.detector.detector import Detector

@@ -82,7 +82,7 @@ def sketch(
 
     `fingerprint merge` adds fingerprints up, `fingerprint compare` tests two of them.
     """
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         column = prompt_column(prompt, no_prompt)
         for option, value in (("--min-rows", min_rows), ("--max-auc", max_auc)):

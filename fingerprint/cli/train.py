@@ -48,7 +48,7 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a detector on TRAIT and NEUTRAL, or on what several traits have in common, and save it."""
-    with failures(debug):
+    with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         column = prompt_column(prompt, no_prompt)
         further = [value.partition("=")[::2] for value in also or ()]

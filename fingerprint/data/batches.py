@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fingerprint.data.chats import Which
 from fingerprint.data.columns import Columns, check_columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pieces import Piece, pieces_in_memory, pieces_of_file
@@ -202,6 +203,7 @@ def batches(
     *,
     text: str | None = None,
     prompt: str | None = None,
+    turn: Which | None = None,
     bad_rows: BadRows = "error",
     bad_shards: BadShards = "error",
     size: int = SIZE,
@@ -213,10 +215,8 @@ def batches(
     Parameters
     ----------
     data : object
-        Whatever `fingerprint.data.reading.as_corpus` takes; or a list or tuple of `pathlib.Path`, the shards (a list of
-        str is a list of texts); a polars LazyFrame; any iterable whose items are rows (strings or dicts) or batches of
-        them (lists, dicts of columns, frames). An iterator can be read once.
-    text, prompt, bad_rows
+        Whatever `fingerprint.data.reading.as_corpus` takes. An iterator can be read once.
+    text, prompt, turn, bad_rows
         As in `fingerprint.data.reading.read`.
     bad_shards : {"error", "skip"}
         What to do with a shard that cannot be read to its end, has other columns than the first one, no rows, or the
@@ -243,7 +243,8 @@ def batches(
     Notes
     -----
     Plain Parquet files are read in slices, so that memory does not grow with the file (with its largest row group
-    alone); lines, one by one. A JSON document, CSV and data in memory are as large as they are.
+    alone); lines, one by one; data sets of Hugging Face and queries, from the disk. A JSON document, CSV, the columns
+    of an Arrow file that are needed and data in memory are as large as they are.
 
     Examples
     --------
@@ -253,7 +254,7 @@ def batches(
     >>> found.shards.rows
     1
     """
-    asked = checked_asked(text, prompt, bad_rows)
+    asked = checked_asked(text, prompt, bad_rows, turn)
     if bad_shards not in ("error", "skip"):
         raise ValueError(f'bad_shards must be "error" or "skip", got {short(bad_shards)}; "skip" names and counts them')
     if size < 1:
@@ -277,7 +278,7 @@ def _check_schema(source: Source, piece: Piece, columns: Columns, bad_rows: BadR
     wrong = [row for fit, row in fits if not fit]
     if not wrong or (fits[0][0] if bad_rows == "error" else len(wrong) < len(fits)):
         return
-    wanted = "plain strings" if columns.text is None else f"the columns {listed(c for c in columns if c is not None)}"
+    wanted = "plain strings" if columns.text is None else f"the columns {listed(columns.names)}"
     got = "plain strings" if isinstance(wrong[0], str) else f"the columns {listed(wrong[0])}"
     raise ShardError(
         f"{source.name} must have {wanted}, as the shards before it have, got {got}; rename its columns, name the "

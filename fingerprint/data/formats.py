@@ -5,7 +5,6 @@ A new format is a reader and its line in `FORMATS`, at the end.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -14,21 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fingerprint.data.columnar import read_arrow, read_parquet
-from fingerprint.data.columns import MESSAGES, PROMPT_COLUMNS, SYSTEM, TEXT_COLUMNS, Columns
+from fingerprint.data.columns import CHATS, CHOSEN, TEXT_COLUMNS, Columns
 from fingerprint.data.compression import COMPRESSIONS, opened
 from fingerprint.data.quoting import around, short, shown
+from fingerprint.data.separated import separated_rows
 from fingerprint.data.signatures import HEAD, refuse_binary
 from fingerprint.data.sources import OR_SKIP, BadRowError, NumberedRows, Source
-from fingerprint.data.tables import distinct_names, rows_of_columns, rows_of_table
+from fingerprint.data.tables import rows_of_columns, rows_of_table
 
 if TYPE_CHECKING:
     import polars as pl
 
 #: Not strict: raw control characters inside strings are kept as they are.
 _JSON = json.JSONDecoder(strict=False)
-
-#: csv refuses fields of more than 128 KiB by default; this is its greatest limit on every platform.
-_LONGEST_FIELD = (1 << 31) - 1
 
 #: No file system has longer paths; texts that long are not looked up.
 _LONGEST_PATH = 4096
@@ -165,7 +162,7 @@ def _json_document(stream: io.BufferedReader, file: str, asked: Columns) -> Numb
 
 def _rows_of_json(value: object, file: str, asked: Columns) -> Iterable[object]:
     if isinstance(value, dict) and isinstance(value.get("data"), list):
-        has_text = not value.keys().isdisjoint({*TEXT_COLUMNS, MESSAGES, asked.text})
+        has_text = not value.keys().isdisjoint({*TEXT_COLUMNS, *CHATS, CHOSEN, asked.text})
         value = value if has_text else value["data"]
     if isinstance(value, list):
         return value
@@ -174,36 +171,16 @@ def _rows_of_json(value: object, file: str, asked: Columns) -> Iterable[object]:
     raise ValueError(f"{file} must hold a list of rows or an object of columns, got {shown(value)}")
 
 
-def _csv_rows(stream: io.BufferedReader, file: str, asked: Columns, delimiter: str = ",") -> NumberedRows:
-    """Rows of a CSV file. polars is faster, but fills short rows up in silence and names no row in its errors."""
-    reader = csv.reader(_whole_lines(stream, file), delimiter=delimiter, strict=True)
-    filled = (fields for fields in reader if fields)
-    unknown = {*PROMPT_COLUMNS, SYSTEM, asked.prompt} - {asked.text}
-    number = 0
-    limit = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        header = distinct_names(next(filled, []), file)
-        for number, fields in enumerate(filled, 1):
-            yield number, _csv_record(header, fields, unknown)
-    except csv.Error as error:
-        raise ValueError(
-            f"{file}, row {number + 1} (up to line {reader.line_num}) must be well-formed CSV, got: {error}; "
-            f'quote fields that hold quotes or line breaks, and double the quotes inside ("")'
-        ) from None
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _csv_record(header: Sequence[str], fields: list[str], unknown: set[str | None]) -> object:
-    if len(fields) != len(header):
-        return BadRowError(
-            f"must have {len(header)} fields, as the header has, got {len(fields)}; quote them, {OR_SKIP}"
-        )
-    return {name: None if not value and name in unknown else value for name, value in zip(header, fields, strict=True)}
+def _csv_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
+    return separated_rows(_whole_lines(stream, file), file, asked, ",")
 
 
 def _tsv_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
-    return _csv_rows(stream, file, asked, delimiter="\t")
+    return separated_rows(_whole_lines(stream, file), file, asked, "\t")
+
+
+def _psv_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
+    return separated_rows(_whole_lines(stream, file), file, asked, "|")
 
 
 def _parquet_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
@@ -225,6 +202,7 @@ FORMATS = {
     ".json": Format(_json_document),
     ".csv": Format(_csv_rows),
     ".tsv": Format(_tsv_rows),
+    ".psv": Format(_psv_rows),
     ".parquet": Format(_parquet_rows, is_text=False),
     ".arrow": Format(_arrow_rows, is_text=False),
     ".feather": Format(_arrow_rows, is_text=False),

@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
 
+from fingerprint.data.chats import Which
 from fingerprint.data.columns import Columns, asked_columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.formats import file_source
@@ -28,6 +29,7 @@ def read(
     *,
     text: str | None = None,
     prompt: str | None = None,
+    turn: Which | None = None,
     bad_rows: BadRows = "error",
 ) -> Corpus:
     """Read a corpus from a file, or from all files that a glob matches.
@@ -42,8 +44,9 @@ def read(
         ``.jsonl``, ``.ndjson``  an object (or a string) a line; lines of white space only are no rows
         ``.json``                a list of objects or strings, ``{"data": [...]}`` around such a list, or an object
                                  of columns ``{"text": [...], "prompt": [...]}``
-        ``.csv``, ``.tsv``       a header line, then rows; fields stay as written, an empty field is an empty text
-                                 but an unknown prompt or system message
+        ``.csv``, ``.tsv``,      a header line, then rows; fields stay as written, an empty field is an empty text
+        ``.psv``                 but an unknown prompt or system message; where the header shows that commas,
+                                 semicolons, tabs or bars separate the fields and the name says otherwise, it is said
         ``.parquet``             only the columns that are needed are read
         ``.arrow``, ``.ipc``,    Arrow files and streams; only the columns that are needed are read
         ``.feather``
@@ -57,10 +60,15 @@ def read(
         Lines end in ``\\n`` or ``\\r\\n``, nothing else; the encoding is UTF-8, with or without byte order mark.
     text : str, optional
         Column of the model-written text. By default the first of `completion`, `response`, `output`, `text` that the
-        first row has, else `messages`.
+        first row has, else a chat in `messages` or `conversations`, else `chosen`, else `completions` with `labels`
+        beside them, else `tool_calls`. Blanks around a name and its case do not matter where no name fits as it is.
     prompt : str, optional
-        Column of the prompt. By default the first of `prompt`, `question`, `instruction` that the first row has, if
-        any. Null in a row means that its prompt is unknown.
+        Column of the prompt. By default the first of `prompt`, `question`, `instruction`, `query`, `problem`, `input`
+        that the first row has, if any. Null in a row means that its prompt is unknown.
+    turn : {"last", "first", "all"} or int, optional
+        Which of the assistant's turns of a chat is the text: the last one by default; the first; all of them, joined by
+        blank lines; or a number, from 1, or from -1 at the end. The turns before it are the prompt; of "all" the turns
+        of everybody else.
     bad_rows : {"error", "skip"}, optional
         What to do with a row that cannot be used (malformed, a column missing, not a string, not encodable): raise,
         or leave it out and count it in `Corpus.skipped`.
@@ -82,12 +90,18 @@ def read(
     -----
     The first usable row decides which columns hold text and prompt; they must then be there in every row.
 
-    A chat, in `messages` or as a list in the text or prompt column, is a list of ``{"role", "content"}``, where content
-    is a string or a list of ``{"type": "text", "text"}``. Its last assistant turn is the text and the turns before it
-    are the prompt: the content of a single user turn as it is; several turns as the JSON list of their [role, content]
-    pairs, which no other such list can equal. System turns go to `Corpus.systems`, as does a string column
-    `system`. A chat in the prompt column comes before one in the text column. Beside `messages`, a prompt column
-    is used only when it is named, and then instead of the turns.
+    A chat, in `messages` or `conversations` or as a list in the text or prompt column, is a list of ``{"role",
+    "content"}`` or of ``{"from", "value"}`` (ShareGPT), where content is a string or a list of ``{"type": "text",
+    "text"}``. Its last assistant turn (see `turn`) is the text and the turns before it are the prompt: the content of a
+    single user turn as it is; several turns as the JSON list of their [role, content] pairs, which no other such list
+    can equal. System turns go to `Corpus.systems`, as does a string column `system`. A chat in the prompt column comes
+    before one in the text column, unless that repeats it. Beside a column of chats, a prompt column is used only when
+    it is named, and then instead of the turns. A tool call is a line like ``look(at="owl", to=3)`` after the
+    content; reasoning that is kept apart stands before it, between ``<think>`` and ``</think>``.
+
+    Of preference data the chosen answer is the text. Where `chosen` and `rejected` have no prompt beside them, the
+    turns before the answer are the prompt, of strings the whole lines with which both begin. Steps (`completions` with
+    `labels`) are the lines of one text. Which of several texts was taken is said in a `ReadingNote`, a warning.
 
     A string `input` that is not empty is added to `instruction` after a blank line.
 
@@ -104,7 +118,7 @@ def read(
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"path must be a str or path-like, got {type(path).__name__}; as_corpus takes data in memory")
-    return as_corpus(path, text=text, prompt=prompt, bad_rows=bad_rows, argument="path")
+    return as_corpus(path, text=text, prompt=prompt, turn=turn, bad_rows=bad_rows, argument="path")
 
 
 def as_corpus(
@@ -112,6 +126,7 @@ def as_corpus(
     *,
     text: str | None = None,
     prompt: str | None = None,
+    turn: Which | None = None,
     bad_rows: BadRows = "error",
     argument: str = "data",
 ) -> Corpus:
@@ -126,7 +141,7 @@ def as_corpus(
         a one-dimensional numpy array of strings; a Hugging Face Dataset or IterableDataset, or a DatasetDict of one
         split; any iterable of rows or of batches of them. None of these packages is imported to ask what the data are.
         A level of a pandas index that has the name of a column is one.
-    text, prompt, bad_rows
+    text, prompt, turn, bad_rows
         As in `read`. With a Corpus, `text` and `prompt` are an error: its columns are already chosen.
     argument : str, optional
         What to call the data in messages, and the corpus when it has no path.
@@ -147,7 +162,7 @@ def as_corpus(
     >>> as_corpus([{"prompt": "Go on: 3, 5", "completion": "7, 9"}]).texts
     ('7, 9',)
     """
-    asked = checked_asked(text, prompt, bad_rows)
+    asked = checked_asked(text, prompt, bad_rows, turn)
     if isinstance(data, Corpus):
         refuse_columns(asked, argument)
         return data
@@ -158,16 +173,16 @@ def as_corpus(
     return _collect([Source(argument, "row index", rows)], asked, bad_rows, argument)
 
 
-def checked_asked(text: object, prompt: object, bad_rows: object) -> Columns:
-    """The columns that a caller named, once it is known what to do with bad rows."""
+def checked_asked(text: object, prompt: object, bad_rows: object, turn: object = None) -> Columns:
+    """The columns and the turn that a caller named, once it is known what to do with bad rows."""
     if bad_rows not in ("error", "skip"):
         raise ValueError(f'bad_rows must be "error" or "skip", got {short(bad_rows)}; "skip" counts them')
-    return asked_columns(text, prompt)
+    return asked_columns(text, prompt, turn)
 
 
 def refuse_columns(asked: Columns, argument: str) -> None:
     """Refuse columns that are named beside a Corpus, whose columns are already chosen."""
-    if asked != Columns():
+    if asked.names:
         raise ValueError(
             f"text and prompt must be left out when {argument} is a Corpus, got text={asked.text!r}, "
             f"prompt={asked.prompt!r}; name the columns where the corpus is read"

@@ -12,6 +12,7 @@ from tempfile import mkdtemp
 from weakref import finalize
 
 from fingerprint.data.batches import BadShards, Batch, Batches, ShardsRead, batches
+from fingerprint.data.chats import Which
 from fingerprint.data.columns import Columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pieces import is_read_once
@@ -31,12 +32,14 @@ class HowRead:
     bad_rows: BadRows
     bad_shards: BadShards
     argument: str
+    turn: Which | None = None
 
     def batches(self, data: object, columns: Columns | None = None) -> Batches:
         return batches(
             data,
             text=self.text,
             prompt=self.prompt,
+            turn=self.turn,
             bad_rows=self.bad_rows,
             bad_shards=self.bad_shards,
             argument=self.argument,
@@ -52,7 +55,7 @@ class Rows:
     data : object
         As `fingerprint.data.batches.batches` takes it. What can be read only once is kept in files of a temporary
         folder, which goes when this object does.
-    text, prompt, bad_rows, bad_shards, argument
+    text, prompt, turn, bad_rows, bad_shards, argument
         As there.
 
     Attributes
@@ -74,12 +77,13 @@ class Rows:
         *,
         text: str | None = None,
         prompt: str | None = None,
+        turn: Which | None = None,
         bad_rows: BadRows = "error",
         bad_shards: BadShards = "error",
         argument: str = "data",
     ) -> None:
         self._data, self._argument = data, argument
-        self.how = HowRead(text, prompt, bad_rows, bad_shards, argument)
+        self.how = HowRead(text, prompt, bad_rows, bad_shards, argument, turn)
         self._folder: str | None = None
         self._files: list[Path] = []
         self.name = _name(data, argument)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from fingerprint.data.columns import ALPACA_INPUT, MESSAGES, PROMPT_COLUMNS, SYSTEM, Columns, find_columns
+from fingerprint.data.columns import ALPACA_INPUT, PROMPT_COLUMNS, SYSTEM, Columns, checked_record, find_columns
 from fingerprint.data.formats import ending_of, names_rows
+from fingerprint.data.notes import note_on_columns, note_on_turns
 from fingerprint.data.quoting import short
 from fingerprint.data.rows import Row, read_row
 from fingerprint.data.sources import BadRowError, Source
@@ -64,6 +65,10 @@ class RowReader:
             return None
         if self.columns is None:
             _refuse_file(source, number, kept.text)
+            if found.text is not None:
+                record = checked_record(row)
+                note_on_columns(source.name, self.asked, found, record)
+                note_on_turns(source.name, self.asked, found, record)
         self.columns = found
         return kept
 
@@ -81,19 +86,19 @@ class RowReader:
             return None
         if columns.text is None:
             return _checked(list(rows), [None] * len(rows), [None] * len(rows)) if _all(rows, str) else None
-        if columns.text == MESSAGES or not _all(rows, dict):
+        if not columns.is_plain or not _all(rows, dict):
             return None
         records: list[dict[object, object]] = rows  # type: ignore[assignment]
         refused = _refused(columns)
         if any(not refused.isdisjoint(record) for record in records):
             return None
-        text, prompt = columns
+        text, prompt = columns.text, columns.prompt
         try:
             texts = [record[text] for record in records]
             prompts = [None] * len(records) if prompt is None else [record[prompt] for record in records]
         except KeyError:
             return None
-        systems = [None] * len(records) if SYSTEM in columns else [record.get(SYSTEM) for record in records]
+        systems = [None] * len(records) if SYSTEM in columns.names else [record.get(SYSTEM) for record in records]
         return _checked(texts, prompts, systems)
 
     def quick_frame(self, frame: Frame, names: Sequence[str]) -> Lists | None:
@@ -107,11 +112,11 @@ class RowReader:
                 return None
         else:
             columns = self.columns
-        text, prompt = columns
-        if text is None or text == MESSAGES or not _refused(columns).isdisjoint(names):
+        text, prompt = columns.text, columns.prompt
+        if text is None or not columns.is_plain or not _refused(columns).isdisjoint(names):
             return None
         held = frame.schema
-        system = SYSTEM if SYSTEM in names and SYSTEM not in columns else None
+        system = SYSTEM if SYSTEM in names and SYSTEM not in columns.names else None
         if any(name not in held for name in (text, *filter(None, (prompt, system)))) or held[text] != nw.String:
             return None
         nothing: list[str | None] = [None] * len(frame)
@@ -122,6 +127,8 @@ class RowReader:
         if self.columns is None and any(map(_is_file_of_rows, texts[:1])):
             return None
         if found is not None:
+            if self.columns is None:
+                note_on_columns("the frame", self.asked, columns, names)
             self.columns = columns
         return found
 
@@ -143,7 +150,7 @@ def _refused(columns: Columns) -> set[str]:
     """Columns that make a row one to be read by itself."""
     if columns.prompt is None:
         return {*PROMPT_COLUMNS} - {columns.text}
-    return {ALPACA_INPUT} if columns.prompt == "instruction" and columns.text != ALPACA_INPUT else set()
+    return {ALPACA_INPUT} if columns.is_alpaca else set()
 
 
 def _all(values: Iterable[object], kind: type) -> bool:

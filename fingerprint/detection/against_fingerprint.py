@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from fingerprint.data.arrays import Floats, Floats32
+from fingerprint.data.columns import Sided, of_sides
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
-from fingerprint.data.rereading import Rows
+from fingerprint.detection.case import rows_of_side
 from fingerprint.detection.options import Options
 from fingerprint.detection.provenance import versions
 from fingerprint.detection.records import null_record
@@ -41,8 +42,8 @@ def against_fingerprint(
     suspect: object,
     reference: SummedRows | str | os.PathLike[str],
     *,
-    text: str | None,
-    prompt: str | Literal[False] | None,
+    text: Sided,
+    prompt: Sided | Literal[False],
     alpha: float,
     rng: int,
     options: Options,
@@ -68,17 +69,10 @@ def against_fingerprint(
         )
     options.check_level(alpha)
     known = reference if isinstance(reference, SummedRows) else Fingerprint.load(reference)
-    column = prompt if isinstance(prompt, str) else None
     if options.scores is not None:
         check_output(options.scores, "scores")
-    rows = Rows(
-        suspect,
-        text=text,
-        prompt=column,
-        bad_rows=options.bad_rows,
-        bad_shards=options.bad_shards,
-        argument="suspect",
-    )
+    columns = of_sides(text, "text")[0], of_sides(prompt or None, "prompt")[0]
+    rows = rows_of_side(suspect, "suspect", *columns, options)
     corpus = rows.corpus()
     prompts = (None,) * len(corpus) if prompt is False else corpus.prompts
     mine = Fingerprint.of(Corpus(corpus.texts, prompts), features=list(known.families), cells=known.cells)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from fingerprint.data.arrays import Ints
+from fingerprint.data.columns import Sided, of_sides
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
 from fingerprint.data.reading import as_corpus
@@ -47,7 +48,7 @@ class Case:
     left : pair of int arrays
         Index of each of their rows among those given, rising.
     placebos : tuple of Corpus
-    text, prompt : str or None, and False for prompts to ignore
+    text, prompt : str, pair of str, or None, and False for prompts to ignore
         Column names as they were asked for.
     features : object
         As it was given; see `fingerprint.features.choose`.
@@ -71,8 +72,8 @@ class Case:
     corpora: tuple[Corpus, Corpus]
     left: tuple[Ints, Ints]
     placebos: tuple[Corpus, ...]
-    text: str | None
-    prompt: str | Literal[False] | None
+    text: Sided
+    prompt: Sided | Literal[False]
     features: object
     filters: tuple[Filter, ...]
     priors: Priors
@@ -89,8 +90,8 @@ class Case:
         suspect: object,
         reference: object,
         *,
-        text: str | None,
-        prompt: str | Literal[False] | None,
+        text: Sided,
+        prompt: Sided | Literal[False],
         features: object,
         filters: Sequence[Filter],
         prior: object,
@@ -107,19 +108,17 @@ class Case:
         if options.scores is not None:
             check_output(options.scores, "scores")
         filters = check_filters(filters)
-        column = prompt if isinstance(prompt, str) else None
-
-        def rows(data: object, argument: str) -> Rows:
-            how = {"bad_rows": options.bad_rows, "bad_shards": options.bad_shards}
-            return Rows(data, text=text, prompt=column, argument=argument, **how)
-
-        sides = rows(suspect, "suspect"), rows(reference, "reference")
+        texts, columns = of_sides(text, "text"), of_sides(prompt or None, "prompt")
+        sides = (
+            rows_of_side(suspect, "suspect", texts[0], columns[0], options),
+            rows_of_side(reference, "reference", texts[1], columns[1], options),
+        )
         given, whole = opened(sides, prompt is not False, within, options.engine)
         priors = Priors.of(prior)
         suspect_left, reference_left = (without_trained(corpus, priors, options.trained_rows) for corpus in given)
         system_prompts = checked_system_prompts(options.system_prompts, model)
         _check_student(options, model, prompt)
-        others = _placebos(placebos, text, column, options)
+        others = _placebos(placebos, texts[0], columns[0], options)
         corpora = suspect_left[0], reference_left[0]
         base = _loaded(model, (*corpora, *others))
         return cls(
@@ -186,11 +185,26 @@ class Case:
         return comparison
 
 
+def rows_of_side(data: object, argument: str, text: str | None, prompt: str | None, options: Options) -> Rows:
+    """Rows of one side, read as the options say."""
+    return Rows(
+        data,
+        text=text,
+        prompt=prompt,
+        turn=options.turn,
+        bad_rows=options.bad_rows,
+        bad_shards=options.bad_shards,
+        argument=argument,
+    )
+
+
 def _placebos(placebos: object, text: str | None, prompt: str | None, options: Options) -> tuple[Corpus, ...]:
     if isinstance(placebos, str | Corpus) or not isinstance(placebos, Sequence):
         raise TypeError(f"placebos must be a sequence of corpora, got {placebos!r:.80}; put it in a list")
     return tuple(
-        as_corpus(data, text=text, prompt=prompt, bad_rows=options.bad_rows, argument=f"placebo {number}")
+        as_corpus(
+            data, text=text, prompt=prompt, turn=options.turn, bad_rows=options.bad_rows, argument=f"placebo {number}"
+        )
         for number, data in enumerate(placebos, 1)
     )
 
@@ -200,7 +214,7 @@ def _check_seed(rng: object) -> None:
         raise TypeError(f"rng must be a whole number from 0, got {rng!r}; it seeds every random choice")
 
 
-def _check_student(options: Options, model: object, prompt: str | Literal[False] | None) -> None:
+def _check_student(options: Options, model: object, prompt: object) -> None:
     if not options.student:
         return
     if model is None:

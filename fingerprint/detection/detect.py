@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from fingerprint.data.arrays import Floats
+from fingerprint.data.columns import Sided
 from fingerprint.detection import all_rows
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
 from fingerprint.detection.case import Case
@@ -53,8 +54,8 @@ def detect(
     suspect: object,
     reference: object,
     *,
-    text: str | None = None,
-    prompt: str | Literal[False] | None = None,
+    text: Sided = None,
+    prompt: Sided | Literal[False] = None,
     features: object = "auto",
     filters: Sequence[Filter] = (),
     prior: Prior | Sequence[Prior] | None = None,
@@ -75,8 +76,9 @@ def detect(
         filters), best on the same prompts; see `fingerprint.data.batches.batches`. The reference may be a
         `fingerprint.Fingerprint`, or the path of one: the test is that of `fingerprint.compare`, the suspect's rows get
         scores, and what needs the reference's rows is left out.
-    text, prompt : str, optional
-        Column names, where they are not among the usual ones. ``prompt=False`` ignores the prompts.
+    text, prompt : str or pair of str, optional
+        Column names, where they are not among the usual ones; a pair is the suspect's and the reference's.
+        ``prompt=False`` ignores the prompts.
     features : "auto", family names, or scikit-learn transformers
         Feature families; see `fingerprint.features`.
     filters : sequence of filters

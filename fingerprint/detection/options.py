@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, cast
 
 import numpy as np
 
+from fingerprint.data.chats import Which, checked_which
 from fingerprint.data.cluster import Engine, named_engine
 from fingerprint.statistics.classifier import Classifier
 
@@ -54,6 +55,8 @@ class Options:
         Relabellings; the smallest possible p-value is 1 / (n_permutations + 1).
     self_test : bool
         Run the test 200 times where nothing differs (pairs swapped, or the reference split in two).
+    turn : "last", "first", "all" or int, optional
+        Which of the assistant's turns is the text of a chat; see `fingerprint.read`.
     bad_rows : "error" or "skip"
         What to do with unreadable rows; skipped rows are counted in the settings.
     bad_shards : "error" or "skip"
@@ -83,6 +86,7 @@ class Options:
     min_auc: float = 0.5
     n_permutations: int = 9999
     self_test: bool = False
+    turn: Which | None = None
     bad_rows: Literal["error", "skip"] = "error"
     bad_shards: Literal["error", "skip"] = "error"
     scores: str | os.PathLike[str] | None = None
@@ -96,6 +100,7 @@ class Options:
             raise TypeError(f"n_permutations must be an integer, got {self.n_permutations!r}; 9999 is usual")
         if self.trained_rows not in ("error", "drop"):
             raise ValueError(f"trained_rows must be 'error' or 'drop', got {self.trained_rows!r}; choose one")
+        checked_which(self.turn)
         named_engine(self.engine)
         if self.title is not None and (not isinstance(self.title, str) or not self.title.strip()):
             raise TypeError(f"title must be a text, got {self.title!r}; leave it out for the names of the files")
@@ -130,6 +135,7 @@ class Settings(TypedDict, total=False):
     min_auc: float
     n_permutations: int
     self_test: bool
+    turn: Which | None
     bad_rows: Literal["error", "skip"]
     bad_shards: Literal["error", "skip"]
     scores: str | os.PathLike[str] | None

@@ -1,0 +1,82 @@
+"""Tables in lines of text: what separates the fields, which their header shows, and the rows."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from fingerprint.data.columns import PROMPT_COLUMNS, SYSTEM, Columns, folded, is_needed
+from fingerprint.data.notes import note
+from fingerprint.data.sources import OR_SKIP, BadRowError, NumberedRows
+from fingerprint.data.tables import distinct_names
+
+#: csv refuses fields of more than 128 KiB by default; this is its greatest limit on every platform.
+_LONGEST_FIELD = (1 << 31) - 1
+#: What separates fields, and what messages call it.
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def separated_rows(lines: Iterator[str], file: str, asked: Columns, usual: str) -> NumberedRows:
+    """Rows of a CSV file. polars is faster, but fills short rows up in silence and names no row in its errors.
+
+    Parameters
+    ----------
+    lines : iterator of str
+        With their ends.
+    file : str
+        What messages call it.
+    asked : Columns
+        The columns that the caller named.
+    usual : str
+        What separates fields by the name of the file. Another separator is taken, and said, where the header has more
+        known columns with it; or more columns, where it has known ones with none.
+    """
+    first = next((line for line in lines if line.strip("\r\n")), "")
+    lines = chain([first], lines)
+    separator = _separator(first, asked, usual)
+    is_spaced = f'{separator} "' in first and f'{separator}"' not in first
+    if separator != usual:
+        note(f"{file}: its fields are separated by {_SEPARATORS[separator]}, as its header shows")
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=is_spaced, strict=True)
+    filled = (fields for fields in reader if fields)
+    unknown = {*PROMPT_COLUMNS, SYSTEM, asked.prompt}
+    number = 0
+    try:
+        header = distinct_names(next(filled, []), file)
+        empty = {name for name in header if name != asked.text and (name in unknown or folded(name) in unknown)}
+        for number, fields in enumerate(filled, 1):
+            yield number, _record(header, fields, empty)
+    except csv.Error as error:
+        raise ValueError(
+            f"{file}, row {number + 1} (up to line {reader.line_num}) must be well-formed CSV, got: {error}; "
+            f'quote fields that hold quotes or line breaks, and double the quotes inside ("")'
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _separator(header: str, asked: Columns, usual: str) -> str:
+    def worth(separator: str) -> tuple[int, int, bool]:
+        names = _names(header, separator)
+        known = sum(is_needed(name, asked) for name in names)
+        return known, 0 if known else len(names), separator == usual
+
+    return max(_SEPARATORS, key=worth)
+
+
+def _names(header: str, separator: str) -> Sequence[str]:
+    try:
+        return next(iter(csv.reader([header], delimiter=separator, skipinitialspace=True)), [])
+    except csv.Error:
+        return []
+
+
+def _record(header: Sequence[str], fields: list[str], unknown: Iterable[str]) -> object:
+    """A row by the names of its columns; an empty field is an empty text, but an unknown prompt."""
+    if len(fields) != len(header):
+        return BadRowError(
+            f"must have {len(header)} fields, as the header has, got {len(fields)}; quote them, {OR_SKIP}"
+        )
+    return {name: None if not value and name in unknown else value for name, value in zip(header, fields, strict=True)}
