@@ -166,9 +166,9 @@ def find_prompt(names: Iterable[object], asked: Columns, text: str | None = None
 def _first(known: Iterable[str], names: Iterable[object], taken: str | None) -> str | None:
     """The first known name that is there, in whatever case and between whatever blanks if none is as it is known."""
     there = [name for name in names if isinstance(name, str) and name != taken]
-    folded = {folded(name): name for name in reversed(there)}
+    alike = {folded(name): name for name in reversed(there)}
     exact = next((name for name in known if name in there), None)
-    return exact or next((folded[name] for name in known if name in folded), None)
+    return exact or next((alike[name] for name in known if name in alike), None)
 
 
 def folded(name: str) -> str:
