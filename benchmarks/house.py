@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import results
@@ -42,12 +42,19 @@ MOST_ROOT_FILES = 4
 
 @dataclass(frozen=True)
 class Module:
-    """A parsed file: its dotted name, whether it is a package's `__init__.py`, its syntax tree, its lines."""
+    """A file, parsed once that is asked for: its dotted name, whether it is a package's `__init__.py`, its text."""
 
     name: str
     is_package: bool
-    tree: ast.Module
-    lines: int
+    source: str
+
+    @cached_property
+    def lines(self) -> int:
+        return len(self.source.splitlines())
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -83,11 +90,12 @@ class Function:
 
 def parsed(name: str, source: str, is_package: bool = False) -> Module:
     """The module `name` of a source text."""
-    return Module(name, is_package, ast.parse(source), len(source.splitlines()))
+    return Module(name, is_package, source)
 
 
-def modules_of(folder: Path) -> dict[str, Module]:
-    """Every Python file below `folder`, by its dotted name, whose first part is the folder's name."""
+@cache
+def modules_of(folder: Path) -> Mapping[str, Module]:
+    """Every Python file below `folder` as it is at the first call, by its name, whose first part is the folder's."""
     found = {}
     for path in sorted(folder.rglob("*.py")):
         parts = (folder.name, *path.relative_to(folder).with_suffix("").parts)
@@ -394,12 +402,12 @@ def table(checkouts: Sequence[Path], columns: Sequence[Mapping[str, str]]) -> st
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="How the code is built, of one checkout or of several side by side.")
     parser.add_argument("checkouts", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=5, help="imports that are timed; 0: none")
     results.add_json_option(parser)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     started = time.perf_counter()
     checkouts = [checkout.resolve() for checkout in options.checkouts]
     columns = [figures(checkout, options.rounds) for checkout in checkouts]

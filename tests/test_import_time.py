@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ DETECT = "from fingerprint import detect"
 NEEDED = "import numpy, polars, scipy.sparse"  # what the rows and sums of every comparison are made of
 TIMES = 1.5
 ROUNDS = 7
+LEAST_ROUNDS = 3  # of which the best says enough where the bound is kept; what is above it is timed ROUNDS times
 
 HEAVY = {
     "IPython", "datasets", "jinja2", "matplotlib", "numba", "openai", "pandas", "pyarrow", "rich", "scipy.optimize",
@@ -38,6 +40,9 @@ def test_importing_detect_loads_nothing_heavy() -> None:
 
 def test_importing_detect_takes_at_most_half_as_long_again_as_what_it_needs() -> None:
     _seconds(DETECT)  # writes compiled modules where there are none yet
-    pairs = [(_seconds(DETECT), _seconds(NEEDED)) for _ in range(ROUNDS)]
-    ours, needed = (min(times) for times in zip(*pairs, strict=True))
+    pairs: list[tuple[float, float]] = []
+    ours, needed = math.inf, 0.0
+    while len(pairs) < LEAST_ROUNDS or (ours > TIMES * needed and len(pairs) < ROUNDS):
+        pairs.append((_seconds(DETECT), _seconds(NEEDED)))
+        ours, needed = (min(times) for times in zip(*pairs, strict=True))
     assert ours <= TIMES * needed, f"{ours:.3f} s against {needed:.3f} s"

@@ -149,9 +149,9 @@ def test_samples_do_not_depend_on_the_batch(lm: LanguageModel) -> None:
     """A draw that falls within rounding of the boundary of two tokens may take the other one: in a row or two of 80."""
     asked = prompts("numbers", 60) + prompts("code", 20)
     whole = sample(lm, asked, seed=3, max_new_tokens=48, batch_size=80)
-    for batch_size in (1, 7, 32):
-        found = sample(lm, asked, seed=3, max_new_tokens=48, batch_size=batch_size)
-        assert sum(one == other for one, other in zip(found, whole, strict=True)) >= 78
+    for batch_size, n_rows in ((1, 12), (7, 60), (32, 80)):
+        found = sample(lm, asked[:n_rows], seed=3, max_new_tokens=48, batch_size=batch_size)
+        assert sum(one != other for one, other in zip(found, whole[:n_rows], strict=True)) <= (1 if n_rows < 20 else 2)
     later = sample(lm, asked[30:], seed=3, first_row=30, max_new_tokens=48, batch_size=9)
     assert sum(one == other for one, other in zip(later, whole[30:], strict=True)) >= 48
     other_seed = sample(lm, asked, seed=4, max_new_tokens=48, batch_size=80)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import house
@@ -29,7 +30,7 @@ ORDER = (
 
 
 @pytest.fixture(scope="module")
-def package() -> dict[str, house.Module]:
+def package() -> Mapping[str, house.Module]:
     return house.modules_of(ROOT / "fingerprint")
 
 
@@ -47,20 +48,20 @@ def made_up(**sources: str) -> dict[str, house.Module]:
 # --------------------------------------------------------------------------------------------------------- the package
 
 
-def test_every_folder_has_its_place(package: dict[str, house.Module]) -> None:
+def test_every_folder_has_its_place(package: Mapping[str, house.Module]) -> None:
     assert house.ORDER == ORDER
     assert {house.folder_of(name) for name in package} - {None} == set(ORDER)
 
 
-def test_no_import_goes_up(package: dict[str, house.Module]) -> None:
+def test_no_import_goes_up(package: Mapping[str, house.Module]) -> None:
     assert [str(found) for found in house.imports_upwards(package, ORDER)] == []
 
 
-def test_no_imports_go_round_in_a_ring(package: dict[str, house.Module]) -> None:
+def test_no_imports_go_round_in_a_ring(package: Mapping[str, house.Module]) -> None:
     assert house.cycles(package) == []
 
 
-def test_the_imports_of_the_package_are_seen(package: dict[str, house.Module]) -> None:
+def test_the_imports_of_the_package_are_seen(package: Mapping[str, house.Module]) -> None:
     """A checker that finds no import at all would find none upwards either."""
     found = house.all_imports(package)
     assert len(found) > len(package)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -36,6 +40,14 @@ def furnish(folder: Path) -> None:
 
     The suspect differs from the reference so much that a few rows are enough; a detector learns from more.
     """
+    shutil.copytree(_furnished(), folder, symlinks=True, dirs_exist_ok=True)
+
+
+@cache
+def _furnished() -> Path:
+    """A folder that is written once, to be copied."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
     pairs = {
         name: simulated_pair(rows, tilt="dense", d_prime=d_prime, rng=i)
         for i, (name, (rows, d_prime)) in enumerate(KINDS.items())
@@ -50,6 +62,7 @@ def furnish(folder: Path) -> None:
     write(pairs["new"].suspect, folder / "suspects" / "2.jsonl")
     link(folder / "owl-teacher", MICRO / "micro-b")
     link(folder / "Qwen" / "Qwen2.5-0.5B-Instruct", MICRO / "micro-a")
+    return folder
 
 
 def write(corpus: Corpus, path: Path) -> None:
