@@ -221,4 +221,5 @@ def test_the_command_line_says_how_rows_were_read_unless_it_is_to_be_quiet(tmp_p
     assert (code, err) == (
         0, f"fingerprint: note: {suspect}: its fields are separated by semicolons, as its header shows\n",
     )  # fmt: skip
-    assert run(*command, "--quiet") == (0, "", "")
+    code, _, err = run(*command, "--quiet")
+    assert (code, err) == (0, "")

@@ -8,6 +8,7 @@ from collections import Counter
 from difflib import get_close_matches
 
 from fingerprint.data.formats import ending_of
+from fingerprint.data.hub import HubName, how_to_get
 from fingerprint.data.quoting import listed, short
 
 #: What `Dataset.save_to_disk` and `DatasetDict.save_to_disk` leave beside the rows.
@@ -42,14 +43,23 @@ def files_of_folder(folder: str, argument: str) -> list[str]:
     )
 
 
-def not_found(path: str, argument: str) -> FileNotFoundError:
-    """What to say of a path that matches nothing: with the nearest name in its folder, or of a text as a path."""
+def not_found(path: str, argument: str, name: HubName | None) -> FileNotFoundError:
+    """What to say of a path that matches nothing: the nearest name in its folder, or how to get a data set of the hub.
+
+    A text that was passed as a path is told where texts go.
+    """
+    folder, own = os.path.split(path)
+    near = get_close_matches(own, _names_in(folder or "."), n=1)
     if "\n" in path or " " in path:
         hint = "check the name and the current folder (texts go into a list of strings)"
+    elif near:
+        hint = f"did you mean {os.path.join(folder, near[0])!r}?"
+    elif "://" in path and name is None:
+        hint = "download it first"
+    elif name is not None and "/" in name.repository and not os.path.isdir(folder):
+        hint = f"check the name and the current folder; {how_to_get(name)}"
     else:
-        folder, name = os.path.split(path)
-        near = get_close_matches(name, _names_in(folder or "."), n=1)
-        hint = f"did you mean {os.path.join(folder, near[0])!r}?" if near else "check the name and the current folder"
+        hint = "check the name and the current folder"
     shown = short(path) if "\n" in path or len(path) <= _SHOWN else f"'...{path[-_SHOWN:]}'"
     return FileNotFoundError(f"{argument} must be a file, or a glob that matches files, got {shown}; {hint}")
 

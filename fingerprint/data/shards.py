@@ -11,6 +11,7 @@ from functools import partial
 from fingerprint.data import digests
 from fingerprint.data.folders import files_of_folder, not_found
 from fingerprint.data.formats import names_rows
+from fingerprint.data.hub import cached_files, hub_name
 from fingerprint.data.quoting import short
 
 
@@ -73,7 +74,9 @@ def is_path(data: object) -> bool:
 
 
 def matching_files(path: str, argument: str) -> list[str]:
-    """The file of this name, the files that it matches as a glob, in sorted order, or those of a saved data set.
+    """The file of this name, the files that it matches as a glob, in sorted order, or those of a data set.
+
+    A data set is the folder that it was saved to, or a name of the hub (`fingerprint.data.hub`) that is in a cache.
 
     Raises
     ------
@@ -86,6 +89,9 @@ def matching_files(path: str, argument: str) -> list[str]:
         return [path]
     matches = set() if "\n" in path or "\0" in path else set(glob.glob(path, recursive=True))
     files = sorted(match for match in matches if not os.path.isdir(match))
+    name = None if files or names_rows(path) else hub_name(path)
+    if name is not None:
+        files = cached_files(name, argument)
     if not files:
-        raise not_found(path, argument)
+        raise not_found(path, argument, name)
     return files
