@@ -24,30 +24,35 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
     assert calls == [
         {
             "suspect": "a.jsonl", "reference": "b.jsonl", "text": None, "prompt": None, "features": "auto",
-            "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "n_permutations": 9999, "self_test": False,
-            "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (), "teacher": None,
-            "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",
+            "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "min_effect": None, "n_permutations": 9999,
+            "self_test": False, "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (),
+            "teacher": None, "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",
             "prior": None, "trained_rows": "error", "title": None, "turn": None,
         }
     ]  # fmt: skip
 
 
-def test_every_option_reaches_detect(run: Run, calls: list[dict[str, Any]]) -> None:
+def test_every_option_reaches_detect(
+    run: Run, calls: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     options = (
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
-        "--seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers --filter keywords=owl,owlet "
-        "--model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
+        "--min-effect 0.57 --seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers "
+        "--filter keywords=owl,owlet --model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
         "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine --turn=-2"
     )
     assert run("detect", "a", "b", *options.split())[0] == 0
+    draft = calls[0].pop("scores")  # moved to its place with all other files
+    assert (draft.parent, os.listdir(tmp_path)) == (tmp_path, ["s.parquet"])
     assert calls == [
         {
             "suspect": "a", "reference": "b", "text": "answer", "prompt": "question", "features": ["numbers", "tokens"],
             "filters": [NumberRule(), Keywords(["owl", "owlet"])],
-            "ladder": False, "alpha": 0.01, "min_auc": 0.55, "n_permutations": 999, "self_test": True,
-            "bad_rows": "skip", "rng": 7, "progress": False, "model": "M", "system_prompts": ["C", "D"], "teacher": "T",
-            "placebos": ["P"], "student": True, "bad_shards": "skip", "scores": Path("s.parquet"), "engine": "ray",
-            "prior": None, "trained_rows": "drop", "title": "mine", "turn": -2,
+            "ladder": False, "alpha": 0.01, "min_auc": 0.55, "min_effect": 0.57, "n_permutations": 999,
+            "self_test": True, "bad_rows": "skip", "rng": 7, "progress": False, "model": "M",
+            "system_prompts": ["C", "D"], "teacher": "T", "placebos": ["P"], "student": True, "bad_shards": "skip",
+            "engine": "ray", "prior": None, "trained_rows": "drop", "title": "mine", "turn": -2,
         }
     ]  # fmt: skip
 

@@ -11,7 +11,8 @@ import typer
 
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import ColorOption, DebugOption, JsonOption, QuietOption, VerboseOption
-from fingerprint.cli.outputs import Screen, check_outputs, write_report
+from fingerprint.cli.outputs import Screen
+from fingerprint.cli.report_files import ReportFiles
 
 PageOption = Annotated[Path, typer.Option("--html", metavar="FILE", help="Where the HTML page goes.")]
 
@@ -26,8 +27,8 @@ def demo(
 ) -> None:
     """Run detect on two small corpora that come with the package."""
     with failures(debug, quiet=quiet), ExitStack() as stack:
-        screen = Screen(quiet, verbose, color)
-        check_outputs({"--html": html, "--json": json}, inputs=())
+        screen, outputs = Screen(quiet, verbose, color), ReportFiles(html, json)
+        outputs.check(inputs=())
         examples = files("fingerprint.data") / "examples"
         suspect, reference = (
             str(stack.enter_context(as_file(examples / name))) for name in ("suspect.jsonl", "reference.jsonl")
@@ -36,5 +37,6 @@ def demo(
 
         with screen.bar() as progress:
             report = run(suspect, reference, progress=progress or False)
+        outputs.write(report, report.gate())
         screen.say(f"A page with pictures: {html.resolve()}\n")
-        write_report(report, html, json, screen)
+        screen.result(report)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
-from fingerprint.cli.errors import fail_if, failures
+from fingerprint.cli.errors import failures, leave
 from fingerprint.cli.options import (
     AlphaOption,
     BadShardsOption,
@@ -40,8 +42,9 @@ from fingerprint.cli.options import (
     named_turn,
     prompt_column,
 )
-from fingerprint.cli.outputs import Screen, check_outputs, write_report
+from fingerprint.cli.outputs import Screen
 from fingerprint.cli.priors import PriorOption, priors
+from fingerprint.cli.report_files import ReportFiles
 
 if TYPE_CHECKING:
     from fingerprint.data.chats import Which
@@ -70,17 +73,38 @@ PlaceboOption = Annotated[
 # The verdict and its sections
 MinAucOption = Annotated[float, typer.Option(help="Row AUROC that a detection must exceed.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same report.")]
+NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
+SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
+# The gate: what a pipeline asks for
 FailIfDetected = Annotated[
     bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected; not where prompts differ.")
 ]
-NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
-SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
+MinEffect = Annotated[
+    float | None,
+    typer.Option(
+        metavar="AUC",
+        help="Row AUROC that matters: a detection passes if its whole 95 % interval is below. Power is stated for it.",
+    ),
+]
+RequirePower = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", help="Exit with 3 if not detected and the power against --min-effect (else .55) is below P."
+    ),
+]
+JunitOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write verdict, power, prompts and filters as JUnit test cases.")
+]
+SummaryOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write Markdown for a job; appended to $GITHUB_STEP_SUMMARY.")
+]
 
 
 def detect(
     suspect: SuspectArgument,
     reference: ReferenceArgument = None,
     html: HtmlOption = None, json: JsonOption = None, scores: ScoresOption = None, title: TitleOption = None,
+    junit: JunitOption = None, summary: SummaryOption = None,
     text: TextOption = None, prompt: PromptOption = None,
     suspect_text: SuspectTextOption = None, suspect_prompt: SuspectPromptOption = None,
     reference_text: ReferenceTextOption = None, reference_prompt: ReferencePromptOption = None,
@@ -89,22 +113,16 @@ def detect(
     filters: FilterOption = None,
     prior: PriorOption = None,
     drop_trained_rows: DropTrainedRowsOption = False,
-    model: ModelOption = None,
-    system_prompt: SystemPromptOption = None,
-    student: StudentOption = False,
-    teacher: TeacherOption = None,
-    teacher_system: TeacherSystemOption = None,
-    placebo: PlaceboOption = None,
+    model: ModelOption = None, system_prompt: SystemPromptOption = None, student: StudentOption = False,
+    teacher: TeacherOption = None, teacher_system: TeacherSystemOption = None, placebo: PlaceboOption = None,
     alpha: AlphaOption = 0.05,
     min_auc: MinAucOption = 0.5,
-    permutations: PermutationsOption = 9999,
-    seed: SeedOption = 0,
-    no_ladder: NoLadderOption = False,
-    self_test: SelfTestOption = False,
-    skip_bad_rows: CountBadRowsOption = False,
-    skip_bad_shards: BadShardsOption = False,
+    permutations: PermutationsOption = 9999, seed: SeedOption = 0,
+    no_ladder: NoLadderOption = False, self_test: SelfTestOption = False,
+    skip_bad_rows: CountBadRowsOption = False, skip_bad_shards: BadShardsOption = False,
     engine: EngineOption = "local",
     fail_if_detected: FailIfDetected = False,
+    min_effect: MinEffect = None, require_power: RequirePower = None,
     quiet: QuietOption = False, verbose: VerboseOption = False, color: ColorOption = "auto", debug: DebugOption = False,
 ) -> None:
     """Compare SUSPECT with REFERENCE and print a calibrated report.
@@ -113,35 +131,63 @@ def detect(
     glob of many files is one corpus, of any size.
     """
     with failures(debug, quiet=quiet):
-        screen = Screen(quiet, verbose, color)
-        outputs = {"--html": html, "--json": json, "--scores": scores}
-        check_outputs(outputs, inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
+        screen, files = Screen(quiet, verbose, color), ReportFiles(html, json, scores, junit, summary)
+        files.check(inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
+        from fingerprint.report.gate import check_gate
 
-        with screen.bar() as progress:
+        check_gate(min_effect, require_power)
+        with files.draft_of_scores() as draft, screen.bar() as progress:
             report = run(
                 suspect,
                 _required(reference),
                 text=column_of_sides(text, suspect_text, reference_text),
                 prompt=prompt_column(column_of_sides(prompt, suspect_prompt, reference_prompt), no_prompt),
-                features=family_names(features),
-                filters=named_filters(filters or [], (suspect, reference)),
-                ladder=not no_ladder,
-                prior=priors(prior),
-                model=model,
-                system_prompts=system_prompt or (), student=student,
-                teacher=_known_teacher(teacher, teacher_system, model),
-                placebos=placebo or (),
-                alpha=alpha, min_auc=min_auc,
+                features=family_names(features), filters=named_filters(filters or [], (suspect, reference)),
+                ladder=not no_ladder, prior=priors(prior),
+                alpha=alpha, min_auc=min_auc, min_effect=min_effect,
                 n_permutations=permutations, self_test=self_test,
                 rng=seed,
                 progress=progress or False,
-                scores=scores,
+                scores=draft,
                 title=title,
+                **_models(model, system_prompt, student, teacher, teacher_system, placebo),
                 **_reading(turn, skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )
-        write_report(report, html, json, screen)
-        fail_if(fail_if_detected and report.detected)
+            judgement = report.gate(min_effect=min_effect, require_power=require_power)
+            files.write(report, judgement, min_effect, draft)
+        screen.result(report)
+        if min_effect is not None or require_power is not None:
+            screen.say(f"Gate: {judgement.outcome}: {judgement.reason}.")
+        leave(judgement, fails_if_detected=fail_if_detected, requires_power=require_power is not None)
+
+
+class _Models(TypedDict):
+    """What language models there are, and rows of other ones."""
+
+    model: str | None
+    system_prompts: Sequence[str]
+    student: bool
+    teacher: str | Teacher | None
+    placebos: Sequence[str]
+
+
+def _models(
+    model: str | None,
+    system_prompts: list[str] | None,
+    student: bool,
+    teacher: str | None,
+    teacher_system: str | None,
+    placebos: list[str] | None,
+) -> _Models:
+    """The base model, and what is known of teachers."""
+    return {
+        "model": model,
+        "system_prompts": system_prompts or (),
+        "student": student,
+        "teacher": _known_teacher(teacher, teacher_system, model),
+        "placebos": placebos or (),
+    }
 
 
 class _Reading(TypedDict):

@@ -1,7 +1,8 @@
 """How a command fails: one line on standard error, and an exit code.
 
-Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 70 an
-unexpected failure; 130 interrupted.
+Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 3 only with
+``--require-power``, where the comparison could not have found what was asked for; 70 an unexpected failure; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from fingerprint.report.gate import Judgement
+
 _DETECTED = 1
 _BAD_INPUT = 2
+_NOT_FOUND_OUT = 3
 _UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -47,11 +52,13 @@ _OPTIONS = {
     "max_attempts": "--attempts",
     "max_auc": "--max-auc",
     "min_auc": "--min-auc",
+    "min_effect": "--min-effect",
     "min_rows": "--min-rows",
     "n_permutations": "--permutations",
     "prices": "--prices",
     "request": "--field",
     "requests_per_minute": "--requests-per-minute",
+    "require_power": "--require-power",
     "resume": "--resume",
     "rows_per_prompt": "--rows-per-prompt",
     "student": "--student",
@@ -117,6 +124,14 @@ def fail_if(is_detected: bool) -> None:
     """Exit with the code that ``--fail-if-detected`` promises; after everything was written."""
     if is_detected:
         raise typer.Exit(_DETECTED)
+
+
+def leave(judgement: Judgement, *, fails_if_detected: bool, requires_power: bool) -> None:
+    """Exit with the code that the gate's options promise; after everything was written."""
+    if fails_if_detected and judgement.outcome == "failed":
+        raise typer.Exit(_DETECTED)
+    if requires_power and judgement.outcome == "unknown":
+        raise typer.Exit(_NOT_FOUND_OUT)
 
 
 def _is_bad_input(error: Exception) -> bool:

@@ -11,15 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fingerprint.cli.errors import complain
 from fingerprint.report.layout import Page
 from fingerprint.report.shown import Shown
 from fingerprint.report.terminal import COLORS, Color, columns, takes_colors
-
-if TYPE_CHECKING:
-    from fingerprint.report.report import Report
 
 
 def check_outputs(outputs: Mapping[str, Path | None], *, inputs: Sequence[str | None]) -> None:
@@ -107,15 +104,6 @@ class Screen:
                 bar.update(task, description=step, completed=share, left=told)
 
             yield tell
-
-
-def write_report(report: Report, html: Path | None, json: Path | None, screen: Screen) -> None:
-    """Print a report, and write the files that were asked for."""
-    screen.result(report)
-    if json is not None:
-        report.to_json(json)
-    if html is not None:
-        report.to_html(html)
 
 
 def show(text: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 
 def check_output(path: str | os.PathLike[str], argument: str) -> None:
@@ -65,15 +66,66 @@ def write_atomically(
         target.write_bytes(content)
         return
     target = target.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
-    beside = target.with_name(f".{secrets.token_hex(8)}.tmp") if draft is None else Path(draft)
+    beside = draft_beside(target) if draft is None else Path(draft)
     try:
-        with beside.open("xb" if draft is None else "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_through(beside, content, "xb" if draft is None else "wb")
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_together(
+    contents: Mapping[Path, str | bytes], *, drafts: Mapping[Path, Path] | None = None, appended: Path | None = None
+) -> None:
+    """Write several files so that all of them appear, or none does.
+
+    Parameters
+    ----------
+    contents : mapping of path to str or bytes
+        In folders that exist.
+    drafts : mapping of path to path, optional
+        More files, whose contents are ready in a file beside them, which is moved to its place.
+    appended : path, optional
+        One of the paths of `contents` whose text is added to what the file holds.
+
+    Notes
+    -----
+    All contents are on the disk before the first file takes its place, which then needs neither space nor time: only a
+    machine that stops between two renames leaves some of them. Pipes, devices and what is appended to come first, since
+    writing there may still fail.
+    """
+    moves = {beside: target.resolve() for target, beside in (drafts or {}).items()}
+    with ExitStack() as left_over:
+        for beside in moves:
+            left_over.callback(beside.unlink, missing_ok=True)
+        direct = []
+        for path, content in contents.items():
+            encoded = content.encode() if isinstance(content, str) else content
+            if path == appended or (path.exists() and not path.is_file()):
+                direct.append((path, encoded))
+                continue
+            target = path.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
+            beside = draft_beside(target)
+            left_over.callback(beside.unlink, missing_ok=True)
+            _write_through(beside, encoded, "xb")
+            moves[beside] = target
+        for path, encoded in direct:
+            with path.open("ab" if path == appended else "wb") as file:
+                file.write(encoded)
+        for beside, target in moves.items():
+            os.replace(beside, target)
+
+
+def draft_beside(target: Path) -> Path:
+    """A new name in the same folder, hidden, for what is going to be `target`."""
+    return target.with_name(f".{secrets.token_hex(8)}.tmp")
+
+
+def _write_through(path: Path, content: bytes, mode: Literal["xb", "wb"]) -> None:
+    with path.open(mode) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

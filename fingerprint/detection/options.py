@@ -13,6 +13,7 @@ import numpy as np
 
 from fingerprint.data.chats import Which, checked_which
 from fingerprint.data.cluster import Engine, named_engine
+from fingerprint.report.gate import check_gate
 from fingerprint.statistics.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Options:
     min_auc : float
         `detected` also asks for a row AUROC above this, in [0, 1). Error rates are stated on `pvalue` alone. `detected`
         speaks of the rows: where the prompts differ too, the verdict says that the teacher cannot be blamed.
+    min_effect : float, optional
+        Row AUROC, above .5 and below 1, from which an effect matters to you. The report states the power against it
+        beside that against others, and `Report.gate` asks for it; `detected` does not depend on it.
     n_permutations : int
         Relabellings; the smallest possible p-value is 1 / (n_permutations + 1).
     self_test : bool
@@ -84,6 +88,7 @@ class Options:
     teacher: Teachers | None = None
     trained_rows: Literal["error", "drop"] = "error"
     min_auc: float = 0.5
+    min_effect: float | None = None
     n_permutations: int = 9999
     self_test: bool = False
     turn: Which | None = None
@@ -96,6 +101,7 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 <= self.min_auc < 1:
             raise ValueError(f"min_auc must be in [0, 1), got {self.min_auc}; .5 asks for any separation")
+        check_gate(self.min_effect, None)
         if isinstance(self.n_permutations, bool) or not isinstance(self.n_permutations, int):
             raise TypeError(f"n_permutations must be an integer, got {self.n_permutations!r}; 9999 is usual")
         if self.trained_rows not in ("error", "drop"):
@@ -133,6 +139,7 @@ class Settings(TypedDict, total=False):
     teacher: Teachers | None
     trained_rows: Literal["error", "drop"]
     min_auc: float
+    min_effect: float | None
     n_permutations: int
     self_test: bool
     turn: Which | None

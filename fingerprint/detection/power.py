@@ -45,12 +45,17 @@ SECTION = Section(lambda prepared: [Step("power", 0.6)], _add)
 
 
 def planted_power(case: Case, main: Analysis) -> tuple[PlantedPower, ...]:
-    """Power against signals of several row AUROCs along random directions; nothing where no family varies."""
+    """Power against signals of several row AUROCs along random directions; nothing where no family varies.
+
+    The effect that was asked for joins the usual ones, along the same directions: no other figure changes.
+    """
     if not main.test.families:
         return ()
     shifts = _random_shifts(main, case.rng(Stream.PLANTED_SHIFTS))
-    powers = _powers(case, main.test, shifts, [d_prime(area) for area in PLANTED_AUCS])
-    return tuple(PlantedPower(area, power) for area, power in zip(PLANTED_AUCS, powers, strict=True))
+    asked = case.options.min_effect
+    areas = sorted({*PLANTED_AUCS, *(() if asked is None else (asked,))})
+    powers = _powers(case, main.test, shifts, [d_prime(area) for area in areas])
+    return tuple(PlantedPower(area, power) for area, power in zip(areas, powers, strict=True))
 
 
 def _mixture_power(case: Case, main: Analysis) -> tuple[MixturePower, ...]:

@@ -50,6 +50,7 @@ def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
         "options": {
             "alpha": case.alpha,
             "min_auc": options.min_auc,
+            **({} if options.min_effect is None else {"min_effect": options.min_effect}),
             "n_permutations": options.n_permutations,
             "features": list(families),
             "filters": [repr(found) if is_dataclass(found) else found.name for found in case.filters],

@@ -7,9 +7,12 @@ import os
 from fingerprint.data.files import write_atomically
 from fingerprint.report.detection_result import DetectionResult
 from fingerprint.report.formatting import visible
+from fingerprint.report.gate import Judgement, judge
 from fingerprint.report.layout import Page
+from fingerprint.report.metrics import Metric, metrics
 from fingerprint.report.short_text import dozen_lines
 from fingerprint.report.shown import Shown
+from fingerprint.report.summary import card
 from fingerprint.report.text import everything
 
 
@@ -37,6 +40,68 @@ class Report(Shown, DetectionResult):
     def headline(self) -> str:
         """What was compared, and the verdict."""
         return f"{visible(self.title)}: {visible(self.verdict)}"
+
+    def gate(self, *, min_effect: float | None = None, require_power: float | None = None) -> Judgement:
+        """May a pipeline go on? Failed where something was detected, unknown where it could not have been.
+
+        Parameters
+        ----------
+        min_effect : float, optional
+            Row AUROC, above .5 and below 1, from which an effect matters. A detection then passes where the whole 95 %
+            interval of the row AUROC lies below: where the effect is shown to be smaller, and not only estimated so. Of
+            detections of an effect as large, one in forty passes at most.
+        require_power : float, optional
+            Least power, in (0, 1), against a row AUROC of `min_effect` (.55 without one) for a non-detection to pass;
+            below it the outcome is "unknown". In a design of shared prompts that is an AUROC within prompts.
+
+        Returns
+        -------
+        Judgement
+            ``passed``, ``outcome`` and ``reason``.
+
+        Raises
+        ------
+        ValueError
+            For an effect or a power out of range.
+
+        Notes
+        -----
+        The power is that against the largest effect that the report states and that is no larger than `min_effect`: a
+        bound from below. ``detect(..., min_effect=...)`` states it for that very effect. Where the prompts of the sides
+        differ nothing can be blamed on the teacher, and with `require_power` the outcome is "unknown".
+
+        Examples
+        --------
+        >>> import fingerprint
+        >>> report = fingerprint.detect("suspect.jsonl", "reference.jsonl", ladder=False)
+        >>> report.gate(min_effect=0.55, require_power=0.8).outcome
+        'failed'
+        """
+        return judge(self, min_effect, require_power)
+
+    def metrics(self, prefix: str = "") -> dict[str, Metric]:
+        """The figures as a flat dict, for any tracker: ``wandb.log(report.metrics("fingerprint/"))``.
+
+        Parameters
+        ----------
+        prefix : str
+            What every name begins with.
+
+        Returns
+        -------
+        dict of str to float, int or bool
+            ``detected``, ``pvalue``, ``auc``, ``auc_low``, ``power/0.55``, ``families/numbers/auc``,
+            ``ladder/sorted/auc``, ``filters/banned_numbers/residual_auc`` and so on. What is not known is left out.
+            Names hold letters, digits, ``_``, ``.``, ``-`` and ``/`` only.
+        """
+        return metrics(self, prefix)
+
+    def card(self) -> str:
+        """A section in Markdown for the card of the suspect data set: what was checked, against what, what was found.
+
+        Rows are not quoted; what comes from the data is escaped.
+        """
+        return card(self)
 
     def __repr__(self) -> str:
         return f"Report(detected={self.detected}, pvalue={self.pvalue:.4g}, auc={self.auc})"
