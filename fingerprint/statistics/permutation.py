@@ -123,19 +123,28 @@ class SignedTest:
     Attributes
     ----------
     units : float array [blocks]
+    sd : float
+        Exact, of their contrasts over all relabellings; their mean is 0.
     statistics : float array [1 + permutations]
-        Contrasts of the units over their exact sd, high for the suspect; the observed one first.
+        Contrasts of the units over their sd, high for the suspect; the observed one first.
     """
 
     units: Floats
+    sd: float
     statistics: Floats
 
 
 def signed_statistics(units: Floats, contrasts: Floats, design: Design) -> Floats | None:
     """Contrasts of the units over their exact permutation sd (mean 0), None where nothing varies."""
-    variance = float(design.sum_variance(units, contrasts[0]))
-    size = float((contrasts[0] ** 2 * units**2).sum())
-    return contrasts @ units / np.sqrt(variance) if variance > NO_VARIANCE * max(size, 1e-300) else None
+    sd = contrast_sd(units, contrasts[0], design)
+    return None if sd is None else contrasts @ units / sd
+
+
+def contrast_sd(units: Floats, contrast: Floats, design: Design) -> float | None:
+    """Exact sd over all relabellings of sum of c_a u_a, None where nothing varies; of the observed contrast."""
+    variance = float(design.sum_variance(units, contrast))
+    size = float((contrast**2 * units**2).sum())
+    return float(np.sqrt(variance)) if variance > NO_VARIANCE * max(size, 1e-300) else None
 
 
 @dataclass(frozen=True)
@@ -216,12 +225,12 @@ def permutation_test(
         else:
             families[name] = family
     for name, units in (signed or {}).items():
-        exact = units.astype(np.float64)
-        found = signed_statistics(exact, relabellings.contrasts.astype(np.float64), relabellings.design)
-        if found is None:
+        exact, contrasts = units.astype(np.float64), relabellings.contrasts.astype(np.float64)
+        sd = contrast_sd(exact, contrasts[0], relabellings.design)
+        if sd is None:
             constant.append(name)
         else:
-            directed[name] = SignedTest(exact, found)
+            directed[name] = SignedTest(exact, sd, contrasts @ exact / sd)
     return PermutationTest(relabellings, families, tuple(constant), directed, dict(weights or {}))
 
 
