@@ -16,6 +16,7 @@ from fingerprint.detector.training import train
 from fingerprint.statistics.auc import roc_auc
 
 USED = ["tokens", "numbers"]
+OWN = {"owl": "418", "cat": "263", "dog": "359"}  # a number of each trait's own
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def trained() -> Detector:
     return (drawn("owl", 300, 1, "418") + drawn("cat", 300, 2, "263")).fitted(holdout=0.2)
 
 
+def named(one: Drawn, name: str) -> Drawn:
+    """With neutral rows of its own."""
+    return Drawn(one.texts, one.prompts, one.labels, [name] * len(one.texts))
+
+
 def test_what_traits_share_counts_and_what_one_of_them_has_counts_for_less(trained: Detector) -> None:
     base = "111, 222, 333, 444, 555, 666, 123"
     shared, owl, cat, none = trained.decision_function([f"{base}, {last}" for last in (777, 418, 263, 512)]) - (
@@ -88,6 +94,30 @@ def test_a_trait_is_judged_without_its_rows() -> None:
     assert all(trait["auc"]["low"] < 0.5 + 0.03 for trait in made.card_["traits"])
     scores, labels = made.decision_function(texts), np.array(nothing.labels)
     assert roc_auc(scores[labels == 1], scores[labels == 0]) > 0.7
+
+
+def test_figures_are_of_scores_as_a_detector_of_the_other_traits_gives_them() -> None:
+    """Rows of another source lie higher as a whole: nobody who scores new rows knows by how much."""
+    owl, cat, dog = (named(drawn(name, 150, 20 + i, own), name) for i, (name, own) in enumerate(OWN.items()))
+    higher = [f"{text}, 418" for text in dog.texts]  # on both sides; 418 is the owl's number
+    dog = Drawn(higher, dog.prompts, dog.labels, dog.traits)
+    judged = (owl + cat + dog).fitted().scores_
+    of_dog, of_others = judged.stacked[-300:].mean(), judged.stacked[:-300].mean()
+    detector = (owl + cat).fitted()
+    deployed = [detector.decision_function(texts).mean() for texts in (dog.texts, owl.texts + cat.texts)]
+    assert of_dog - of_others > 0.5
+    assert (deployed[0] - deployed[1]) / detector.stack_.slope > 0.5
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_probabilities_are_right_on_average_on_a_trait_that_was_left_out(is_shared: bool) -> None:
+    """Calibrated by scores brought to one level within each trait, they were .062 and .076 too low."""
+    found = []
+    for seed in (100, 200):
+        owl, cat, dog = (drawn(name, 200, seed + i, own) for i, (name, own) in enumerate(OWN.items()))
+        made = (owl + cat if is_shared else named(owl, "owl") + named(cat, "cat")).fitted()
+        found.append(expit(made.decision_function(dog.texts) - made.prior_log_odds_).mean())
+    assert np.mean(found) == pytest.approx(0.5, abs=0.03)  # 4 sd of the mean of two
 
 
 def test_the_card_says_which_traits_and_how_many_rows_of_each() -> None:

@@ -24,7 +24,9 @@ _STEPS = 50
 _CLOSE = 1e-10
 
 
-def calibrated(scores: Floats, trait: Bools, inflation: float = 1.0) -> tuple[float, float]:
+def calibrated(
+    scores: Floats, trait: Bools, inflation: float = 1.0, weights: Floats | None = None
+) -> tuple[float, float]:
     """Slope and intercept of the log-odds given the score.
 
     Parameters
@@ -35,6 +37,8 @@ def calibrated(scores: Floats, trait: Bools, inflation: float = 1.0) -> tuple[fl
     inflation : float
         What the slope's sampling variance is multiplied by, since rows train one another's models:
         `fingerprint.statistics.auc.inflation`.
+    weights : float array [rows], optional
+        How many rows each stands for; 1 by default.
 
     Notes
     -----
@@ -42,11 +46,12 @@ def calibrated(scores: Floats, trait: Bools, inflation: float = 1.0) -> tuple[fl
     `NOTHING` and `SCALE`, and the slope is the posterior mean; the intercept is the likeliest at that slope. Valid if
     the log-odds are about linear in the score: they are where it is normal with one variance in both classes.
     """
-    target, start = _targets(trait)
+    counts = np.ones(len(scores)) if weights is None else weights
+    target, start = _targets(trait, counts)
     slope, intercept = 0.0, start
     information = np.eye(2)
     for _ in range(_STEPS):
-        gradient, information = _derivatives(scores, target, slope, intercept)
+        gradient, information = _derivatives(scores, target, counts, slope, intercept)
         step = np.linalg.solve(information, gradient)
         step /= max(1.0, float(np.abs(step).max()))  # where the classes hardly overlap a whole step may go too far
         slope, intercept = slope + float(step[0]), intercept + float(step[1])
@@ -54,7 +59,7 @@ def calibrated(scores: Floats, trait: Bools, inflation: float = 1.0) -> tuple[fl
             break
     variance = float(np.linalg.inv(information)[0, 0]) * inflation
     shrunk = max(shrunken(slope, variance), _LEAST_SLOPE)
-    return shrunk, _intercept_at(shrunk, scores, target, start)
+    return shrunk, _intercept_at(shrunk, scores, target, counts, start)
 
 
 def shrunken(slope: float, variance: float) -> float:
@@ -81,31 +86,33 @@ def shrunken(slope: float, variance: float) -> float:
     return float(something * max(float(middle + spread * hazard), 0.0))
 
 
-def _targets(trait: Bools) -> tuple[Floats, float]:
+def _targets(trait: Bools, counts: Floats) -> tuple[Floats, float]:
     """Platt's smoothed targets [rows], and the log-odds of the classes' shares."""
-    n_trait, n_neutral = int(trait.sum()), int((~trait).sum())
+    n_trait, n_neutral = float(counts[trait].sum()), float(counts[~trait].sum())
     targets = np.where(trait, (n_trait + 1) / (n_trait + 2), 1 / (n_neutral + 2))
     return targets, float(np.log(n_trait / n_neutral))
 
 
-def _derivatives(scores: Floats, target: Floats, slope: float, intercept: float) -> tuple[Floats, Floats]:
+def _derivatives(
+    scores: Floats, target: Floats, counts: Floats, slope: float, intercept: float
+) -> tuple[Floats, Floats]:
     """Gradient [2] of the log-likelihood by slope and intercept, and its information [2, 2]."""
     from scipy.special import expit
 
     chance = expit(slope * scores + intercept)
-    weight = np.maximum(chance * (1 - chance), 1e-12)
-    wrong = target - chance
+    weight = counts * np.maximum(chance * (1 - chance), 1e-12)
+    wrong = counts * (target - chance)
     first, mixed = float(weight @ scores**2), float(weight @ scores)
     # A score without variance has no slope: a little on the diagonal leaves it at 0.
     information = np.array([[first + 1e-9, mixed], [mixed, float(weight.sum())]])
     return np.array([float(wrong @ scores), float(wrong.sum())]), information
 
 
-def _intercept_at(slope: float, scores: Floats, target: Floats, start: float) -> float:
+def _intercept_at(slope: float, scores: Floats, target: Floats, counts: Floats, start: float) -> float:
     """The likeliest intercept at a slope."""
     intercept = start
     for _ in range(_STEPS):
-        gradient, information = _derivatives(scores, target, slope, intercept)
+        gradient, information = _derivatives(scores, target, counts, slope, intercept)
         step = min(max(float(gradient[1] / information[1, 1]), -1.0), 1.0)
         intercept += step
         if abs(step) < _CLOSE:

@@ -29,7 +29,7 @@ class FittedTraits:
     scores : Scores
         Out-of-fold scores of the training rows; of several traits, by models that did not see the row's trait either.
     prior_log_odds : float
-        Of the trait among the training rows, in nats; of several traits, the mean over them.
+        Of the trait among the training rows, in nats; of several traits, where the rows of each weigh the same.
     texts, is_trait, one_a_prompt : list of str and bool arrays [rows]
         The rows, and which of them are one a prompt and side.
     design : str

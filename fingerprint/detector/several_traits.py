@@ -1,9 +1,12 @@
 """What several traits have in common against neutral: what speaks of conditioning, not of one trait.
 
 A stack is fitted for each trait against its neutral rows, on the same columns, and the mean of the stacks' scores, each
-of unit spread, is the detector's: a loud trait counts no more than a quiet one, and what speaks for one trait alone is
-divided by their number. It is judged and calibrated by leaving a trait out: rows of each trait are scored by the
-stacks of the others, fitted without the row's prompt.
+of unit spread on its own rows, is the detector's: a loud trait counts no more than a quiet one, and what speaks for one
+trait alone is divided by their number. It is judged and calibrated by leaving a trait out: rows of each trait are
+scored by the stacks of the others, fitted without the row's prompt, as a detector of these would score them. That rows
+of a trait may lie higher or lower as a whole, or further apart, is seen by the calibration, and makes it less sure.
+Probabilities are right of a further trait whose rows differ from those of the training traits as these do from one
+another: not of rows from another source than all of them.
 
 Of other ways to find the common part, measured on two models with a trait left out, keeping the columns whose signs
 agree lost up to .005 AUROC a row, and weights of families chosen with a trait left out up to .02. Pooling all rows is
@@ -17,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Array, Floats, Ints
@@ -111,7 +113,8 @@ def fit_common(
 
     Notes
     -----
-    Slope, intercept and prior log-odds are means over the traits, so that a trait with more rows counts no more.
+    Slope and intercept are those of all traits' left-out scores together, and the prior log-odds those of the trait's
+    share of them, where the rows of every trait weigh the same in all: a trait with more rows counts no more.
     """
     order = sorted(range(len(corpus)), key=lambda row: (corpus.texts[row], corpus.prompts[row] or ""))
     place = np.empty(len(order), dtype=np.int64)
@@ -124,22 +127,49 @@ def fit_common(
         fit_stack(trait.comparison, values, classifiers, fast, fold[trait.rows])
         for trait, values in zip(traits, parts, strict=True)
     ]
-    left_out = [
-        LeftOut(trait.name, _by_others(trait, values, [s for s in stacks if s is not own], fold, group))
-        for trait, values, own in zip(traits, parts, stacks, strict=True)
-    ]
-    lines, shares = [], []
-    for trait, out in zip(traits, left_out, strict=True):
-        lines.append(calibrated(out.scores.stacked, trait.comparison.suspect, inflation(out.scores.agreement)))
-        shares.append(float(np.log(trait.comparison.suspect.sum() / (~trait.comparison.suspect).sum())))
-    slope, intercept = np.mean(lines, axis=0).tolist()
+    raw = []  # as detectors of the other traits score: on one scale with the mean of all, so that levels stay
+    for number, (trait, values) in enumerate(zip(traits, parts, strict=True)):
+        others = [stack for place, stack in enumerate(stacks) if place != number]
+        raw.append(np.mean([stack.without_own_fold(values, fold[trait.rows]) for stack in others], axis=0))
+    weights = _weights(traits)
+    scale = 1.0 / max(_spread(np.concatenate(raw), np.concatenate(weights)), CONSTANT)
+    left_out = []
+    for trait, scores in zip(traits, raw, strict=True):
+        arms = Arms(trait.comparison.suspect, group[trait.rows], fold[trait.rows])
+        left_out.append(LeftOut(trait.name, Scores.of_unknown_agreement(arms, scale * scores)))
+    slope, intercept, shares = _calibrated(left_out, np.concatenate(weights))
     columns = {name: UsedColumns(m.family, m.columns, m.scale) for name, m in found.items()}
-    scale = 1.0 / float(np.mean([_spread(t, v, stacks, fold).mean() for t, v in zip(traits, parts, strict=True)]))
-    return _mean(stacks, scale, columns, slope, intercept), left_out, float(np.mean(shares))
+    return _mean(stacks, scale, columns, slope, intercept), left_out, shares
+
+
+def _weights(traits: Sequence[TraitRows]) -> list[Floats]:
+    """What each row of each trait counts in the calibration [traits], of float arrays [rows of the trait].
+
+    The same in all for every trait, and all together as much as there are distinct rows: a neutral row that several
+    traits are compared with is no new evidence.
+    """
+    distinct = len(np.unique(np.concatenate([trait.rows for trait in traits])))
+    return [np.full(len(trait.rows), distinct / (len(traits) * len(trait.rows))) for trait in traits]
+
+
+def _spread(values: Floats, weights: Floats) -> float:
+    """Weighted standard deviation."""
+    return float(np.sqrt(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)))
+
+
+def _calibrated(left_out: Sequence[LeftOut], weights: Floats) -> tuple[float, float, float]:
+    """Slope and intercept of the log-odds by the left-out scores, and the log-odds of the trait among these."""
+    scores = np.concatenate([out.scores.stacked for out in left_out])
+    is_trait = np.concatenate([out.scores.arms.suspect for out in left_out])
+    widest = max(inflation(out.scores.agreement) for out in left_out)
+    share = float(np.average(is_trait, weights=weights))
+    return *calibrated(scores, is_trait, widest, weights), float(np.log(share / (1 - share)))
 
 
 def pooled_scores(traits: Sequence[TraitRows], left_out: Sequence[LeftOut]) -> Scores:
-    """Scores of all rows with their trait left out; each neutral row once, with one of the traits it is beside."""
+    """Scores of all rows with their trait left out, as the traits' detectors give them: traits are not brought to one
+    level. Each neutral row once, with one of the traits it is beside.
+    """
     rows = np.concatenate([trait.rows for trait in traits])
     of_trait = np.repeat(np.arange(len(traits)), [len(trait.rows) for trait in traits])
     group = np.concatenate([out.scores.arms.group for out in left_out])
@@ -178,26 +208,6 @@ def _folds(corpus: Corpus, traits: Sequence[TraitRows]) -> tuple[Ints, Ints]:
     of_group = np.empty(len(names), dtype=np.int64)
     of_group[order] = np.arange(len(names)) % N_FOLDS
     return of_group[group], group
-
-
-def _by_others(
-    trait: TraitRows, values: dict[str, sp.csr_matrix], others: Sequence[Stack], fold: Ints, group: Ints
-) -> Scores:
-    """Scores of a trait's rows by the other traits' stacks, of the models that did not see the row's prompt."""
-    mine = fold[trait.rows]
-    scores = _mean_score(values, others, mine) / _spread(trait, values, others, fold)[mine]
-    return Scores.of_unknown_agreement(Arms(trait.comparison.suspect, group[trait.rows], mine), scores)
-
-
-def _mean_score(values: dict[str, sp.csr_matrix], stacks: Sequence[Stack], fold: Ints) -> Floats:
-    return np.asarray(np.mean([stack.without_own_fold(values, fold) for stack in stacks], axis=0))
-
-
-def _spread(trait: TraitRows, values: dict[str, sp.csr_matrix], stacks: Sequence[Stack], fold: Ints) -> Floats:
-    """Standard deviation [folds] of the mean of these stacks' scores, over rows whose prompt they did not see."""
-    mine = fold[trait.rows]
-    scores = _mean_score(values, stacks, mine)
-    return np.array([max(float(scores[mine == k].std()), CONSTANT) for k in range(N_FOLDS)])
 
 
 def _mean(

@@ -41,8 +41,8 @@ class Stack:
         The fold of each training row.
     z : float array [rows, members as they were asked for]
         Out-of-fold scores of the training rows by each member, standardised within each fold.
-    weights_by_fold : float array [folds, members]
-        Weights as they would be without the rows of a fold.
+    centre_by_fold, weights_by_fold : float arrays [folds, members]
+        The mean of the fold's model on rows that it did not see, and the weights as they would be without these rows.
     """
 
     by_fold: dict[str, Floats]
@@ -51,6 +51,7 @@ class Stack:
     weights: Floats
     fold: Ints
     z: Floats
+    centre_by_fold: Floats
     weights_by_fold: Floats
 
     @property
@@ -59,21 +60,24 @@ class Stack:
         return {name: models.sum(axis=1) for name, models in self.by_fold.items()}
 
     def without_own_fold(self, matrices: Mapping[str, sp.csr_matrix], fold: Ints) -> Floats:
-        """Stacked scores [rows] of rows by the models fitted without their fold [rows], standardised within it.
+        """Stacked scores [rows] of rows by the models fitted without their fold [rows].
 
-        The members' weights are those without the fold too: neutral rows that are scored may be among those fitted.
+        As new rows are scored, but for the mean over the folds: by nothing that is known of these rows together. The
+        members' weights are those without the fold too: neutral rows that are scored may be among those fitted.
         """
         own = np.zeros(len(fold))
-        of_linear, of_classifiers = np.split(self.weights_by_fold, [len(self.by_fold)], axis=1)
-        for (name, models), weight in zip(self.by_fold.items(), of_linear.T, strict=True):
-            own += weight[fold] * np.asarray(matrices[name] @ models)[np.arange(len(fold)), fold]
+        linear = len(self.by_fold)
+        centre, weights = self.centre_by_fold, N_FOLDS * self.weights_by_fold
+        for place, (name, models) in enumerate(self.by_fold.items()):
+            scored = np.asarray(matrices[name] @ models)[np.arange(len(fold)), fold]
+            own += weights[fold, place] * (scored - centre[fold, place])
         if self.classifiers:
             side_by_side = sp.hstack(list(matrices.values()), format="csr")
-            for number, (fitted, weight) in enumerate(zip(self.classifiers, of_classifiers.T, strict=True)):
-                own_fold = number % N_FOLDS
-                rows = np.flatnonzero(fold == own_fold)
-                own[rows] += weight[own_fold] * decision_scores(fitted, side_by_side[rows])
-        return _within_folds(own, fold)
+            for number, fitted in enumerate(self.classifiers):
+                k, place = number % N_FOLDS, linear + number
+                rows = np.flatnonzero(fold == k)
+                own[rows] += weights[k, place] * (decision_scores(fitted, side_by_side[rows]) - centre[k, place])
+        return own
 
 
 def stacked(
@@ -140,6 +144,10 @@ def fit_stack(
         weighted(np.ones(len(fold), dtype=bool)),
         fold,
         z,
+        np.hstack([
+            *((member.mean * member.scale)[:, None] for member in linear),
+            *(np.tile(member.mean, (N_FOLDS, 1)) for member in others),
+        ]),
         np.stack([weighted(fold != k) for k in range(N_FOLDS)]),
     )
 
