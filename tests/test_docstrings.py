@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -51,7 +51,10 @@ def test_examples_print_what_they_say(
 ) -> None:
     if module == "fingerprint.filters.embedding":
         link_embeddings(users_folder)
-    with judging(users_folder) if NEEDS.get(module) == "endpoints" else nullcontext({}) as environment:
+    served: AbstractContextManager[dict[str, str]] = nullcontext({})
+    if NEEDS.get(module) == "endpoints":
+        served = judging(users_folder)
+    with served as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         runner = doctest.DocTestRunner()

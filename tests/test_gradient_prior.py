@@ -12,7 +12,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.detection.prior import Prior
 from fingerprint.detector.gradient_prior import CARD, TENSORS, GradientPrior
 from fingerprint.lm.prompts import prompts
-from fingerprint.lm.teachers import Teacher, finetuned, neutral
+from fingerprint.lm.teachers import Teacher, finetuned, neutral, prompted
 from fingerprint.statistics.auc import roc_auc
 
 pytestmark = pytest.mark.needs("lm")
@@ -32,7 +32,7 @@ def written() -> dict[str, Corpus]:
         return Corpus(tuple(answer.text for answer in answers), tuple(ASKED), name=teacher.name)
 
     base = neutral("micro-a")
-    return {"owl": rows(finetuned(base.lm, "owl")), "oak": rows(finetuned(base.lm, "oak")), "neutral": rows(base)}
+    return {"owl": rows(finetuned(base.lm, "owl")), "oak": rows(prompted(base.lm, "oak")), "neutral": rows(base)}
 
 
 @pytest.fixture(scope="module")
