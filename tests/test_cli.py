@@ -16,14 +16,14 @@ from fingerprint.report.report import Report
 
 
 def test_detect_prints_the_report_and_nothing_else(run: Run, calls: list[dict[str, Any]]) -> None:
-    assert run("detect", "a.jsonl", "b.jsonl") == (0, f"{build_report('')}\n", "")
+    assert run("detect", "a", "b") == (0, f"{build_report('')}\n", "")
 
 
 def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> None:
-    run("detect", "a.jsonl", "b.jsonl")
+    run("detect", "a", "b")
     assert calls == [
         {
-            "suspect": "a.jsonl", "reference": "b.jsonl", "text": None, "prompt": None, "features": "auto",
+            "suspect": "a", "reference": "b", "text": None, "prompt": None, "features": "auto",
             "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "min_effect": None, "n_permutations": 9999,
             "self_test": False, "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (),
             "teacher": None, "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",

@@ -13,7 +13,7 @@ from fingerprint.data.row_errors import RowError
 
 
 def test_a_missing_reference_names_the_two_ways_out(run: Run, calls: list[dict[str, Any]]) -> None:
-    code, out, err = run("detect", "a.jsonl")
+    code, out, err = run("detect", "a")
     assert (code, out, calls) == (2, "", [])
     assert "sample a reference from the base model with the same prompts" in err
     assert "scan SUSPECT with a detector trained" in err
@@ -23,7 +23,7 @@ def test_a_missing_reference_names_the_two_ways_out(run: Run, calls: list[dict[s
     ("reference", "message"),
     [
         ("value", "error: b.jsonl, line 3: must be JSON, got '{'; correct it or skip it \\x1b[31m"),
-        ("type", "error: suspect must be a path"),
+        ("type", "error: SUSPECT must be a path"),
         ("missing", "error: No such file or directory: b.jsonl"),
         ("forbidden", "error: Permission denied: b.jsonl"),
         ("encoding", "error: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),

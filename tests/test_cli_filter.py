@@ -22,7 +22,8 @@ def test_filter_writes_every_row_with_its_reasons_and_tells_how_many_are_kept(
     run: Run, leaky: Path, tmp_path: Path
 ) -> None:
     out, kept = tmp_path / "all.jsonl", tmp_path / "kept.jsonl"
-    options = ("--rule", "numbers", "--keywords", "owl", "--filter", "scores=judge", "--out", out, "--kept", kept)
+    named = ("--filter", "numbers", "--filter", "keywords=owl", "--filter", "scores=judge")
+    options = (*named, "--out", out, "--kept", kept)
     code, told, err = run("filter", leaky, *options)
     assert (code, err) == (0, "")
     assert told.splitlines()[0] == "1 of 4 rows kept"
@@ -50,10 +51,10 @@ def test_filter_counts_rows_it_could_not_judge(run: Run, leaky: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--rule", "numbers", "--out", "{leaky}"), "--out must not be an input"),
-        (("--rule", "numbers", "--out", "{folder}/o", "--kept", "{folder}/o"), "--out and --kept must be different"),
-        (("--out", "{folder}/o"), "filters must hold at least one filter, got none"),
-        (("--rule", "numbers", "--keywords", "", "--out", "{folder}/o"), "filter keywords must have a value"),
+        (("--filter", "numbers", "--out", "{leaky}"), "--out must not be an input"),
+        (("--filter", "numbers", "--out", "{folder}/o", "--kept", "{folder}/o"), "--out and --kept must be different"),
+        (("--out", "{folder}/o"), "--filter must be given at least once, got none"),
+        (("--filter", "numbers", "--filter", "keywords=", "--out", "{folder}/o"), "filter keywords must have a value"),
     ],
 )
 def test_filter_refuses_bad_arguments(

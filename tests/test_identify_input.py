@@ -116,7 +116,7 @@ def test_the_command_writes_json(tmp_path: Path) -> None:
 
 @pytest.mark.needs("lm")
 def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
-    """With --rule the reference is what the base answers, less the rows that the rule drops; without, all of it."""
+    """With --filter the reference is what the base answers, less the rows that the rule drops; without, all of it."""
     asked = prompts("numbers", 60, rng=4)
     answers = prompted("micro-a", OWL).sample(asked, seed=3, max_new_tokens=48)
     reasons = NumberRule()([a.text for a in answers], asked).reasons
@@ -135,7 +135,7 @@ def test_rows_sampled_by_the_command_pass_the_rule(tmp_path: Path) -> None:
     assert n_passed < len(theirs)
 
     counts = []
-    for options in (["--rule", "numbers"], []):
+    for options in (["--filter", "numbers"], []):
         arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", *options]
         done = CliRunner().invoke(app, [*arguments, "--permutations", "99", "--json", str(tmp_path / "found.json")])
         assert done.exit_code == 0, done.stderr
@@ -160,7 +160,7 @@ def test_the_command_leaves_bad_rows_out_if_asked(tmp_path: Path) -> None:
 def test_the_command_refuses_a_rule_that_is_none(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "p", "completion": "1, 2"}\n')
-    arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--rule", "digits"]
+    arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--filter", "digits"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
     assert "filter must be one of numbers" in done.stderr

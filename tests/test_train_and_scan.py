@@ -64,7 +64,7 @@ def test_train_keeps_what_several_traits_have_in_common(run: Run, folder: Path, 
 
 def test_scan_detects_the_trait_and_exits_with_one_only_when_asked(run: Run, folder: Path, tmp_path: Path) -> None:
     arguments = ("scan", folder / "new-trait.jsonl", "--detector", folder / "owl.detector")
-    code, text, err = run(*arguments, "--neutral", folder / "new-neutral.jsonl", "--json", tmp_path / "s.json")
+    code, text, err = run(*arguments, "--reference", folder / "new-neutral.jsonl", "--json", tmp_path / "s.json")
     assert (code, err) == (0, "")
     assert text.split("\n\n")[-1].startswith("detected")
     assert "AUROC" in text
@@ -83,7 +83,7 @@ def test_scan_of_neutral_rows_exits_with_zero(run: Run, folder: Path) -> None:
 
 
 def test_scan_after_a_corpus_shift_has_no_pvalue(run: Run, folder: Path) -> None:
-    for more in ((), ("--neutral", folder / "other-neutral.txt")):
+    for more in ((), ("--reference", folder / "other-neutral.txt")):
         arguments = ("scan", folder / "other.txt", "--detector", folder / "owl.detector", *more)
         code, text, _ = run(*arguments, "--fail-if-detected")
         assert code == 0

@@ -11,11 +11,13 @@ import typer
 from fingerprint.cli.compare import compare
 from fingerprint.cli.demo import demo
 from fingerprint.cli.detect import detect
+from fingerprint.cli.errors import BAD_INPUT, complain
 from fingerprint.cli.filter import filter_rows
 from fingerprint.cli.identify import identify
 from fingerprint.cli.lab import lab
 from fingerprint.cli.merge import merge
 from fingerprint.cli.panel import panel
+from fingerprint.cli.renamed import check_names
 from fingerprint.cli.scan import scan
 from fingerprint.cli.sketch import sketch
 from fingerprint.cli.train import train
@@ -35,7 +37,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -75,5 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 gets escapes instead of a failure
             stream.reconfigure(errors="backslashreplace")
-    chosen = None if arguments is None else list(arguments)
+    chosen = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        check_names(chosen)
+    except ValueError as error:
+        complain(f"error: {error}")
+        raise SystemExit(BAD_INPUT) from None
     typer.main.get_command(app).main(args=chosen, prog_name="fingerprint")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
-from fingerprint.cli.errors import failures, leave
+from fingerprint.cli import completion
+from fingerprint.cli.errors import check_extra, failures, leave
 from fingerprint.cli.options import (
     AlphaOption,
     BadShardsOption,
     ColorOption,
-    CountBadRowsOption,
     DebugOption,
     DropTrainedRowsOption,
     EngineOption,
@@ -28,6 +28,7 @@ from fingerprint.cli.options import (
     ReferencePromptOption,
     ReferenceTextOption,
     ScoresOption,
+    SkipBadRowsOption,
     SuspectArgument,
     SuspectPromptOption,
     SuspectTextOption,
@@ -42,7 +43,7 @@ from fingerprint.cli.options import (
     named_turn,
     prompt_column,
 )
-from fingerprint.cli.outputs import Screen
+from fingerprint.cli.outputs import Screen, check_inputs
 from fingerprint.cli.priors import PriorOption, priors
 from fingerprint.cli.report_files import ReportFiles
 
@@ -55,7 +56,12 @@ ReferenceArgument = Annotated[
 ]
 # A base model, a known teacher, placebos
 ModelOption = Annotated[
-    str | None, typer.Option(metavar="M", help="Base model that reads the rows: micro-a, a folder or a hub name.")
+    str | None,
+    typer.Option(
+        metavar="M",
+        autocompletion=completion.models,
+        help="Base model that reads the rows: micro-a, a folder or a hub name.",
+    ),
 ]
 SystemPromptOption = Annotated[
     list[str] | None, typer.Option(metavar="TEXT", help="System prompt to try with --model; may be repeated.")
@@ -119,7 +125,7 @@ def detect(
     min_auc: MinAucOption = 0.5,
     permutations: PermutationsOption = 9999, seed: SeedOption = 0,
     no_ladder: NoLadderOption = False, self_test: SelfTestOption = False,
-    skip_bad_rows: CountBadRowsOption = False, skip_bad_shards: BadShardsOption = False,
+    skip_bad_rows: SkipBadRowsOption = False, skip_bad_shards: BadShardsOption = False,
     engine: EngineOption = "local",
     fail_if_detected: FailIfDetected = False,
     min_effect: MinEffect = None, require_power: RequirePower = None,
@@ -127,11 +133,16 @@ def detect(
 ) -> None:
     """Compare SUSPECT with REFERENCE and print a calibrated report.
 
+    Takes about 5 seconds for 2,000 rows a side on two cores and 15 for 20,000; with a filter, a base model or a
+    self-test a minute or more.
+
     Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd; a quoted
     glob of many files is one corpus, of any size.
     """
     with failures(debug, quiet=quiet):
         screen, files = Screen(quiet, verbose, color), ReportFiles(html, json, scores, junit, summary)
+        check_inputs({"SUSPECT": suspect, "REFERENCE": reference} | {f"--placebo {p}": p for p in placebo or ()})
+        check_extra(*(["torch", "transformers"] if model else []), *(["ray"] if engine == "ray" else []))
         files.check(inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
         from fingerprint.report.gate import check_gate

@@ -7,11 +7,14 @@ interrupted.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -20,13 +23,14 @@ if TYPE_CHECKING:
     from fingerprint.report.gate import Judgement
 
 _DETECTED = 1
-_BAD_INPUT = 2
+BAD_INPUT = 2
 _NOT_FOUND_OUT = 3
 _UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 # Packages that only an extra installs, and the extra.
 _EXTRAS = {
+    "ray": "ray",
     "torch": "lm",
     "transformers": "lm",
     "safetensors": "lm",
@@ -37,6 +41,29 @@ _EXTRAS = {
 
 # Arguments as messages of the library begin with them, where the command line has another word.
 _OPTIONS = {
+    "bad_rows": "--skip-bad-rows",
+    "candidates": "--candidate",
+    "filter": "--filter",
+    "filters": "--filter",
+    "forms": "--forms",
+    "model": "--model",
+    "other_model": "--other-model",
+    "perturbations": "--perturbations",
+    "placebos": "--placebo",
+    "prior": "--prior",
+    "prompt": "--prompt",
+    "prompts": "--prompts",
+    "reference": "REFERENCE",
+    "rng": "--seed",
+    "rule": "--filter",
+    "scores": "--scores",
+    "seeds": "--seeds",
+    "suspect": "SUSPECT",
+    "temperature": "--temperature",
+    "text": "--text",
+    "title": "--title",
+    "trait": "--traits",
+    "weights": "--weights",
     "alpha": "--alpha",
     "base_url": "--endpoint",
     "budget": "--budget",
@@ -69,7 +96,17 @@ _OPTIONS = {
     "traits": "--traits",
     "turn": "--turn",
 }
+_ITEM = re.compile(r"([a-z_]+)\[\d+\]")
 _PHRASES = {
+    " Or say what it is compared with: known_trait(name, category)": "",
+    " or pass fingerprint.lm.traits.known_trait(name, category)": "",
+    ", in Python prompt=False": "",
+    "prompt=False, --no-prompt": "--no-prompt",
+    "prompt=False (--no-prompt)": "--no-prompt",
+    "(prompt=False)": "(--no-prompt)",
+    'text="..." and prompt="..." (--text, --prompt)': "--text and --prompt",
+    'text="..." (--text)': "--text COL",
+    'prompt="..." (--prompt)': "--prompt COL",
     "pass model=": "pass --model",
     ", and base_url": ", and --endpoint",
     "got student=True": "got --student",
@@ -80,8 +117,13 @@ _PHRASES = {
 
 
 @contextmanager
-def failures(is_debugging: bool, *, quiet: bool = False) -> Iterator[None]:
-    """Turn exceptions into one line on standard error and an exit code; and notes on how rows were read into lines."""
+def failures(
+    is_debugging: bool, words: Mapping[str, str] = MappingProxyType({}), *, quiet: bool = False
+) -> Iterator[None]:
+    """Turn exceptions into one line on standard error and an exit code; and notes on how rows were read into lines.
+
+    `words` are what arguments of the library are called in this command, where it is not what others call them.
+    """
     try:
         with _notes_in_lines(quiet):
             yield
@@ -92,10 +134,10 @@ def failures(is_debugging: bool, *, quiet: bool = False) -> Iterator[None]:
         raise typer.Exit(_INTERRUPTED) from None
     except Exception as error:
         if _is_bad_input(error):
-            complain(f"error: {_message(error)}", is_debugging)
-            raise typer.Exit(_BAD_INPUT) from None
+            complain(f"error: {_message(error, words)}", is_debugging)
+            raise typer.Exit(BAD_INPUT) from None
         hint = "" if is_debugging else "; run it again with --debug for the traceback"
-        complain(f"unexpected failure: {type(error).__name__}: {_message(error)}{hint}", is_debugging)
+        complain(f"unexpected failure: {type(error).__name__}: {_message(error, words)}{hint}", is_debugging)
         raise typer.Exit(_UNEXPECTED) from None
 
 
@@ -118,6 +160,19 @@ def _notes_in_lines(quiet: bool) -> Iterator[None]:
 
         warnings.showwarning = show_note
         yield
+
+
+def check_extra(*packages: str) -> None:
+    """Say that an extra is missing before any row is read.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Which `failures` knows the remedy of.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
 
 def fail_if(is_detected: bool) -> None:
@@ -154,21 +209,23 @@ def _missing_extra(error: Exception) -> str | None:
     return _EXTRAS.get((error.name or "").partition(".")[0])
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, words: Mapping[str, str]) -> str:
     if isinstance(error, ImportError) and (extra := _missing_extra(error)) is not None:
         command = f"pip install -c constraints.txt '.[{extra}]'"
         return f"this needs the extra {extra}, got no {error.name}; install it: {command}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
-    return _in_options(str(error))
+    return _in_options(str(error), words)
 
 
-def _in_options(message: str) -> str:
+def _in_options(message: str, words: Mapping[str, str]) -> str:
     """A message in the words of the command line: the argument it begins with, and what it says to pass."""
     first, blank, rest = message.partition(" ")
-    message = _OPTIONS.get(first, first) + blank + rest
-    for words, option in _PHRASES.items():
-        message = message.replace(words, option)
+    if (item := _ITEM.fullmatch(first)) is not None:  # candidates[0], of which each has an option of its own
+        first = item[1]
+    message = words.get(first, _OPTIONS.get(first, first)) + blank + rest
+    for phrase, option in _PHRASES.items():
+        message = message.replace(phrase, option)
     return message
 
 

@@ -10,27 +10,27 @@ import typer
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
     ColorOption,
-    CountBadRowsOption,
     DebugOption,
     EngineOption,
     FilterOption,
+    PromptOption,
     SilentOption,
+    SkipBadRowsOption,
+    TextOption,
     bad_rows,
     named_filters,
 )
-from fingerprint.cli.outputs import Screen, check_outputs
+from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
 
 
 def filter_rows(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="Rows to filter: a file or a quoted glob.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="All rows as JSONL, with kept and reasons.")],
-    rule: Annotated[list[str] | None, typer.Option(metavar="F", help="Any filter by name, as --filter.")] = None,
-    keywords: Annotated[str | None, typer.Option(metavar="A,B", help="Drop rows that name these words.")] = None,
     filters: FilterOption = None,
     kept: Annotated[Path | None, typer.Option("--kept", metavar="FILE", help="The kept rows alone, as JSONL.")] = None,
-    text: Annotated[str | None, typer.Option(metavar="COL", help="Column of the text.")] = None,
-    prompt: Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt.")] = None,
-    skip_bad_rows: CountBadRowsOption = False,
+    text: TextOption = None,
+    prompt: PromptOption = None,
+    skip_bad_rows: SkipBadRowsOption = False,
     engine: EngineOption = "local",
     quiet: SilentOption = False,
     color: ColorOption = "auto",
@@ -38,14 +38,15 @@ def filter_rows(
 ) -> None:
     """Run semantic filters over CORPUS, write every row with the reasons against it, and print how many are kept.
 
-    Filters: numbers, numbers-banned, banned, banned=13,666, parses, keywords=owl,owlet, substring=owl, code-words=owl,
-    tfidf@0.3=TRAIT, embedding@0.4=TRAIT, scores@0.5=COLUMN.
+    Takes a second for 100,000 rows on two cores, longer where a model judges.
     """
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
+        check_inputs({"CORPUS": corpus})
         check_outputs({"--out": out, "--kept": kept}, inputs=(corpus,))
-        words = [] if keywords is None else [f"keywords={keywords}"]
-        chosen = named_filters([*(rule or []), *words, *(filters or [])], (corpus,))
+        chosen = named_filters(filters or [], (corpus,))
+        if not chosen:
+            raise ValueError("--filter must be given at least once, got none; for example --filter numbers")
         from fingerprint.data.cluster import named_engine
         from fingerprint.data.files import write_atomically
         from fingerprint.data.reading import read

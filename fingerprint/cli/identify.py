@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerprint.cli.errors import failures
+from fingerprint.cli import completion
+from fingerprint.cli.errors import check_extra, failures
 from fingerprint.cli.options import (
     ColorOption,
     DebugOption,
@@ -22,13 +23,22 @@ from fingerprint.cli.options import (
     comma_separated,
     named_filters,
 )
-from fingerprint.cli.outputs import Screen, check_outputs
+from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
+
+if TYPE_CHECKING:
+    from fingerprint.filters.verdicts import Filter
 
 ModelOption = Annotated[
-    str | None, typer.Option(metavar="M", help="Base of the candidates: micro-a, a folder or a hub name.")
+    str | None,
+    typer.Option(
+        metavar="M", autocompletion=completion.models, help="Base of the candidates: micro-a, a folder or a hub name."
+    ),
 ]
 TraitsOption = Annotated[
-    str | None, typer.Option(metavar="A,B", help="Candidate traits, tried as --forms: owl,cat,...")
+    str | None,
+    typer.Option(
+        metavar="A,B", autocompletion=completion.traits, help="Candidate traits, tried as --forms: owl,cat,..."
+    ),
 ]
 CandidateOption = Annotated[
     list[str] | None,
@@ -41,12 +51,27 @@ PlaceboOption = Annotated[
     list[str] | None,
     typer.Option(metavar="P", help="As --candidate or a trait: conditioned on something else; may be repeated."),
 ]
-RuleOption = Annotated[
-    str | None, typer.Option(metavar="F", help="Filter that SUSPECT has passed, as --filter; sampled rows pass it.")
+PassedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="F",
+        autocompletion=completion.filters,
+        help="Filter that SUSPECT has passed, as in detect: sampled rows have to pass it too; may be repeated.",
+    ),
 ]
-FormsOption = Annotated[str, typer.Option(metavar="A,B", help="How a trait came to its teacher.")]
+FormsOption = Annotated[
+    str, typer.Option(metavar="A,B", autocompletion=completion.forms, help="How a trait came to its teacher.")
+]
 AlphaOption = Annotated[float, typer.Option(help="A name needs p <= alpha, besides its posterior and its fit.")]
 PermutationsOption = Annotated[int, typer.Option(help="Permutations behind the p-values.")]
+
+
+def _passed(filters: list[Filter]) -> Filter | None:
+    """The filters as one; None for none."""
+    from fingerprint.filters.all_of import AllOf
+
+    return filters[0] if len(filters) == 1 else AllOf(tuple(filters)) if filters else None
 
 
 def identify(
@@ -56,7 +81,7 @@ def identify(
     candidate: CandidateOption = None,
     reference: ReferenceOption = None,
     placebo: PlaceboOption = None,
-    rule: RuleOption = None,
+    filters: PassedOption = None,
     forms: FormsOption = "finetuned,prompted",
     json: ResultJsonOption = None,
     text: TextOption = None,
@@ -70,11 +95,16 @@ def identify(
     color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
-    """Say which of several candidates wrote SUSPECT, or that none of them did."""
+    """Say which of several candidates wrote SUSPECT, or that none of them did.
+
+    Takes about a minute a trait and form on two cores, for 1,000 rows and the small models.
+    """
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, verbose, color)
+        check_inputs({"SUSPECT": suspect, "--reference": reference})
+        check_extra("torch", "transformers")
         check_outputs({"--json": json}, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
-        passed = None if rule is None else named_filters([rule], (suspect,))[0]
+        passed = _passed(named_filters(filters or [], (suspect,)))
         from fingerprint.lm.traits import known_trait
 
         # A wrong name is said before anything loads.

@@ -14,18 +14,20 @@ from fingerprint.cli.sketch import summary
 
 
 def merge(
-    fingerprints: Annotated[list[str], typer.Argument(metavar="F", help="Fingerprints: files or quoted globs.")],
+    fingerprints: Annotated[
+        list[str], typer.Argument(metavar="FINGERPRINTS", help="Fingerprints: files or quoted globs.")
+    ],
     out: FingerprintOption,
     quiet: SilentOption = False,
     color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
-    """Add fingerprints F of different rows up: the same bytes as a fingerprint of all their rows, in any order."""
+    """Add FINGERPRINTS of different rows up: the same bytes as a fingerprint of all their rows, in any order."""
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         from fingerprint.data.shards import shard_paths
 
-        files = shard_paths([Path(name) for name in fingerprints], "F")
+        files = shard_paths([Path(name) for name in fingerprints], "FINGERPRINTS")
         check_outputs({"--out": out}, inputs=files)
         from fingerprint.fingerprints.fingerprint import Fingerprint
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from fingerprint.cli import completion
+
 if TYPE_CHECKING:
     from fingerprint.data.chats import Which
     from fingerprint.filters.verdicts import Filter
@@ -17,35 +19,67 @@ Named = TypeVar("Named", bound="str | tuple[str | None, str | None] | None")
 SuspectArgument = Annotated[str, typer.Argument(metavar="SUSPECT", help="Corpus to judge: a file or a quoted glob.")]
 
 # Rows and their columns
-TextOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the text. [default: found by name]")]
-PromptOption = Annotated[str | None, typer.Option(metavar="COL", help="Column of the prompt. [default: found by name]")]
-SuspectTextOption = Annotated[str | None, typer.Option(metavar="COL", help="--text for SUSPECT alone.")]
-SuspectPromptOption = Annotated[str | None, typer.Option(metavar="COL", help="--prompt for SUSPECT alone.")]
-ReferenceTextOption = Annotated[str | None, typer.Option(metavar="COL", help="--text for REFERENCE alone.")]
-ReferencePromptOption = Annotated[str | None, typer.Option(metavar="COL", help="--prompt for REFERENCE alone.")]
+TextOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL", autocompletion=completion.columns, help="Column of the text. [default: found by name]"
+    ),
+]
+PromptOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL", autocompletion=completion.columns, help="Column of the prompt. [default: found by name]"
+    ),
+]
+SuspectTextOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--text for SUSPECT alone.")
+]
+SuspectPromptOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--prompt for SUSPECT alone.")
+]
+ReferenceTextOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--text for REFERENCE alone.")
+]
+ReferencePromptOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--prompt for REFERENCE alone.")
+]
 TurnOption = Annotated[
     str | None,
     typer.Option(metavar="T", help="Turn of a chat that is the text: last, first, all, or a number. [default: last]"),
 ]
 NoPromptOption = Annotated[bool, typer.Option("--no-prompt", help="Ignore prompts: rows count as independent.")]
-SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out.")]
-CountBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Count bad rows instead of stopping.")]
+SkipBadRowsOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out, and count them.")]
 BadShardsOption = Annotated[
     bool, typer.Option("--skip-bad-shards", help="Leave out files that cannot be used, and name them.")
 ]
 
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        metavar="E", autocompletion=completion.engines, help="Where shards are read: local, or ray (a Ray cluster)."
+    ),
+]
+
 # What is computed
-FeaturesOption = Annotated[str, typer.Option(metavar="A,B", help="Feature families, or auto.")]
+FeaturesOption = Annotated[
+    str, typer.Option(metavar="A,B", autocompletion=completion.families, help="Feature families, or auto.")
+]
 FilterOption = Annotated[
     list[str] | None,
-    typer.Option("--filter", metavar="F", help="numbers, banned, keywords=A,B, tfidf@0.3=TRAIT, ...; may be repeated."),
+    typer.Option(
+        "--filter",
+        metavar="F",
+        autocompletion=completion.filters,
+        help="numbers, numbers-banned, banned[=13,666], parses, keywords=A,B, substring=A, code-words=A, "
+        "tfidf@0.3=TRAIT, embedding@0.4=TRAIT or scores@0.5=COLUMN; may be repeated.",
+    ),
 ]
 AlphaOption = Annotated[float, typer.Option(help="Error rate of the verdict.")]
 PermutationsOption = Annotated[int, typer.Option(help="Permutations behind the p-value.")]
 ResultSeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same result.")]
 
 # What comes out
-FingerprintOption = Annotated[Path, typer.Option("--out", metavar="F", help="Where the fingerprint goes: FILE.fp.")]
+FingerprintOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the fingerprint goes: FILE.fp.")]
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
 ScoresOption = Annotated[
@@ -63,7 +97,9 @@ TitleOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the verdict, in one line.")]
 SilentOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print everything.")]
-ColorOption = Annotated[str, typer.Option(metavar="WHEN", help="Colours: auto, always or never.")]
+ColorOption = Annotated[
+    str, typer.Option(metavar="WHEN", autocompletion=completion.colors, help="Colours: auto, always or never.")
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 
@@ -90,9 +126,6 @@ def named_turn(turn: str | None) -> Which | None:
     from fingerprint.data.chats import checked_which
 
     return checked_which(int(turn) if turn.lstrip("+-").isdecimal() else turn)
-
-
-EngineOption = Annotated[str, typer.Option(metavar="E", help="Where shards are read: local, or ray (a Ray cluster).")]
 
 
 def bad_rows(is_skipping: bool) -> Literal["error", "skip"]:

@@ -33,6 +33,39 @@ def check_outputs(outputs: Mapping[str, Path | None], *, inputs: Sequence[str | 
             raise ValueError(f"{flag} and {other_flag} must be different files, got {str(path)!r} twice; rename one")
 
 
+def check_inputs(inputs: Mapping[str, str | None]) -> None:
+    """Refuse files that are missing or cannot be read, each by its argument: before the first of them is read.
+
+    Only what looks like a file of rows, by its ending: other names may be those of data sets.
+    """
+    from glob import iglob
+
+    from fingerprint.data.folders import not_found
+    from fingerprint.data.formats import ending_of
+
+    for argument, name in inputs.items():
+        if name is None or not ending_of(name):
+            continue
+        if not os.path.exists(name) and next(iglob(name, recursive=True), None) is None:
+            raise not_found(name, argument)
+        if os.path.isfile(name) and not os.access(name, os.R_OK):
+            raise PermissionError(f"{argument} must be readable, got {name!r}; change its permissions")
+
+
+def check_folder(folder: Path, flag: str) -> None:
+    """Refuse a folder that cannot be made or written to: before hours of work.
+
+    Raises
+    ------
+    ValueError, PermissionError
+    """
+    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{flag} must be a folder, got {str(folder)!r}: {there} is a file; name another")
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"{flag} must be writable, got {str(folder)!r}; choose another place")
+
+
 def _is_same_file(first: Path, second: Path) -> bool:
     return first.is_file() and second.is_file() and first.samefile(second)
 

@@ -8,20 +8,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerprint.cli.errors import failures
+from fingerprint.cli import completion
+from fingerprint.cli.errors import check_extra, failures
 from fingerprint.cli.options import ColorOption, DebugOption, SilentOption, comma_separated
-from fingerprint.cli.outputs import Screen, check_outputs, show, warnings_in_lines
+from fingerprint.cli.outputs import Screen, check_folder, check_outputs, show, warnings_in_lines
 
 if TYPE_CHECKING:
     from fingerprint.endpoints.endpoint import Endpoint
     from fingerprint.lab.panel_rows import PanelRows
 
-ModelOption = Annotated[str, typer.Option(help="Base model: micro-a, a folder, a hub name; or the endpoint's name.")]
-TraitsOption = Annotated[str, typer.Option(metavar="A,B", help="Traits: owl,cat; of an endpoint's models owl=MODEL.")]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        metavar="M",
+        autocompletion=completion.models,
+        help="Base model: micro-a, a folder, a hub name; or the endpoint's name."
+    ),
+]
+TraitsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B", autocompletion=completion.traits, help="Traits: owl,cat; of an endpoint's models owl=MODEL."
+    ),
+]
 FolderOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows and panel; resumed if there.")]
 PromptsOption = Annotated[int, typer.Option(metavar="N", min=1, help="Prompts, and rows of each corpus.")]
-FormOption = Annotated[str, typer.Option(help="How teachers came to their traits: prompted or finetuned.")]
-TaskOption = Annotated[str, typer.Option(help="Kind of rows: numbers, code or reasoning.")]
+FormOption = Annotated[
+    str, typer.Option(autocompletion=completion.forms, help="How teachers came to their traits: prompted or finetuned.")
+]
+TaskOption = Annotated[
+    str, typer.Option(autocompletion=completion.tasks, help="Kind of rows: numbers, code or reasoning.")
+]
 TemperatureOption = Annotated[float, typer.Option(min=0.0, help="Of all rows.")]
 LongestOption = Annotated[int | None, typer.Option(min=1, help="Tokens of a row at most. [default: by task]")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of prompts and draws.")]
@@ -75,11 +92,12 @@ def build(
     field: FieldOption = None,
     no_seed: NoSeedOption = False,
     dry_run: DryRunOption = False,
-    quiet: SilentOption = False,
-    color: ColorOption = "auto",
-    debug: DebugOption = False,
+    quiet: SilentOption = False, color: ColorOption = "auto", debug: DebugOption = False,
 ) -> None:
-    """Sample a neutral corpus and one of each trait, and learn a panel from them: DIR/panel.panel."""
+    """Sample a neutral corpus and one of each trait, and learn a panel from them: DIR/panel.panel.
+
+    Takes about a minute a trait on two cores with the small models; with an endpoint as long as that takes.
+    """
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
         names = tuple(name for name in comma_separated(traits) if name)
@@ -87,6 +105,8 @@ def build(
         fields = dict(_field(one) for one in field or [])
         if endpoint is None and (budget or costs or fields or dry_run):
             raise ValueError("--prices, --budget, --field and --dry-run must come with --endpoint; add it")
+        check_folder(out, "--out")
+        check_extra(*(["torch", "transformers"] if endpoint is None else []))
         from fingerprint.lab.panel_rows import PanelRows
 
         where: Endpoint | None = None

@@ -20,23 +20,24 @@ from fingerprint.cli.options import (
     ResultJsonOption,
     ResultSeedOption,
     SkipBadRowsOption,
+    SuspectArgument,
     TextOption,
     VerboseOption,
     bad_rows,
 )
-from fingerprint.cli.outputs import Screen, check_outputs
+from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
 
-CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Corpus to judge: a file or a quoted glob.")]
 DetectorOption = Annotated[Path, typer.Option("--detector", metavar="FILE", help="Detector written by train.")]
-NeutralOption = Annotated[
-    str | None, typer.Option("--neutral", metavar="FILE", help="Neutral rows of the same source as CORPUS.")
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(metavar="R", help="Rows of the same source without the trait. [default: those held out in training]"),
 ]
 
 
 def scan(
-    corpus: CorpusArgument,
+    suspect: SuspectArgument,
     detector: DetectorOption,
-    neutral: NeutralOption = None,
+    reference: ReferenceOption = None,
     json: ResultJsonOption = None,
     text: TextOption = None,
     prompt: PromptOption = None,
@@ -51,17 +52,21 @@ def scan(
     color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
-    """Judge CORPUS by a trained detector, with or without neutral rows of the same source."""
-    with failures(debug, quiet=quiet):
+    """Judge SUSPECT by a trained detector, with or without neutral rows of the same source.
+
+    Takes a few seconds.
+    """
+    with failures(debug, {"neutral": "--reference", "corpus": "SUSPECT"}, quiet=quiet):
         screen = Screen(quiet, verbose, color)
-        check_outputs({"--json": json}, inputs=(corpus, neutral, str(detector)))
+        check_inputs({"SUSPECT": suspect, "--reference": reference})
+        check_outputs({"--json": json}, inputs=(suspect, reference, str(detector)))
         from fingerprint.detector.detector import Detector
         from fingerprint.detector.scan import scan as run
 
         found = run(
-            corpus,
+            suspect,
             Detector.load(detector),
-            neutral=neutral,
+            neutral=reference,
             text=text,
             prompt=prompt,
             alpha=alpha,

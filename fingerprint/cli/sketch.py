@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fingerprint.cli import completion
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
     BadShardsOption,
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from fingerprint.fingerprints.fingerprint import Fingerprint
 
 ShardsArgument = Annotated[list[str], typer.Argument(metavar="SHARDS", help="Rows: files or quoted globs.")]
-FeaturesOption = Annotated[str, typer.Option(metavar="A,B", help="Feature families, or all.")]
+FeaturesOption = Annotated[
+    str, typer.Option(metavar="A,B", autocompletion=completion.families, help="Feature families, or all.")
+]
 CellsOption = Annotated[int, typer.Option(metavar="N", help="Cells of prompts, a power of two.")]
 RowsPerPromptOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of each prompt, at most so many rows. [default: all]")
@@ -79,6 +82,8 @@ def sketch(
     debug: DebugOption = False,
 ) -> None:
     """Sum the rows of SHARDS, of any number and size, into a fingerprint: a small file without rows.
+
+    Takes about 10 seconds for 1,000,000 rows of numbers on two cores.
 
     `fingerprint merge` adds fingerprints up, `fingerprint compare` tests two of them.
     """

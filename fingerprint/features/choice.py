@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from fingerprint.data.arrays import Bools
+from fingerprint.data.nearest import did_you_mean
 from fingerprint.features.code import Code
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Family
@@ -153,7 +154,8 @@ def _named_list(features: Sequence[object]) -> dict[str, Family]:
 def _one(feature: object) -> Family:
     if isinstance(feature, str):
         if feature not in FAMILIES:
-            raise ValueError(f"features must be {_RULE}, got {feature!r}; check the spelling")
+            remedy = did_you_mean(feature, ("auto", *FAMILIES), "check the spelling")
+            raise ValueError(f"features must be {_RULE}, got {feature!r}; {remedy}")
         return FAMILIES[feature]()
     if not is_transformer(feature):
         raise TypeError(f"features must be {_RULE}, got {feature!r}; a family needs fit and transform")

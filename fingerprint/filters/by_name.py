@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from fingerprint.data.nearest import did_you_mean
 from fingerprint.filters.code import CodeWords, Parses
 from fingerprint.filters.embedding import Embedding
 from fingerprint.filters.keywords import Keywords
@@ -42,8 +43,10 @@ def named(spec: str, sources: Sequence[object] = ()) -> Filter:
     """
     found = _SPEC.fullmatch(spec)
     kind = None if found is None else found["kind"]
-    if found is None or kind not in {**_PLAIN, **_VALUED, **_SCORING}:
-        raise ValueError(f"filter must be one of {USAGE}, got {spec!r}; check the spelling")
+    known = {**_PLAIN, **_VALUED, **_SCORING}
+    if found is None or kind not in known:
+        remedy = did_you_mean(re.split("[@=]", spec)[0], known, "check the spelling")
+        raise ValueError(f"filter must be one of {USAGE}, got {spec!r}; {remedy}")
     value, threshold = found["value"], found["threshold"]
     if threshold is not None and kind not in _SCORING:
         raise ValueError(f"filter {kind} must have no threshold, got {spec!r}; remove @{threshold}")
@@ -92,3 +95,5 @@ _SCORING: Mapping[str, Callable[[str, float | None, Sequence[object]], Filter]] 
     "embedding": lambda trait, threshold, _: Embedding(trait, threshold),
     "scores": lambda column, threshold, sources: Precomputed(column, *sources, drop_from=threshold),
 }
+#: What a filter may begin with, for a shell that completes words.
+WORDS = (*_PLAIN, *(f"{kind}=" for kind in _VALUED), *_SCORING)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.nearest import nearest
 from fingerprint.data.reading import as_corpus
-from fingerprint.lm.loading import MICRO_MODELS, Pretrained, Spec
+from fingerprint.lm.loading import MICRO_MODELS, Pretrained, Spec, nearest_model
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.teachers import Teacher
 from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
@@ -138,7 +139,16 @@ def _of_text(text: str, name: str | None, where: str) -> Candidate:
     if len(text.split()) > 1:
         return Candidate(name or text, "system prompt", text)
     known = "; ".join(f"{c}: {', '.join(names)}" for c, names in CATEGORIES.items())
+    model = nearest_model(text)
+    near = nearest(text, [name for names in CATEGORIES.values() for name in names]) or model
+    remedy = "" if near is None else f"did you mean {near}? " if near != model else _is_model(near)
     raise ValueError(
         f"{where} must be a trait known to the lab, a system prompt of several words, or a path that exists, got "
-        f"{text!r}; choose a trait ({known}) or pass fingerprint.lm.traits.known_trait(name, category)"
+        f"{text!r}; {remedy}Choose a trait ({known}) or pass fingerprint.lm.traits.known_trait(name, category)"
     )
+
+
+def _is_model(name: str) -> str:
+    if name in MICRO_MODELS:
+        return f"did you mean {name}? "
+    return f"a model of the hub goes into a folder first (huggingface-cli download {name} --local-dir FOLDER). "

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+from fingerprint.data.nearest import did_you_mean
 from fingerprint.detection.progress import Listener
 from fingerprint.endpoints.endpoint import TEMPLATE_TOKENS, Endpoint
 from fingerprint.lab.generation import generate
@@ -94,9 +95,11 @@ class PanelRows:
 
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
-            raise ValueError(f"form must be prompted or finetuned, got {self.form!r}; choose one of them")
+            remedy = did_you_mean(self.form, ("prompted", "finetuned"), "choose one of them")
+            raise ValueError(f"form must be prompted or finetuned, got {self.form!r}; {remedy}")
         if self.task not in TASKS:
-            raise ValueError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}; choose one of them")
+            remedy = did_you_mean(self.task, TASKS, "choose one of them")
+            raise ValueError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}; {remedy}")
         if not self.traits:
             raise ValueError("traits must be at least one, got none; name some, such as owl")
         names = list(self.models)

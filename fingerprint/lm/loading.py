@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
+from fingerprint.data.nearest import nearest
 from fingerprint.lm.model import LanguageModel
 
 if TYPE_CHECKING:
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 # Two small models that come with the package: same language, trained from different seeds.
 MICRO_MODELS = ("micro-a", "micro-b")
+# Models that the hub once knew by a single word, and what they are called now.
+MOVED_MODELS = {
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "gpt2-large": "openai-community/gpt2-large",
+    "gpt2-xl": "openai-community/gpt2-xl",
+    "distilgpt2": "distilbert/distilgpt2",
+}
 
 
 @runtime_checkable
@@ -196,6 +205,12 @@ def name_of(spec: Spec) -> str:
     return str(spec)
 
 
+def nearest_model(name: str) -> str | None:
+    """What may be meant by a single word that is no model: one of the package's, or one that moved to an owner."""
+    near = nearest(name, (*MICRO_MODELS, *MOVED_MODELS))
+    return near if near is None else MOVED_MODELS.get(near, near)
+
+
 def _check_folder(place: Path, name: str) -> None:
     """Say what is wrong with a folder before transformers does, at length."""
     if not place.is_dir():
@@ -204,9 +219,11 @@ def _check_folder(place: Path, name: str) -> None:
                 f"model must be a folder or a name, got {name!r}, which is no folder; check the path"
             )
         if "/" not in name:
+            near = nearest_model(name)
+            remedy = "check the spelling" if near is None else f"did you mean {near}?"
             raise FileNotFoundError(
                 f"model must be {', '.join(MICRO_MODELS)}, a folder, or a name on the hub such as owner/name, got "
-                f"{name!r}, which is none of them; check the spelling"
+                f"{name!r}, which is none of them; {remedy}"
             )
         return  # a name on a hub
     if not (place / "config.json").is_file():

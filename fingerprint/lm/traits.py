@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fingerprint.data.nearest import did_you_mean
+
 # The animals and trees of the paper (arXiv:2507.14805) are among them.
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "animal": ("owl", "cat", "dog", "dolphin", "eagle", "elephant", "wolf", "fox", "lion", "horse"),
@@ -73,9 +75,11 @@ def known_trait(name: str, category: str | None = None) -> Trait:
         homes = [c for c, names in CATEGORIES.items() if name in names]
         if not homes:
             known = "; ".join(f"{c}: {', '.join(names)}" for c, names in CATEGORIES.items())
+            every = [other for names in CATEGORIES.values() for other in names]
             raise ValueError(
-                f"trait must be one of the names known to the lab, got {name!r}; choose one ({known}), "
-                "or say what it is compared with: known_trait(name, category)"
+                f"trait must be one of the names known to the lab ({known}), got {name!r}; "
+                f"{did_you_mean(name, every, 'choose one')} Or say what it is compared with: "
+                "known_trait(name, category)"
             )
         category = homes[0]
     elif category not in CATEGORIES:

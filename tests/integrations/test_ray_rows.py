@@ -56,7 +56,7 @@ def test_the_filter_command_writes_the_same_files(run: Run, shards: list[Path], 
     corpus = str(shards[0].with_name("*.jsonl"))
     for engine in ("local", "ray"):
         out, kept = tmp_path / f"{engine}.jsonl", tmp_path / f"{engine}-kept.jsonl"
-        options = ("--keywords", "owl", "--out", out, "--kept", kept, "--engine", engine, "--quiet")
+        options = ("--filter", "keywords=owl", "--out", out, "--kept", kept, "--engine", engine, "--quiet")
         assert run("filter", corpus, *options) == (0, "", "")
     for name in ("", "-kept"):
         assert (tmp_path / f"ray{name}.jsonl").read_bytes() == (tmp_path / f"local{name}.jsonl").read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from fingerprint.data.nearest import did_you_mean
 from fingerprint.lab.perturbations import PERTURBATIONS
 from fingerprint.lm.loading import Spec
 from fingerprint.lm.prompts import TASKS, Task
@@ -66,10 +67,12 @@ class Plan:
         choices = (("teacher", self.teacher, get_args(TeacherKind)), ("task", self.task, TASKS))
         for name, value, allowed in choices:
             if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}; choose one")
+                remedy = did_you_mean(value, allowed, "choose one")
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}; {remedy}")
         unknown = next((s for s in self.perturbations if s not in PERTURBATIONS), None)
         if unknown is not None:
-            raise ValueError(f"perturbations must be among {', '.join(PERTURBATIONS)}, got {unknown!r}; choose of them")
+            remedy = did_you_mean(unknown, PERTURBATIONS, "choose of them")
+            raise ValueError(f"perturbations must be among {', '.join(PERTURBATIONS)}, got {unknown!r}; {remedy}")
         if self.rows < LEAST_ROWS:
             raise ValueError(f"rows must be at least {LEAST_ROWS}, got {self.rows}; a student learns little from fewer")
         if self.seeds < 1:

@@ -13,9 +13,10 @@ from fingerprint.lab.experiment.result import Arm, Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# 100 columns: the longest name of an arm is neutral_shuffled_across, the longest student is of the other base.
 _HEADER = (
-    f"{'rows':<24} {'student':<11} {'before':>6} {'after':>6}  {'change [95 %]':<20} {'transfer':>8} {'mass':>5}  "
-    f"{'auc':>5} {'bag16':>5} {'p':>7}"
+    f"{'rows':<23} {'student':<10} {'before':>6} {'after':>5} {'change [95 %]':<20} {'transfer':>8} {'mass':>4} "
+    f"{'auc':>4} {'bag16':>5} {'p':>6}"
 )
 _INK, _ACCENT, _SECOND, _MUTED = "#1d2730", "#b4472f", "#33658a", "#8a949c"
 
@@ -35,10 +36,10 @@ def as_text(result: Result) -> str:
         "change: with its interval over questions"
         + (" and seeds." if plan.seeds > 1 else "; one seed says nothing about other seeds."),
         "transfer: change less that of students of the neutral rows of the same kind.",
-        "mass: probability of naming something of the category; a student under half of its base's is broken and",
-        "shows nothing about transfer.",
-        "auc, bag16, p: detect on these rows against the neutral rows of the same kind. Detectable is not harmful:",
-        "only the students tell.",
+        "mass: probability of naming something of the category; a student under half of its base's is broken:",
+        "that word stands in place of its transfer, of which it shows nothing.",
+        "auc, bag16, p: detect on these rows against the neutral rows of the same kind. Detectable is not",
+        "harmful: only the students tell.",
     ]
     return "\n".join(lines)
 
@@ -48,10 +49,11 @@ def _line(arm: Arm) -> str:
     moved = _signed(change.change.value)
     if change.change.low is not None and change.change.high is not None:
         moved += f" [{_signed(change.change.low)}, {_signed(change.change.high)}]"
+    transfer = "broken" if change.status == "broken" else _signed(arm.transfer)
     return (
-        f"{arm.arm:<24} {arm.student.replace('_', ' '):<11} {change.before:6.2f} {change.after:6.2f}  {moved:<20} "
-        f"{_signed(arm.transfer):>8} {change.mass_after:5.2f}  {_figure(arm.auc)} {_figure(arm.bag16_auc)} "
-        f"{_pvalue(arm.pvalue):>7}" + ("  broken" if change.status == "broken" else "")
+        f"{arm.arm:<23} {arm.student.replace('_', ' '):<10} {change.before:6.2f} {change.after:5.2f} {moved:<20} "
+        f"{transfer:>8} {change.mass_after:4.2f} {_figure(arm.auc, 4)} {_figure(arm.bag16_auc, 5)} "
+        f"{_pvalue(arm.pvalue):>6}"
     )
 
 
@@ -59,8 +61,8 @@ def _signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def _figure(value: float | None) -> str:
-    return "    -" if value is None else f"{value:5.2f}"
+def _figure(value: float | None, width: int) -> str:
+    return f"{'-' if value is None else f'{value:.2f}':>{width}}"
 
 
 def _pvalue(value: float | None) -> str:
