@@ -87,12 +87,12 @@ def test_a_rule_that_the_suspect_breaks_is_refused() -> None:
 
 
 def test_the_command_names_bad_arguments() -> None:
-    done = CliRunner().invoke(app, ["identify", "rows.jsonl", "--traits", "axolotl"])
+    done = CliRunner().invoke(app, ["identify", "rows", "--traits", "axolotl"])
     assert done.exit_code == 2
     assert "got 'axolotl'" in done.stderr
-    done = CliRunner().invoke(app, ["identify", "rows.jsonl", "--traits", "owl"])
+    done = CliRunner().invoke(app, ["identify", "rows", "--traits", "owl"])
     assert done.exit_code == 2
-    assert "reference must be given where there is no model" in done.stderr
+    assert "--reference must be given where there is no model" in done.stderr
 
 
 @pytest.mark.needs("lm")

@@ -133,7 +133,7 @@ def test_a_server_that_does_not_draw_is_told(serve: Callable[..., Server], run: 
     ("options", "line"),
     [
         (("--model", "missing"), "got status 404; check the model, 'missing', and --endpoint"),
-        (("--traits", "owl,unicorn"), "trait must be one of the names known to the lab, got 'unicorn'"),
+        (("--traits", "owl,unicorn"), "--traits must be one of the names known to the lab"),
         (("--traits", "owl,owl"), "--traits must have names of their own, got owl, owl"),
         (("--traits", "owl=M"), "--traits must be names alone here, got owl='M'"),
         (("--form", "taught"), "--form must be prompted or finetuned, got 'taught'"),

@@ -158,10 +158,7 @@ def detect(
                 ladder=not no_ladder, prior=priors(prior),
                 alpha=alpha, min_auc=min_auc, min_effect=min_effect,
                 n_permutations=permutations, self_test=self_test,
-                rng=seed,
-                progress=progress or False,
-                scores=draft,
-                title=title,
+                rng=seed, progress=progress or False, scores=draft, title=title,
                 **_models(model, system_prompt, student, teacher, teacher_system, placebo),
                 **_reading(turn, skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )

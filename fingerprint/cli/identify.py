@@ -99,10 +99,10 @@ def identify(
 
     Takes about a minute a trait and form on two cores, for 1,000 rows and the small models.
     """
-    with failures(debug, quiet=quiet):
+    with failures(debug, {"reference": "--reference"}, quiet=quiet):
         screen = Screen(quiet, verbose, color)
         check_inputs({"SUSPECT": suspect, "--reference": reference})
-        check_extra("torch", "transformers")
+        check_extra(*(["torch", "transformers"] if model else []))
         check_outputs({"--json": json}, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
         passed = _passed(named_filters(filters or [], (suspect,)))
         from fingerprint.lm.traits import known_trait

@@ -47,7 +47,7 @@ def check_inputs(inputs: Mapping[str, str | None]) -> None:
         if name is None or not ending_of(name):
             continue
         if not os.path.exists(name) and next(iglob(name, recursive=True), None) is None:
-            raise not_found(name, argument)
+            raise not_found(name, argument, None)
         if os.path.isfile(name) and not os.access(name, os.R_OK):
             raise PermissionError(f"{argument} must be readable, got {name!r}; change its permissions")
 
