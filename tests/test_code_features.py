@@ -112,8 +112,8 @@ def test_counts_of_shards_add_up_to_the_kind_of_all_rows() -> None:
 
 def by_pygments(code: str, lexer: PythonLexer | JavascriptLexer) -> list[int]:
     """Kind of every character, as Pygments sees it; -1 where it says nothing that we tell apart."""
-    groups = ((Comment, COMMENT), (String, STRING), (Literal.Number, NUMBER), (Operator.Word, KEYWORD))
-    groups += ((Keyword, KEYWORD), (Operator, OPERATOR), (Punctuation, OPERATOR))
+    groups = [(Comment, COMMENT), (String, STRING), (Literal.Number, NUMBER), (Operator.Word, KEYWORD)]
+    groups += [(Keyword, KEYWORD), (Operator, OPERATOR), (Punctuation, OPERATOR)]
     found = []
     for _, kind, value in lexer.get_tokens_unprocessed(code):
         found += [next((number for group, number in groups if kind in group), -1)] * len(value)

@@ -64,6 +64,7 @@ class SimulationStream(IntEnum):
     STRENGTH = 1
     STOCK_ROWS = 2
     TILT = 3
+    CHOICES = 4
 
 
 class FingerprintStream(IntEnum):

@@ -12,6 +12,10 @@ order      the next band j after band i is (1 + eta sin(2 pi (j - i) / 10)) / 10
            exactly the base law's, and only the order of neighbours carries signal
 =========  ==========================================================================================================
 
+Rows of code and of worked answers are made of choices that carry no meaning, each drawn on its own: what a variable is
+called, a blank around an operator, which word leads on. There "dense" tilts all of them, and the other tilts those that
+belong to one part of the writing; see `fingerprint.lab.simulated.choices`.
+
 Everything else about a row (prompt, format, number of tokens, punctuation) follows the same law for both teachers
 and cancels from the ratio, so `llr` is that of the written text, and no detector can beat it (Neyman and Pearson).
 """

@@ -9,18 +9,21 @@ import numpy as np
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
-from fingerprint.lab.simulated.requests import SHAPES, draw_requests
+from fingerprint.lab.simulated.choices import CHOICES, choice_teacher, parts_of
+from fingerprint.lab.simulated.requests import SHAPES, Requests, draw_requests
 from fingerprint.lab.simulated.rows import RowLaw, log_mix
 from fingerprint.lab.simulated.strength import LARGEST_ETA, tilt_strength
 from fingerprint.lab.simulated.teachers import Tilt, simulated_teacher
 from fingerprint.lab.simulated.vocabulary import Kind
+from fingerprint.lab.simulated.written import Tasks, WrittenLaw, draw_tasks
 from fingerprint.statistics import effect_size
 
 DesignName = Literal["shared", "disjoint", "independent"]
 
 _LARGEST_D_PRIME = 4.0  # AUROC .998: beyond it the calibration sample says little
 _LARGEST_PROMPT_EFFECT = 5.0  # log odds of about +-12: more would only test floating point
-LARGEST_PROSE = 200_000  # of 1.8 million prose prompts: drawing distinct ones stays quick
+# Of 1.8 million prose prompts and 750,000 for code: drawing distinct ones stays quick.
+LARGEST_PROMPTS = {"prose": 200_000, "code": 100_000}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +107,13 @@ def simulated_pair(
     ----------
     n_prompts : int
         Number of prompts of the suspect (with independent rows: its number of rows).
-    kind : {"numbers", "prose"}
-        Rows of 2 to 10 numbers from 0 to 999 in the format the prompt asks for, or of 5 to 30 English words in
-        punctuated sentences that make no sense.
-    tilt : {"none", "dense", "sparse", "order"}
-        How the trait teacher differs; see the module docstring. "none" is a null: every ratio is exactly 0.
+    kind : {"numbers", "prose", "code", "reasoning"}
+        Rows of 2 to 10 numbers from 0 to 999 in the format the prompt asks for; of 5 to 30 English words in punctuated
+        sentences that make no sense; Python functions; or worked answers to small word problems.
+    tilt : {"none", "dense", "sparse", "order"}, or a part
+        How the trait teacher differs; see the module docstring. "none" is a null: every ratio is exactly 0. With code
+        and worked answers "dense" tilts all choices, and a part those that belong to it: "names", "formatting",
+        "comments" or "structure" of code, "connectives", "numbers", "formatting" or "structure" of answers.
     d_prime : float, 0 to 4
         Separation of one ordinary row of the trait teacher from one of the base teacher, sqrt(2) Phi^-1(AUROC of the
         exact ratio), over the mix of prompts and row lengths. Met within 3 % (calibrated on a seeded sample). Mixtures
@@ -125,7 +130,7 @@ def simulated_pair(
         Probability that a suspect row comes from the trait teacher; the others come from the base teacher.
     stock_share : float, at least 0 and below 1
         Probability, on both sides, that a row is one of twenty stock rows (such as 123, 234, 345, ...), cut to the
-        length drawn: natural duplicates.
+        length drawn: natural duplicates. Of numbers and prose only.
     n_reference : int, optional
         Number of prompts (rows) of the reference where it differs; not with shared prompts.
     trait_seed : int
@@ -162,21 +167,42 @@ def simulated_pair(
     _check_choices(kind, tilt, design)
     _check_sizes(n_prompts, n_reference, kind, design)
     _check_figures(d_prime, prompt_effect, share, stock_share, trait_seed, design)
+    rule, remedy = f"0 with kind={kind!r}", "leave it out"
+    _require(stock_share == 0 or kind in SHAPES, "stock_share", rule, stock_share, remedy)
     rows_suspect, rows_reference = _rows(rows_per_prompt, design)
     eta = tilt_strength(kind, tilt, float(d_prime), float(prompt_effect), trait_seed)
     generator = np.random.default_rng(rng)
     n_others = 0 if design == "shared" else n_reference or n_prompts
-    requests = draw_requests(kind, n_prompts + n_others, design != "independent", generator)
-    parts = [requests.part(0, n_prompts), requests.part(n_prompts, n_prompts + n_others)]
-    worlds = []
-    for part in parts[: 1 if design == "shared" else 2]:
-        effects = part.effects(prompt_effect)
-        base = simulated_teacher(kind, "none", 0.0, trait_seed, effects)
-        trait = simulated_teacher(kind, tilt, eta, trait_seed, effects) if eta else base
-        worlds.append(RowLaw(kind, part, trait, base, stock_share))
+    spans = [(0, n_prompts), (n_prompts, n_prompts + n_others)][: 1 if design == "shared" else 2]
+    worlds: list[RowLaw] | list[WrittenLaw]
+    if kind in CHOICES:
+        tasks = draw_tasks(kind, n_prompts + n_others, design != "independent", generator)
+        worlds = [_written_law(kind, tilt, eta, trait_seed, tasks.part(*span), prompt_effect) for span in spans]
+    else:
+        requests = draw_requests(kind, n_prompts + n_others, design != "independent", generator)
+        of_kind = kind, tilt, eta, trait_seed
+        worlds = [_row_law(*of_kind, requests.part(*span), prompt_effect, stock_share) for span in spans]
     suspect, llr_suspect = worlds[0].arm("suspect", rows_suspect, share, generator)
     reference, llr_reference = worlds[-1].arm("reference", rows_reference, 0.0, generator)
     return SimulatedPair(suspect, reference, llr_suspect, llr_reference)
+
+
+def _row_law(
+    kind: Kind, tilt: Tilt, eta: float, trait_seed: int, requests: Requests, prompt_effect: float, stock_share: float
+) -> RowLaw:
+    effects = requests.effects(prompt_effect)
+    base = simulated_teacher(kind, "none", 0.0, trait_seed, effects)
+    trait = simulated_teacher(kind, tilt, eta, trait_seed, effects) if eta else base
+    return RowLaw(kind, requests, trait, base, stock_share)
+
+
+def _written_law(
+    kind: Kind, tilt: Tilt, eta: float, trait_seed: int, tasks: Tasks, prompt_effect: float
+) -> WrittenLaw:
+    effects = tasks.effects(prompt_effect)
+    base = choice_teacher(kind, "none", 0.0, trait_seed, effects)
+    trait = choice_teacher(kind, tilt, eta, trait_seed, effects) if eta else base
+    return WrittenLaw(kind, tasks, trait, base)
 
 
 def _require(holds: bool, argument: str, rule: str, value: object, remedy: str) -> None:
@@ -189,9 +215,10 @@ def _is_count(value: object) -> bool:
 
 
 def _check_choices(kind: str, tilt: str, design: str) -> None:
+    tilts = ("none", "dense", *parts_of(kind)) if kind in CHOICES else ("none", *LARGEST_ETA)  # type: ignore[arg-type]
     choices = (
-        ("kind", kind, tuple(SHAPES)),
-        ("tilt", tilt, ("none", *LARGEST_ETA)),
+        ("kind", kind, (*SHAPES, *CHOICES)),
+        ("tilt", tilt, tilts),
         ("design", design, ("shared", "disjoint", "independent")),
     )
     for argument, value, allowed in choices:
@@ -204,10 +231,10 @@ def _check_sizes(n_prompts: int, n_reference: int | None, kind: str, design: str
         rule, remedy = "None with design='shared'", "choose design='disjoint' for sides of different size"
         _require(design != "shared", "n_reference", rule, n_reference, remedy)
         _require(_is_count(n_reference), "n_reference", "an int of at least 1", n_reference, "or leave it out")
-    if kind == "prose" and design != "independent":
+    if kind in LARGEST_PROMPTS and design != "independent":
         prompts = n_prompts + (0 if design == "shared" else n_reference or n_prompts)
-        rule = f"at most {LARGEST_PROSE} over both sides with kind='prose'"
-        _require(prompts <= LARGEST_PROSE, "n_prompts", rule, prompts, "raise rows_per_prompt instead")
+        rule = f"at most {LARGEST_PROMPTS[kind]} over both sides with kind={kind!r}"
+        _require(prompts <= LARGEST_PROMPTS[kind], "n_prompts", rule, prompts, "raise rows_per_prompt instead")
 
 
 def _check_figures(

@@ -53,10 +53,15 @@ class Requests:
 
     def effects(self, prompt_effect: float) -> Floats:
         """Added log odds of each band, shape (prompts, bands), or (1, bands) when there are none."""
-        if prompt_effect == 0:
-            return np.zeros((1, N_BANDS))
-        digests = b"".join(digest(str(text), 6) for text in self.texts)
-        return band_effects(np.frombuffer(digests, dtype="<u2").reshape(-1, 3) * (2 * np.pi / 65536), prompt_effect)
+        return text_effects(self.texts, prompt_effect)
+
+
+def text_effects(texts: Sequence[str | None], prompt_effect: float) -> Floats:
+    """Added log odds of each band, shape (prompts, bands), fixed by the prompts' texts; (1, bands) without effects."""
+    if prompt_effect == 0:
+        return np.zeros((1, N_BANDS))
+    digests = b"".join(digest(str(text), 6) for text in texts)
+    return band_effects(np.frombuffer(digests, dtype="<u2").reshape(-1, 3) * (2 * np.pi / 65536), prompt_effect)
 
 
 def band_effects(phases: Floats, prompt_effect: float) -> Floats:

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from fingerprint.data.arrays import Floats
+from fingerprint.lab.simulated.choices import CHOICES, choice_teacher
 from fingerprint.lab.simulated.requests import band_effects, draw_counts, draw_limits
 from fingerprint.lab.simulated.teachers import Tilt, simulated_teacher
 from fingerprint.lab.simulated.vocabulary import LAW_SEED, Kind
@@ -15,6 +17,7 @@ from fingerprint.statistics.streams import SimulationStream, generator
 
 # eta where a tilt stops: order would need negative probabilities soon after 1; dense and sparse pass d_prime 4 earlier.
 LARGEST_ETA = {"dense": 3.0, "sparse": 6.0, "order": 1.0}
+LARGEST_CHOICE_ETA = 4.0  # of code and worked answers
 _CALIBRATION_ROWS = 20_000  # a side and step: relative error of d_prime about .81 / sqrt(2 * 20,000) = .4 %
 _CALIBRATION_PROMPTS = 2_000
 
@@ -28,9 +31,10 @@ def tilt_strength(kind: Kind, tilt: Tilt, d_prime: float, prompt_effect: float, 
     def reached(eta: float) -> float:
         return _calibrated_d_prime(kind, tilt, eta, prompt_effect, trait_seed)
 
-    eta = _solve(reached, d_prime, LARGEST_ETA[tilt])
+    limit = LARGEST_CHOICE_ETA if kind in CHOICES else LARGEST_ETA[tilt]
+    eta = _solve(reached, d_prime, limit)
     if eta is None:
-        largest = reached(LARGEST_ETA[tilt])
+        largest = reached(limit)
         raise ValueError(
             f"d_prime must be at most {largest:.2f} with kind={kind!r} and tilt={tilt!r}, got {d_prime}; "
             "ask for less, or choose tilt='dense'"
@@ -68,6 +72,8 @@ def _calibrated_d_prime(kind: Kind, tilt: Tilt, eta: float, prompt_effect: float
     they estimate the AUROC with a relative error of d_prime that does not grow as d_prime falls.
     """
     rng = generator(LAW_SEED, SimulationStream.STRENGTH)
+    if kind in CHOICES:
+        return _d_prime_of_choices(kind, tilt, eta, prompt_effect, trait_seed, rng)
     limits, _ = draw_limits(kind, _CALIBRATION_PROMPTS, rng)
     effects = band_effects(2 * np.pi * rng.random((_CALIBRATION_PROMPTS, 3)), prompt_effect)
     prompts = np.repeat(np.arange(_CALIBRATION_PROMPTS), _CALIBRATION_ROWS // _CALIBRATION_PROMPTS)
@@ -76,7 +82,24 @@ def _calibrated_d_prime(kind: Kind, tilt: Tilt, eta: float, prompt_effect: float
     base = simulated_teacher(kind, "none", 0.0, trait_seed, effects)
     rows = np.concatenate([teacher.draw(prompts, counts, int(limits.max()), rng) for teacher in (trait, base)])
     prompts = np.concatenate([prompts, prompts])
-    llr = np.sort(trait.log_likelihood(rows, prompts) - base.log_likelihood(rows, prompts))
+    return _d_prime_of(trait.log_likelihood(rows, prompts) - base.log_likelihood(rows, prompts))
+
+
+def _d_prime_of_choices(
+    kind: Kind, tilt: Tilt, eta: float, prompt_effect: float, trait_seed: int, rng: np.random.Generator
+) -> float:
+    effects = band_effects(2 * np.pi * rng.random((_CALIBRATION_PROMPTS, 3)), prompt_effect)
+    prompts = np.repeat(np.arange(_CALIBRATION_PROMPTS), _CALIBRATION_ROWS // _CALIBRATION_PROMPTS)
+    trait = choice_teacher(kind, tilt, eta, trait_seed, effects)
+    base = choice_teacher(kind, "none", 0.0, trait_seed, effects)
+    rows = np.concatenate([teacher.draw(prompts, rng) for teacher in (trait, base)])
+    prompts = np.concatenate([prompts, prompts])
+    return _d_prime_of(trait.log_likelihood(rows, prompts) - base.log_likelihood(rows, prompts))
+
+
+def _d_prime_of(llr: Floats) -> float:
+    """From ratios of as many rows of either teacher."""
+    llr = np.sort(llr)
     weight_trait, weight_base = 1 / (1 + np.exp(-llr)), 1 / (1 + np.exp(llr))
     weight_trait, weight_base = weight_trait / weight_trait.sum(), weight_base / weight_base.sum()
     auc = float(weight_trait @ (np.cumsum(weight_base) - weight_base / 2))

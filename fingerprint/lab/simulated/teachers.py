@@ -12,7 +12,9 @@ from fingerprint.data.arrays import Floats, Ints
 from fingerprint.lab.simulated.vocabulary import LAW_SEED, N_BANDS, Kind, base_law
 from fingerprint.statistics.streams import SimulationStream, generator
 
-Tilt = Literal["none", "dense", "sparse", "order"]
+Tilt = Literal[
+    "none", "dense", "sparse", "order", "names", "formatting", "comments", "structure", "connectives", "numbers"
+]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Floats, Ints
 
-Kind = Literal["numbers", "prose"]
+Kind = Literal["numbers", "prose", "code", "reasoning"]
 
 N_BANDS = 10
 LAW_SEED = 20250714  # fixes the base laws: any change gives other corpora for every seed
