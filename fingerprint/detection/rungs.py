@@ -10,7 +10,8 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.features import Family, Layout, NGrams, Numbers, Prose, Tokens
+from fingerprint.detection import answer_rungs, code_rungs
+from fingerprint.features import Code, Family, Layout, NGrams, Numbers, Prose, Reasoning, Syntax, Templates, Tokens
 from fingerprint.features.hashing import count_matrix, fold, hash_strings
 from fingerprint.features.numbers import DIGITS, VALUE_CAP
 from fingerprint.features.segments import items
@@ -70,7 +71,7 @@ def rung_steps(kind: str, texts: Sequence[str]) -> tuple[RungStep, ...]:
         digits = sum(len(s) for text in texts for s in DIGITS.findall(text))
         letters = sum(len(s) for text in texts for s in WORDS.findall(text))
         kind = "numbers" if digits > letters else "prose"
-    return NUMBER_STEPS if kind == "numbers" else PROSE_STEPS
+    return {"numbers": NUMBER_STEPS, "code": CODE_STEPS, "reasoning": ANSWER_STEPS}.get(kind, PROSE_STEPS)
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers
@@ -176,5 +177,58 @@ PROSE_STEPS = (
     RungStep("lengths only", "how many words, and how long they are", _lengths_only, _BAG),
     RungStep(
         "floor", "a fixed count of words redrawn from the pooled law: nothing is left", _prose_floor, _BAG
+    ),
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------- code
+
+_CODE: Families = {"tokens": Tokens, "ngrams": NGrams, "code": Code, "syntax": Syntax}
+_SHAPES: Families = {"tokens": Tokens, "ngrams": NGrams}
+
+CODE_STEPS = (
+    RungStep("raw", "the rows as they are", _as_is, {}),
+    RungStep(
+        "no comments",
+        "the code alone: comments and docstrings taken out, strings emptied",
+        code_rungs.NO_REMARKS,
+        _CODE,
+    ),
+    RungStep("no names", "besides, every name but keywords and built-in ones is n", code_rungs.NO_NAMES, _CODE),
+    RungStep(
+        "one format",
+        "besides, one blank between tokens and a level of depth, one kind of quotes, no blank lines",
+        code_rungs.NORMALISED,
+        {"tokens": Tokens, "ngrams": NGrams, "syntax": Syntax},
+    ),
+    RungStep("structure only", "how deep each line stands, and its keyword or kind", code_rungs.STRUCTURE, _SHAPES),
+    RungStep(
+        "floor", "a fixed count of such lines redrawn from the pooled law: nothing is left", code_rungs.floor, _SHAPES
+    ),
+)
+
+
+# ----------------------------------------------------------------------------------------------------- worked answers
+
+_ANSWERS: Families = {"tokens": Tokens, "ngrams": NGrams, "reasoning": Reasoning, "templates": Templates}
+
+ANSWER_STEPS = (
+    RungStep("raw", "the rows as they are", _as_is, {}),
+    RungStep("no numbers", "every number is 0, however long, rounded or written", answer_rungs.NO_NUMBERS, _ANSWERS),
+    RungStep(
+        "one format",
+        "besides, small letters, one way to write a sign, no tags, marks, lines or numbers of steps",
+        answer_rungs.NORMALISED,
+        _ANSWERS,
+    ),
+    RungStep(
+        "connectives only",
+        "besides, every word is x but connectives and function words",
+        answer_rungs.CONNECTIVES,
+        {"tokens": Tokens, "ngrams": NGrams, "templates": Templates},
+    ),
+    RungStep("steps only", "whether each sentence holds an equation, a number or words", answer_rungs.STEPS, _SHAPES),
+    RungStep(
+        "floor", "a fixed count of such steps redrawn from the pooled law: nothing is left", answer_rungs.floor, _SHAPES
     ),
 )

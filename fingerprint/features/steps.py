@@ -21,7 +21,7 @@ TAGS = r"</?[a-zA-Z_]{2,20}>"
 _TOKEN = re.compile(
     TAGS + r"|\\[a-zA-Z]+|\\."
     r"|[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?%?"
-    r"|[A-Za-z\x80-\U0010ffff]+(?:['’][A-Za-z]+)*"
+    r"|(?:[A-Za-z]|(?![×·÷≈→⇒])[\x80-\U0010ffff])+(?:['’][A-Za-z]+)*"
     r"|\n+|[.!?]+(?=[\s\"')\]*]|\Z)|\*\*|\$\$|#+|[^ \t\r\f\v]",
     re.ASCII,
 )
@@ -33,7 +33,7 @@ CONNECTIVES = (
     "note recall consider suppose assume check verify actually alternatively again instead similarly overall total "
     "okay ok hmm alright step answer result equals equal plus minus times divided multiply multiplied add added "
     "subtract subtracted substitute simplify remaining left each per after before once altogether combined sum "
-    "difference product"
+    "difference product initially afterwards later begin start"
 ).split()
 FUNCTION_WORDS = (
     "the a an of to in and or is are was were be been it its this that these those with for on as by at from can could "

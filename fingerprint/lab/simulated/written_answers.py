@@ -14,7 +14,7 @@ ANSWER_CHOICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("leaving", "connectives", ("leaving", "so that there are", "which leaves", "which means")),
     ("decimals", "numbers", ("1", "2", "3")),
     ("whole", "numbers", ("", ".0")),
-    ("share", "numbers", ("half", "50%", "1/2")),
+    ("share", "structure", ("half", "50%", "1/2")),
     ("times", "formatting", ("*", "×", "·")),
     ("blanks", "formatting", (" ", "")),
     ("between", "formatting", ("\n", " ", "\n\n")),
@@ -22,7 +22,7 @@ ANSWER_CHOICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("answer", "formatting", ("{}", "**{}**", "${}$")),
     ("equation", "structure", ("left", "right")),
     ("checked", "structure", ("", "Check: {}.")),
-    ("tags", "structure", ("", "think")),
+    ("tags", "formatting", ("", "think")),
     ("order", "structure", ("reason first", "result first")),
 )  # fmt: skip
 PEOPLE = "Tom Ann Ben Eve Sam Mia Leo Ida Max Zoe Kai Lea".split()
