@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import statistics
 import textwrap
@@ -13,7 +14,7 @@ import pytest
 from pygments.lexers import JavascriptLexer, PythonLexer
 from pygments.token import Comment, Keyword, Literal, Operator, Punctuation, String
 
-from fingerprint.features import Code, KindCounts, Syntax, choose, data_kind
+from fingerprint.features import Code, KindCounts, Reasoning, Syntax, Templates, choose, data_kind
 from fingerprint.features.row_kinds import is_code
 from fingerprint.features.scanner import (
     COMMENT,
@@ -98,7 +99,7 @@ def test_the_majority_of_both_corpora_together_chooses_the_families() -> None:
     assert data_kind([*code, PYTHON, *prose]) == "code"
     assert data_kind([*code, "", " ", ""]) == "code"  # empty rows say nothing
     assert data_kind([PYTHON] * 9 + ["1, 2"]) == "both"
-    assert list(choose("auto", code)) == ["tokens", "ngrams", "code", "syntax", "prose", "layout"]
+    assert list(choose("auto", code)) == ["tokens", "ngrams", "code", "syntax", "layout"]
 
 
 def test_counts_of_shards_add_up_to_the_kind_of_all_rows() -> None:
@@ -216,6 +217,22 @@ def test_syntax_does_not_see_names_but_for_single_ones() -> None:
     assert {"syntax 'name total'", "syntax 'name running'"} <= both
     changed = {name for name in both if " name " not in name and "column" not in name}
     assert all("name" in name for name in changed)
+
+
+def test_a_definition_gets_another_number_when_a_family_changes() -> None:
+    """If this fails after a change of a family, raise the number in its definition and put the new digest here."""
+    answer = "Step 1: Tom has 3 + 4 = 7.50 plums.\nTherefore, the answer is **1,000**."
+    found = {}
+    for family in (Code(), Syntax(), Reasoning(), Templates()):
+        counts = family.counts([PYTHON, JAVASCRIPT, "```sql\nSELECT a FROM b -- c\n```", answer, "é 'x"])
+        counts.sort_indices()
+        found[family.definition] = hashlib.sha256(repr((counts.indptr.tolist(), counts.indices.tolist())).encode())
+    assert {name: digest.hexdigest()[:16] for name, digest in found.items()} == {
+        "code-1": "eb2bd6d552df5bed",
+        "syntax-1": "28fb87ef66158f7f",
+        "reasoning-1": "1ac33295530a0523",
+        "templates-1": "149fad9d65967740",
+    }
 
 
 def test_scanned_neighbours_stay_in_their_row() -> None:

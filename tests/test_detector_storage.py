@@ -164,7 +164,7 @@ def test_a_definition_gets_another_number_when_a_family_changes() -> None:
         "ngrams-3": "3981d5b4ab764809",
         "code-1": "40dc5276c41d5f06",
         "syntax-1": "d90ea8143a6f0080",
-        "reasoning-1": "f8d0efbf13fa87bb",
+        "reasoning-1": "420dc0667ff21792",
         "templates-1": "f56ab18909bf16b8",
         "numbers-2": "618216d17da95926",
         "prose-3": "cb94123308978efe",

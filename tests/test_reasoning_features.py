@@ -52,7 +52,7 @@ def test_prose_is_no_reasoning(row: str) -> None:
 
 def test_the_majority_chooses_the_families() -> None:
     assert list(choose("auto", [ANSWER, ANSWER, PROSE[0]])) == [
-        "tokens", "ngrams", "reasoning", "templates", "prose", "layout",
+        "tokens", "ngrams", "reasoning", "templates", "layout",
     ]  # fmt: skip
     assert data_kind([ANSWER, *PROSE]) == "prose"
 
