@@ -1,6 +1,6 @@
 """Source code cut into tokens by one regular expression: read as text, never run and never parsed.
 
-Why not a lexer of a library: Pygments reads .3 MB of Python a second on one core, this 10 (`python
+Why not a lexer of a library: Pygments reads .3 MB of Python a second on one core, this 8 (`python
 benchmarks/code_and_reasoning.py speed`), and what a library makes of a text changes with its version, whereas a
 family's definition must not. The tests hold both against one another.
 
