@@ -1,4 +1,4 @@
-"""Simulated teachers of code and worked answers: choices that all show, with exact ratios, and the designs of others."""
+"""Simulated teachers of code and worked answers: choices that all show, exact ratios, and the designs of others."""
 
 from __future__ import annotations
 
