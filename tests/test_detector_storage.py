@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 
 from fingerprint import Detector
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.sealed import sealed
 from fingerprint.detector import storage
 from fingerprint.features import FAMILIES
 
@@ -102,7 +103,7 @@ def test_a_tampered_file_is_refused(saved: Path, tmp_path: Path, place: float) -
     content[int(place * len(content))] ^= 1
     changed = tmp_path / "changed.detector"
     changed.write_bytes(content)
-    with pytest.raises(ValueError, match=r"must be unchanged|must be a file written by|must have format"):
+    with pytest.raises(ValueError, match=r"must be whole and unchanged|must be a file written by|must have format"):
         Detector.load(changed)
 
 
@@ -112,7 +113,7 @@ class _Exploit:
 
 
 def _with_checksum(content: bytes) -> bytes:
-    return b"fingerprint detector 4 %s\n" % storage.checksum(content).encode() + content
+    return sealed(storage.MAGIC, storage.FORMAT, content)
 
 
 def test_a_pickle_with_the_right_checksum_is_not_run(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jsonschema
@@ -307,6 +307,23 @@ def test_directions_are_the_same_whatever_other_features_are_asked(panel: Panel,
     one, other = (dict(zip(r.families["family"], r.families["statistic"], strict=True)) for r in (usual, few))
     assert one[PANEL_DIRECTION] == pytest.approx(other[PANEL_DIRECTION], rel=1e-6)
     assert "numbers" not in other
+
+
+def test_a_family_that_does_not_vary_gives_a_panel_no_weight(panel: Panel, judged: Sides) -> None:
+    """It is left out of the test: in proportion to what is in it, the panel would count for more."""
+
+    class Flat(Numbers):
+        def fit_transform(self, texts: Sequence[str], y: object = None) -> sp.csr_matrix:
+            return sp.csr_matrix((len(texts), 2))
+
+    comparison = pair(*judged)
+    weights = []
+    for families in (choose("numbers", comparison.texts), choose("numbers", comparison.texts) | {"flat": Flat()}):
+        matrices = family_matrices(comparison, families, Priors({}, panel))
+        weights.append([matrices[name].family.weight_on("numbers") for name in (PANEL, PANEL_DIRECTION)])
+    assert matrices["flat"].n_columns == 0
+    assert weights[0] == weights[1]
+    assert weights[0][1] > 0
 
 
 def test_rows_fitted_anew_lie_along_the_directions_as_the_rows_judged_do(panel: Panel, judged: Sides) -> None:

@@ -128,7 +128,7 @@ class Priors:
         kind : str
             What they are; see `fingerprint.features.choice.data_kind`.
         others : mapping of name to FamilyMatrix
-            What the texts themselves give; a panel counts in proportion to what they count together.
+            What the texts themselves give; a panel counts in proportion to what those that vary count together.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Priors:
             raise ValueError(f"features must not be named {taken!r} beside a prior, got {list(others)}; rename it")
         found = {name: family_matrix(PriorScore(prior), texts, name) for name, prior in self.detectors.items()}
         if self.panel is not None:
-            weight = sum(matrix.family.weight_on(kind) for matrix in others.values())
+            weight = sum(matrix.family.weight_on(kind) for matrix in others.values() if matrix.n_columns)
             found |= panel_matrices(self.panel, texts, group, kind, others, weight)
         return found
 

@@ -15,10 +15,10 @@ from typing import TypedDict
 
 import numpy as np
 
-from fingerprint.data import digests
 from fingerprint.data.arrays import Array, Floats
 from fingerprint.data.files import write_atomically
 from fingerprint.data.known_rows import KnownRows
+from fingerprint.data.sealed import sealed, unsealed
 from fingerprint.detector.calibrated_stack import CalibratedStack, UsedColumns
 from fingerprint.detector.card import Card
 from fingerprint.detector.domain import Domain
@@ -28,7 +28,7 @@ from fingerprint.features.transformer import Transformer
 from fingerprint.report.encoding import JsonObject
 
 FORMAT = 4
-_MAGIC = b"fingerprint detector"
+MAGIC = b"fingerprint detector"
 # Texts whose scores are saved with a detector; other features, or other arithmetic, show in them.
 PROBES = (
     "1, 2, 3",
@@ -109,13 +109,7 @@ def write_detector(path: str | os.PathLike[str], detector: StoredDetector) -> No
     arrays["json"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    content = buffer.getvalue()
-    write_atomically(path, b"%s %d %s\n" % (_MAGIC, FORMAT, checksum(content).encode()) + content)
-
-
-def checksum(content: bytes) -> str:
-    """Hex digits in a file's first line; the format counts in, so that it cannot be edited alone."""
-    return digests.checksum(b"%s %d\n" % (_MAGIC, FORMAT) + content)
+    write_atomically(path, sealed(MAGIC, FORMAT, buffer.getvalue()))
 
 
 def _stored_families(columns: Mapping[str, UsedColumns]) -> tuple[dict[str, Array], list[JsonObject]]:
@@ -154,7 +148,11 @@ def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
     ValueError
         If it is none, was changed, or belongs to another version of the format or the features.
     """
-    arrays = _plain_arrays(_checked_content(Path(path)), path)
+    name = repr(os.fspath(path))
+    content = unsealed(
+        Path(path).read_bytes(), MAGIC, FORMAT, name, written_by="Detector.save", remedy="train a detector first"
+    )
+    arrays = _plain_arrays(content, path)
     header: _Header = json.loads(arrays["json"].tobytes())
     card = header["card"]
     columns = _restored_families(header["families"], arrays, path, card["versions"]["fingerprint"])
@@ -182,21 +180,6 @@ def check_scores(detector: StoredDetector, scores: Floats, path: str | os.PathLi
             "nats; its features are computed differently here: train it again, or install the versions "
             f"{detector.card['versions']}"
         )
-
-
-def _checked_content(path: Path) -> bytes:
-    first, _, content = path.read_bytes().partition(b"\n")
-    words = first.split(b" ")
-    if first[: len(_MAGIC)] != _MAGIC or len(words) != 4:
-        raise ValueError(f"{str(path)!r} must be a file written by Detector.save, got something else; train one first")
-    if words[2] != b"%d" % FORMAT:
-        raise ValueError(
-            f"{str(path)!r} must have format {FORMAT}, got {words[2].decode('utf-8', 'replace')}; train it again with "
-            "this version"
-        )
-    if words[3] != checksum(content).encode():
-        raise ValueError(f"{str(path)!r} must be unchanged since it was saved, got another checksum; get a fresh copy")
-    return content
 
 
 def _plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, Array]:

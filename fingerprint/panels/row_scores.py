@@ -13,7 +13,7 @@ from fingerprint.features.choice import kind_of_rows
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.scaling import scales
 from fingerprint.panels.directions import DIRECTED
-from fingerprint.panels.member import Member, products
+from fingerprint.panels.member import Member, Side, products
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RowScores:
     direction : mapping of name to float array [columns]
         The mean of the members' shifts.
     middle : float
-        Of the score, between conditioned and neutral rows.
+        Of the score, halfway between conditioned and neutral rows.
     slope : float
         Log-odds a unit of the score.
     """
@@ -53,22 +53,23 @@ class RowScores:
         that is in them, and the variance of a row that the spread of each side's cells tells.
         """
         columns = {name: _pooled(members, name) for name in DIRECTED[_kind(members)]}
-        shifts = [_joined(columns, member) for member in members]
+        shifts = [_shifts(columns, member) for member in members]
         mean = np.mean([each.sum(axis=0) for each in shifts], axis=0)
         squared = float(mean @ mean)
         true = max(float(products(shifts).mean()), 0.0)
-        variances, middles = [], []
-        for member in members:
-            variances.append(_row_variance(columns, member, mean))
-            middles.append(_middle(columns, member, mean))
+        variances, means = [], []
+        for side in (side for member in members for side in member.sides):
+            scores = _cell_sums(columns, side) @ mean
+            variances.append(_row_variance(scores, side.fingerprint.rows))
+            means.append(float(scores.sum()) / side.fingerprint.n_rows)
         slope = true / float(np.mean(variances)) if squared > 0 else 0.0
         ends = np.cumsum([len(each.columns) for each in columns.values()])[:-1]
         direction = dict(zip(columns, np.split(mean, ends), strict=True))
-        return cls(columns, direction, float(np.mean(middles)), slope)
+        return cls(columns, direction, float(np.mean(means)), slope)
 
     def shifts(self, members: Sequence[Member]) -> list[Floats]:
         """Of every member, its shift by cell [cells, columns] in all families together."""
-        return [_joined(self.columns, member) for member in members]
+        return [_shifts(self.columns, member) for member in members]
 
 
 def _kind(members: Sequence[Member]) -> str:
@@ -86,38 +87,25 @@ def _pooled(members: Sequence[Member], name: str) -> PooledColumns:
     return PooledColumns(family, columns, scale)
 
 
-def _joined(columns: Mapping[str, PooledColumns], member: Member) -> Floats:
-    parts = [member.shifts(name, each.family)[:, each.columns] * each.scale for name, each in columns.items()]
-    return np.hstack(parts)
+def _cell_sums(columns: Mapping[str, PooledColumns], side: Side) -> Floats:
+    """Sums over the rows of each cell [cells, columns], in all families together."""
+    found = []
+    for name, each in columns.items():
+        sums = side.fingerprint.families[name].sums.astype(np.int64)
+        found.append(each.family.projected(sums)[:, each.columns] * each.scale)
+    return np.hstack(found)
 
 
-def _row_variance(columns: Mapping[str, PooledColumns], member: Member, direction: Floats) -> float:
-    """Variance of a row's score along a direction, from the spread of each side's own cells.
+def _shifts(columns: Mapping[str, PooledColumns], member: Member) -> Floats:
+    """What each cell adds to the difference of the sides' means [cells, columns], in all families together."""
+    return np.hstack([member.shifts(name, each.family)[:, each.columns] * each.scale for name, each in columns.items()])
+
+
+def _row_variance(scores: Floats, rows: Ints) -> float:
+    """Variance of a row's score, from the spread of one side's own cells, whose scores and rows these are [cells].
 
     Prompts move the rows of both sides alike: the sides' difference by cell would not show what they do to a row.
     """
-    found = []
-    ends = np.cumsum([len(each.columns) for each in columns.values()])[:-1]
-    for side in member.sides:
-        rows = side.fingerprint.rows
-        total = np.zeros(len(rows))
-        for (name, each), part in zip(columns.items(), np.split(direction, ends), strict=True):
-            sums = each.family.projected(side.fingerprint.families[name].sums.astype(np.int64))[:, each.columns]
-            total += (sums * each.scale) @ part
-        apart = total - rows * (total.sum() / rows.sum())
-        filled = int((rows > 0).sum())
-        found.append(float((apart**2).sum()) / rows.sum() * filled / (filled - 1))
-    return float(np.mean(found))
-
-
-def _middle(columns: Mapping[str, PooledColumns], member: Member, direction: Floats) -> float:
-    """Mean score along a direction, halfway between a member's sides."""
-    means = []
-    for name, each in columns.items():
-        sides = [
-            each.family.projected(side.fingerprint.families[name].sums.sum(axis=0, dtype=np.int64))
-            / side.fingerprint.n_rows
-            for side in member.sides
-        ]
-        means.append(0.5 * (sides[0] + sides[1])[each.columns] * each.scale)
-    return float(np.concatenate(means) @ direction)
+    apart = scores - rows * (scores.sum() / rows.sum())
+    filled = int((rows > 0).sum())
+    return float((apart**2).sum()) / float(rows.sum()) * filled / (filled - 1)
