@@ -24,8 +24,8 @@ import results
 
 PACKAGE = "fingerprint"
 ORDER = (
-    "cli", "lab", "identification", "detector", "detection", "panels", "fingerprints", "report", "lm", "statistics",
-    "filters", "endpoints", "features", "data",
+    "cli", "lab", "identification", "detector", "preferences", "detection", "panels", "fingerprints", "report", "lm",
+    "statistics", "filters", "endpoints", "features", "data",
 )  # fmt: skip
 """The folders of the package from top to bottom: a module imports from its own folder and from those below.
 

@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fingerprint import filters, lab, lm
+    from fingerprint import filters, lab
+    from fingerprint import lm as lm  # no public name, but reached as one
     from fingerprint.data.corpus import Corpus
     from fingerprint.data.reading import read
     from fingerprint.detection.detect import detect
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fingerprint.fingerprints.fingerprint import Fingerprint
     from fingerprint.identification.identify import identify
     from fingerprint.panels.panel import Panel
+    from fingerprint.preferences.detect_labels import detect_labels
     from fingerprint.report.report import Report
 
 __all__ = [
@@ -26,15 +28,15 @@ __all__ = [
     "Report",
     "compare",
     "detect",
+    "detect_labels",
     "filters",
     "identify",
     "lab",
-    "lm",
     "read",
     "scan",
 ]
 
-# Where the public names live; the others are packages. They are imported on first use, so that `fingerprint --help` and
+# Where the public names live that are no packages. They are imported on first use, so that `fingerprint --help` and
 # programs that only read a report do not wait for numpy and polars.
 _HOMES = {
     "Corpus": "fingerprint.data.corpus",
@@ -45,17 +47,20 @@ _HOMES = {
     "Report": "fingerprint.report.report",
     "compare": "fingerprint.fingerprints.compare",
     "detect": "fingerprint.detection.detect",
+    "detect_labels": "fingerprint.preferences.detect_labels",
     "identify": "fingerprint.identification.identify",
     "read": "fingerprint.data.reading",
     "scan": "fingerprint.detector.scan",
 }
+# Packages that are reached by their name too, without being among the public names.
+_PACKAGES = ("filters", "lab", "lm")
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'fingerprint' has no attribute {name!r}")
-    if name not in _HOMES:
+    if name in _PACKAGES:
         return import_module(f"fingerprint.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fingerprint' has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)
     return value
 

@@ -16,6 +16,7 @@ ORDER = (
     "lab",
     "identification",
     "detector",
+    "preferences",
     "detection",
     "panels",
     "fingerprints",

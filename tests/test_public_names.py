@@ -15,7 +15,7 @@ import fingerprint
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
 NAMES = (
-    "Corpus Detector Fingerprint Monitor Panel Report compare detect filters identify lab lm read scan"
+    "Corpus Detector Fingerprint Monitor Panel Report compare detect detect_labels filters identify lab read scan"
 ).split()
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -40,6 +40,11 @@ def test_every_public_name_can_be_had() -> None:
     for name in NAMES:
         assert getattr(fingerprint, name) is not None
     assert set(NAMES) <= set(dir(fingerprint))
+
+
+def test_the_package_of_language_models_is_reached_by_its_name() -> None:
+    assert fingerprint.lm.__name__ == "fingerprint.lm"
+    assert "lm" not in fingerprint.__all__
 
 
 def test_what_the_pages_name_is_reached_from_the_public_names() -> None:

@@ -28,7 +28,10 @@ from fingerprint.fingerprints.result import FingerprintComparison
 from fingerprint.identification.identify import identify
 from fingerprint.identification.mixture import MixtureShare, mixture_share
 from fingerprint.identification.result import Identification
+from fingerprint.lab.judges import SimulatedJudge, neutral_pairs
 from fingerprint.lab.simulated import simulated_pair
+from fingerprint.preferences.detect_labels import detect_labels
+from fingerprint.preferences.result import LabelsResult
 from fingerprint.report.contract import Result
 from fingerprint.report.report import Report
 from fingerprint.statistics.intervals import Estimate
@@ -72,7 +75,21 @@ def _comparison() -> FingerprintComparison:
     return compare(*(Fingerprint.of(corpus) for corpus in _pair(60, 8)), n_permutations=199)
 
 
-KINDS: tuple[type[Result], ...] = (Report, Scan, Identification, Reading, MixtureShare, FingerprintComparison)
+def _labels() -> LabelsResult:
+    pairs = neutral_pairs(300, rng=1)
+    suspect, reference = (SimulatedJudge(trait=trait).label(pairs, rng=trait) for trait in (2, 0))
+    return detect_labels(suspect, reference, features="numbers", n_permutations=199)
+
+
+KINDS: tuple[type[Result], ...] = (
+    Report,
+    Scan,
+    Identification,
+    Reading,
+    MixtureShare,
+    FingerprintComparison,
+    LabelsResult,
+)
 MADE: dict[str, Callable[[], Result]] = {
     "report": _report,
     "scan": _scan,
@@ -80,6 +97,7 @@ MADE: dict[str, Callable[[], Result]] = {
     "reading": _reading,
     "mixture_share": _share,
     "comparison": _comparison,
+    "labels": _labels,
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 

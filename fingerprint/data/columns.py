@@ -25,8 +25,23 @@ LABEL = "label"
 ALPACA_INPUT = "input"
 SYSTEM = "system"
 
+#: Two texts of which a judge chose one: the chosen one first, or in the order in which the judge saw them.
+PAIRS = (
+    (CHOSEN, REJECTED),
+    ("a", "b"),
+    *(
+        (f"{name}_{one}", f"{name}_{two}")
+        for name in ("response", "text", "completion", "answer", "output")
+        for one, two in ("ab", "12")
+    ),
+)
+#: Which of two texts was chosen; and whether the chosen one was seen first.
+CHOICES = ("winner", "choice", "preferred", "preference", LABEL)
+CHOSEN_FIRST = "chosen_first"
+
 _FOUND = (*TEXT_COLUMNS, *CHATS, CHOSEN, STEPS, TOOL_CALLS)
-_KNOWN = {*_FOUND, *PROMPT_COLUMNS, REJECTED, LABELS, LABEL, SYSTEM}
+_CHOSEN = {*CHOICES, CHOSEN_FIRST, *(name for pair in PAIRS for name in pair)}
+_KNOWN = {*_FOUND, *PROMPT_COLUMNS, *_CHOSEN, LABELS, SYSTEM}
 _NAME_TEXT = 'name the column with text="..." (--text)'
 #: One name for both sides, or the suspect's and the reference's.
 Sided: TypeAlias = str | tuple[str | None, str | None] | None

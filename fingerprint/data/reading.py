@@ -166,11 +166,15 @@ def as_corpus(
     if isinstance(data, Corpus):
         refuse_columns(asked, argument)
         return data
+    name = os.fspath(data) if isinstance(data, str | os.PathLike) else argument
+    return _collect(sources_of(data, asked, argument), asked, bad_rows, name)
+
+
+def sources_of(data: object, asked: Columns, argument: str) -> Iterable[Source]:
+    """The files that data name, or the object that holds their rows."""
     if files := shard_paths(data, argument):
-        name = os.fspath(data) if isinstance(data, str | os.PathLike) else argument
-        return _collect((file_source(file, asked) for file in files), asked, bad_rows, name)
-    rows = _numbered_rows(data, asked, argument)
-    return _collect([Source(argument, "row index", rows)], asked, bad_rows, argument)
+        return (file_source(file, asked) for file in files)
+    return [Source(argument, "row index", _numbered_rows(data, asked, argument))]
 
 
 def checked_asked(text: object, prompt: object, bad_rows: object, turn: object = None) -> Columns:
@@ -198,7 +202,7 @@ def _numbered_rows(data: object, asked: Columns, argument: str) -> NumberedRows:
 def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name: str) -> Corpus:
     """A corpus of all rows of all sources; the first good row decides the columns."""
     reader = RowReader(asked, bad_rows)
-    with closing(_placed_rows(sources)) as rows:
+    with closing(placed_rows(sources)) as rows:
         kept = [row for place in rows if (row := reader.read(*place)) is not None]
     if not kept:
         raise ValueError(reader.no_good_row(name))
@@ -211,7 +215,7 @@ def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name:
     )
 
 
-def _placed_rows(sources: Iterable[Source]) -> Generator[tuple[Source, int, object], None, None]:
+def placed_rows(sources: Iterable[Source]) -> Generator[tuple[Source, int, object], None, None]:
     """Rows of all sources, one source after the other, each with its source and number."""
     for source in sources:
         empty = True

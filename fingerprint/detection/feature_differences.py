@@ -14,7 +14,7 @@ from fingerprint.features.family import Column
 from fingerprint.features.scaling import FamilyMatrix, column_moments, goes_over
 from fingerprint.report.results import FeatureDifference
 from fingerprint.statistics.comparison import Comparison
-from fingerprint.statistics.permutation import feature_pvalues
+from fingerprint.statistics.permutation import PermutationTest, feature_pvalues
 
 # Features looked at one by one: families get as many each, and theirs are chosen by pooled variance alone.
 MAX_FEATURES = 2000
@@ -29,7 +29,17 @@ ROWS_AT_ONCE = 2000  # keeps copies in double precision small where a family is 
 CORRELATED_ROWS = 20_000  # enough to tell .9 from .99; evenly spread over all
 
 
-def feature_differences(main: Analysis) -> tuple[FeatureDifference, ...]:
+@dataclass(frozen=True)
+class Compared:
+    """Rows of two sides with their features and their test: all of an `Analysis` that single features need."""
+
+    comparison: Comparison
+    matrices: Mapping[str, FamilyMatrix]
+    units: Mapping[str, Floats32]
+    test: PermutationTest
+
+
+def feature_differences(main: Analysis | Compared) -> tuple[FeatureDifference, ...]:
     """Features whose rates differ, adjusted over at most `MAX_FEATURES` that were chosen without the labels.
 
     By adjusted p-value, ties by the size of the effect (see `effect_sizes`); columns that say one thing in several ways

@@ -11,6 +11,7 @@ __all__ = [
     "example_corpora",
     "experiment",
     "generation",
+    "judges",
     "kept_teachers",
     "micro_language",
     "panel_rows",

@@ -74,6 +74,14 @@ class FingerprintStream(IntEnum):
     PLANTED_SHIFTS = 2
 
 
+class LabelsStream(IntEnum):
+    """What random numbers of `detect_labels` are drawn for."""
+
+    PERMUTATIONS = 1
+    OTHER_PAIRS = 2
+    PLANTED = 3
+
+
 class DigitsStream(IntEnum):
     """What random numbers of the digits experiment are drawn for."""
 

@@ -1,0 +1,213 @@
+"""The pairs that two judges chose from, matched: which pairs both saw, and what each of them chose."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fingerprint.data import digests
+from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.data.choices import Choices
+from fingerprint.data.normal_form import normal_form
+
+# Prompt (None where it is unknown or ignored) and the two texts, in normal form and sorted.
+_Key = tuple[str | None, str, str]
+
+
+@dataclass
+class _Tally:
+    """What one judge said of a pair, however often it was asked."""
+
+    times: int = 0
+    chosen: int = 0  # for the text that sorts first, less against it
+    position: int = 0  # for the text that was shown first, less against it
+    shown: int = 0  # times the text that sorts first was shown first, less the others
+    known: int = 0  # times the order was known
+    ties: int = 0
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Pairs of distinct texts, and what was left out or put together. Pairs are counted once, whatever their order.
+
+    `suspect` and `reference` count the pairs that each judge saw (of a single judge both are the same), `shared` those
+    that both did. `repeated_*` are rows of a pair that the judge had labelled already, in the same order or the other:
+    its choices are averaged. `ties_*` are pairs of which it chose neither. `identical` rows hold the same text twice.
+    """
+
+    suspect: int
+    reference: int
+    shared: int
+    disagreements: int
+    prompts: int | None
+    repeated_suspect: int
+    repeated_reference: int
+    ties_suspect: int
+    ties_reference: int
+    identical: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class JudgedPairs:
+    """Pairs with the choices of both judges. Which text of a pair is the first hangs on the texts alone.
+
+    Attributes
+    ----------
+    texts : pair of tuples of str [pairs]
+        The texts that sort first, and the others.
+    group : int array [pairs]
+        Pairs of one prompt share a number, a pair without a prompt has its own; numbered in the order of a hash.
+    has_prompt : bool array [pairs]
+    choices : float array [2, pairs]
+        Of the suspect and of the reference: 1 for the first text, -1 for the second, 0 for neither, between them where
+        a judge chose both in turn; nan where it did not see the pair.
+    positions : float array [2, pairs]
+        The same for the text that was shown first, in place of the first text; nan where that is not known.
+    shown : float array [2, pairs]
+        1 where the first text was shown first, -1 where the second was; nan where that is not known.
+    counts : PairCounts
+    is_alone : bool
+        There is one judge: the reference is its opposite, so that a difference is a preference.
+    """
+
+    texts: tuple[tuple[str, ...], tuple[str, ...]]
+    group: Ints
+    has_prompt: Bools
+    choices: Floats
+    positions: Floats
+    shown: Floats
+    counts: PairCounts
+    is_alone: bool = False
+    names: tuple[str, str] = ("suspect", "reference")
+
+    @property
+    def seen(self) -> Bools:
+        """Which pairs each judge saw [2, pairs]."""
+        return np.isfinite(self.choices)
+
+    @property
+    def shared(self) -> Bools:
+        """Pairs that both saw [pairs]."""
+        return np.asarray(self.seen.all(axis=0))
+
+    def only(self, kept: Bools) -> JudgedPairs:
+        """Some of the pairs; what was counted stays counted."""
+        rows = np.flatnonzero(kept)
+        first, second = (tuple(side[i] for i in rows) for side in self.texts)
+        return replace(
+            self,
+            texts=(first, second),
+            group=np.unique(self.group[kept], return_inverse=True)[1].astype(np.int64),
+            has_prompt=self.has_prompt[kept],
+            choices=self.choices[:, kept],
+            positions=self.positions[:, kept],
+            shown=self.shown[:, kept],
+        )
+
+    @property
+    def turns(self) -> Floats:
+        """Half the difference of the two choices of shared pairs [pairs]: 0 where they agree; 0 for other pairs."""
+        return np.where(self.shared, (self.choices[0] - self.choices[1]) / 2, 0.0)
+
+
+def matched(suspect: Choices, reference: Choices | None, *, use_prompts: bool) -> JudgedPairs:
+    """Match the pairs of two judges by their prompt and their two texts, in whatever order.
+
+    Parameters
+    ----------
+    suspect, reference : Choices
+        Without a reference the suspect is compared with its own opposite.
+    use_prompts : bool
+        Whether pairs of one prompt belong together; one prompt for all pairs is ignored.
+
+    Raises
+    ------
+    ValueError
+        If no pair of two texts is left.
+    """
+    sides = [suspect] if reference is None else [suspect, reference]
+    prompts = {None if row.prompt is None else normal_form(row.prompt) for side in sides for row in side.rows}
+    use_prompts = use_prompts and len(prompts) > 1
+    raw: dict[str, str] = {}
+    tallies: list[dict[_Key, _Tally]] = []
+    identical = 0
+    for side in sides:
+        tally: dict[_Key, _Tally] = defaultdict(_Tally)
+        for row in side.rows:
+            forms = normal_form(row.first), normal_form(row.second)
+            if forms[0] == forms[1]:
+                identical += 1
+                continue
+            for form, text in zip(forms, (row.first, row.second), strict=True):
+                raw[form] = min(raw.get(form, text), text)  # of several spellings the same one, whoever wrote it
+            first, second = sorted(forms)
+            sign = 1 if forms[0] == first else -1
+            prompt = normal_form(row.prompt) if use_prompts and row.prompt is not None else None
+            found = tally[prompt, first, second]
+            found.times += 1
+            found.chosen += sign * row.chosen
+            found.position += row.shown * row.chosen
+            found.shown += sign * row.shown
+            found.known += abs(row.shown)
+            found.ties += row.chosen == 0
+        if not tally:
+            raise ValueError(f"{side.name} must hold pairs of two different texts, got none; check how they were made")
+        tallies.append(tally)
+    return _laid_out(tallies, raw, sides, identical)
+
+
+def _laid_out(
+    tallies: list[dict[_Key, _Tally]], raw: dict[str, str], sides: list[Choices], identical: int
+) -> JudgedPairs:
+    """Pairs in the order of a hash of prompt and texts."""
+    keys = list(dict.fromkeys(key for tally in tallies for key in tally))
+    # A pair without a prompt is a group by itself.
+    groups = digests.numbers_of((prompt,) if prompt is not None else (None, *texts) for prompt, *texts in keys)
+    order = np.lexsort((digests.numbers_of(keys), groups)).tolist()
+    keys = [keys[i] for i in order]
+    choices, positions, shown = np.full((3, 2, len(keys)), np.nan)
+    for side, tally in enumerate(tallies):
+        for place, key in enumerate(keys):
+            if key in tally:
+                found = tally[key]
+                choices[side, place] = found.chosen / found.times
+                if found.known == found.times:
+                    positions[side, place] = found.position / found.times
+                    shown[side, place] = found.shown / found.times
+    is_alone = len(tallies) == 1
+    if is_alone:
+        choices[1], positions[1], shown[1] = -choices[0], -positions[0], shown[0]
+    has_prompt = np.array([key[0] is not None for key in keys])
+    both = np.isfinite(choices).all(axis=0)
+    known = [np.isfinite(side) for side in choices]
+    repeated, ties = (
+        [sum(tally_of(found) for found in tally.values()) for tally in (tallies[0], tallies[-1])]
+        for tally_of in (lambda found: found.times - 1, lambda found: int(found.ties == found.times))
+    )
+    counts = PairCounts(
+        suspect=int(known[0].sum()),
+        reference=int(known[1].sum()),
+        shared=int(both.sum()),
+        disagreements=int((choices[0, both] != choices[1, both]).sum()),
+        prompts=len({key[0] for key in keys} - {None}) or None,
+        repeated_suspect=repeated[0],
+        repeated_reference=repeated[1],
+        ties_suspect=ties[0],
+        ties_reference=ties[1],
+        identical=identical,
+        skipped=sum(side.skipped for side in sides),
+    )
+    return JudgedPairs(
+        texts=(tuple(raw[key[1]] for key in keys), tuple(raw[key[2]] for key in keys)),
+        group=np.unique(groups[order], return_inverse=True)[1].astype(np.int64),
+        has_prompt=has_prompt,
+        choices=choices,
+        positions=positions,
+        shown=shown,
+        counts=counts,
+        is_alone=is_alone,
+        names=(sides[0].name, sides[-1].name),
+    )
