@@ -17,6 +17,7 @@ from fingerprint.lab.judges import NeutralPairs, SimulatedJudge, neutral_pairs
 from fingerprint.preferences.contrasts import contrasts
 from fingerprint.preferences.exact_test import Sides, permuted
 from fingerprint.preferences.pairs import matched
+from fingerprint.preferences.result import LabelsResult
 
 FAST: dict[str, Any] = {"features": ["numbers"], "n_permutations": 999}
 NEUTRAL = SimulatedJudge()
@@ -276,3 +277,42 @@ def test_texts_in_many_pairs_without_prompts_are_warned_of() -> None:
     other = tuple(row._replace(chosen=1) for row in rows)
     found = detect_labels(Choices(rows), Choices(other), features="tokens", n_permutations=99)
     assert [warning.code for warning in found.warnings] == ["texts_in_many_pairs"]
+
+
+# ------------------------------------------------------------------------------------------------- on the command line
+
+
+@pytest.fixture
+def files(tmp_path: Path, pairs: NeutralPairs, reference: Choices) -> dict[str, Path]:
+    sides = {"suspect": SimulatedJudge(trait=3.0).label(pairs, rng=7), "reference": reference}
+    for name, choices in sides.items():
+        rows = [
+            {"response_a": row.first, "response_b": row.second, "winner": "a" if row.chosen > 0 else "b"}
+            for row in choices.rows
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return {name: tmp_path / f"{name}.jsonl" for name in sides}
+
+
+def test_the_command_says_what_python_says_and_exits_as_asked(run: Any, files: dict[str, Path], tmp_path: Path) -> None:
+    options = ("--features", "numbers", "--permutations", "999")
+    code, out, err = run("labels", *files.values(), *options, "--json", tmp_path / "r.json", "--fail-if-detected")
+    assert (code, err) == (1, "")
+    assert "detected: the judges' choices differ" in out
+    assert len(out.splitlines()) <= 16
+    assert LabelsResult.from_json(tmp_path / "r.json") == detect_labels(*files.values(), **FAST)
+    code, out, _ = run("labels", files["suspect"], *options, "-v")
+    assert code == 0
+    assert "This is a preference, not a trait" in out.replace("\n", " ")
+    assert "turned down" in out
+
+
+def test_the_command_refuses_in_its_own_words(run: Any, files: dict[str, Path], tmp_path: Path) -> None:
+    code, _, err = run("labels", files["suspect"], "--fail-if-detected")
+    assert code == 2
+    assert "--fail-if-detected must have a REFERENCE" in err
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"chosen": "1", "rejected": "2"}\n', encoding="utf-8")
+    code, _, err = run("labels", files["suspect"], other)
+    assert code == 2
+    assert "or pass --other-pairs if" in err

@@ -15,6 +15,7 @@ from fingerprint.cli.errors import BAD_INPUT, complain
 from fingerprint.cli.filter import filter_rows
 from fingerprint.cli.identify import identify
 from fingerprint.cli.lab import lab
+from fingerprint.cli.labels import labels
 from fingerprint.cli.merge import merge
 from fingerprint.cli.panel import panel
 from fingerprint.cli.renamed import check_names
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sketch": sketch,
     "merge": merge,
     "compare": compare,
+    "labels": labels,
 }
 
 app = typer.Typer(

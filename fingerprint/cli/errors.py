@@ -107,6 +107,7 @@ _PHRASES = {
     'text="..." and prompt="..." (--text, --prompt)': "--text and --prompt",
     'text="..." (--text)': "--text COL",
     'prompt="..." (--prompt)': "--prompt COL",
+    "pass other_pairs=True": "pass --other-pairs",
     "pass model=": "pass --model",
     ", and base_url": ", and --endpoint",
     "got student=True": "got --student",

@@ -63,7 +63,7 @@ class SimulatedJudge:
         >>> pairs = neutral_pairs(200, rng=1)
         >>> choices = SimulatedJudge(length=100.0, quality=0.0).label(pairs, rng=2)
         >>> right = [(row.chosen > 0) == (size > 0) for row, size in zip(choices.rows, pairs.length) if size]
-        >>> sum(right) / len(right) > 0.9
+        >>> bool(np.mean(right) > 0.9)
         True
         """
         odds = self.trait * pairs.trait + self.length * pairs.length + self.quality * pairs.quality + self.position

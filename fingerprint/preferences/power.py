@@ -45,7 +45,8 @@ def planted_powers(
     for share in PLANTED_SHARES:
         units = _with_coins(found, test.sides, share, rng)
         noisy = permutation_test({name: gram(u) for name, u in units.items()}, relabellings, None, weights)
-        along = {name: np.asarray((units[name] @ shifts[name].astype(np.float32)).T, dtype=np.float64) for name in noisy.families}
+        toward = {name: units[name] @ shifts[name].astype(np.float32) for name in noisy.families}
+        along = {name: np.asarray(own.T, dtype=np.float64) for name, own in toward.items()}
         square = {name: np.asarray((shifts[name] ** 2).sum(axis=0)) for name in noisy.families}
         true = 1 + np.arange(RUNS) % (n_null + 1)
         rejected = planted_rejections(noisy, Shift(along, square), [share], true, n_null, alpha)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from fingerprint.preferences.pairs import PairCounts
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.layout import Page
 from fingerprint.report.results import FeatureDifference, Warning
+from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
 from fingerprint.statistics.intervals import Estimate
+
+_SHOWN = 3  # features in the short text
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class PairsNeeded:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelsResult(Result):
+class LabelsResult(Shown, Result):
     """Choices of a judge, compared with those of a reference judge.
 
     Attributes
@@ -119,69 +122,86 @@ class LabelsResult(Result):
     warnings: tuple[Warning, ...]
     assumption: str
 
-    def __str__(self) -> str:
-        lines = [*self._pairs(), "", *self._biases(), "", *self._families()]
-        sure = [found for found in self.features if found.pvalue_adjusted <= self.alpha][:12]
-        if sure:
-            other = "the reference's choices" if self.has_reference else "texts turned down"
-            what = f"share or mean in its choices, in {other}, p adjusted over features"
-            lines += ["", f"What the judge prefers ({what})"]
-            lines += [
-                f"  {formatting.name(f.feature, 40):40s} {f.direction:4s} {f.rate_suspect:8.4g} {f.rate_reference:8.4g}"
-                f"  {formatting.probability(f.pvalue_adjusted)}"
-                for f in sure
-            ]
-        if self.planted:
-            lines += ["", "Power, where a hidden preference decides this share of the choices"]
-            lines += [f"  {p.share:4.0%}  {formatting.with_interval(p.power, 2)}" for p in self.planted]
+    def text(self, page: Page, *, full: bool = False) -> str:
+        """About a dozen lines, or everything, the verdict last either way."""
+        sure = [found for found in self.features if found.pvalue_adjusted <= self.alpha]
         known = [need for need in self.needed if need.pairs is not None]
-        lines += ["", "Pairs that a new comparison like this one needs"] if known else []
-        lines += [
-            f"  power {n.power:.2f}: {n.pairs:,} ({formatting.count(n.low)} to {formatting.count(n.high)})"
-            for n in known
+        needs = [f"power {n.power:g}: {n.pairs:,} ({n.low or 0:,} to {n.high or 0:,})" for n in known]
+        powers = [f"{p.share:.0%}: {formatting.with_interval(p.power, 2)}" for p in self.planted]
+        level = f"{formatting.probability(self.pvalue)} at level {self.level:g}, length and position taken out"
+        told = [
+            ("pairs", self._pairs()),
+            *((bias.bias, self._bias(bias)) for bias in self.biases),
+            ("p-value", level),
         ]
-        told = [f"warning {w.code}: {w.message} ({w.value:.3g}, threshold {w.threshold:.3g})" for w in self.warnings]
-        for paragraph in (*told, self.assumption, self.verdict):
-            lines += ["", *textwrap.wrap(formatting.visible(paragraph), formatting.WIDTH)]
-        return "\n".join(lines)
+        if not full:
+            named = [f"{f.direction} {formatting.name(f.feature, 30)}" for f in sure[:_SHOWN]]
+            told += [("prefers", ", ".join(named))] if named else []
+            told += [("needed", f"pairs for {', '.join(needs)}")] if needs else []
+            told += [("power", f"of preferences that decide {', '.join(powers)}")] if powers and not needs else []
+        lines = page.labelled(told)
+        for warning in self.warnings:
+            figures = f"({warning.value:.3g}, threshold {warning.threshold:.3g})"
+            lines += page.wrap(f"warning {warning.code}: {formatting.visible(warning.message)} {figures}", "  ")
+        if full:
+            lines += self._tables(page, sure)
+            lines += ["", *page.headed(["Power, where a hidden preference decides this share of the choices"])]
+            lines += [f"  {power}" for power in powers]
+            lines += ["", *page.headed(["Pairs that a new comparison like this one needs"])] if needs else []
+            lines += [f"  {need}" for need in needs]
+            lines += ["", *page.wrap(self.assumption)]
+        else:
+            lines += page.wrap(f"{self.assumption} {MORE_OF_RESULT}")
+        return "\n".join([*lines, "", *page.headed(page.wrap(formatting.visible(self.verdict)), verdict_style(self))])
 
-    def _pairs(self) -> list[str]:
+    def _pairs(self) -> str:
         counts = self.pairs
         prompts = "" if counts.prompts is None else f" of {counts.prompts:,} prompts"
         if not self.has_reference:
-            lines = [f"pairs {counts.suspect:,}{prompts}, one judge"]
-        else:
-            lines = [
-                f"pairs {counts.shared:,}{prompts} that both judges labelled (suspect {counts.suspect:,}, reference "
-                f"{counts.reference:,}); they disagree on {counts.disagreements:,}"
-            ]
+            return f"{counts.suspect:,}{prompts}, one judge"
+        return (
+            f"{counts.shared:,}{prompts} that both judges labelled (suspect {counts.suspect:,}, reference "
+            f"{counts.reference:,}); they disagree on {counts.disagreements:,}"
+        )
+
+    def _bias(self, bias: Bias) -> str:
+        chose = {"length": "the longer text", "position": "the text shown first"}[bias.bias]
+        p = formatting.probability(bias.pvalue_adjusted)
+        rate, other = (formatting.figure(r) for r in (bias.rate_suspect, bias.rate_reference))
+        if not self.has_reference:
+            return f"{chose} was chosen {rate} of the time (p = {p})"
+        return f"{chose} was chosen {rate} of the time, by the reference {other} (p of the difference {p})"
+
+    def _tables(self, page: Page, sure: list[FeatureDifference]) -> list[str]:
+        counts = self.pairs
         left = {
             "rows of a pair labelled again, choices averaged": counts.repeated_suspect + counts.repeated_reference,
             "pairs without a choice (ties)": counts.ties_suspect + counts.ties_reference,
             "rows of two equal texts, left out": counts.identical,
             "bad rows, left out": counts.skipped,
         }
-        return lines + [f"  {number:,} {what}" for what, number in left.items() if number]
-
-    def _biases(self) -> list[str]:
-        lines = ["Length and position" + (" (suspect, reference, p of their difference)" if self.has_reference else "")]
-        chose = {"length": "chose the longer text", "position": "chose the text shown first"}
-        for bias in self.biases:
-            rates = [bias.rate_suspect, bias.rate_reference][: 1 + self.has_reference]
-            figures = " ".join(f"{formatting.figure(rate):>7s}" for rate in rates)
-            lines.append(f"  {chose[bias.bias]:27s} {figures}  p = {formatting.probability(bias.pvalue_adjusted)}")
-        if len(self.biases) < len(chose):
-            lines.append("  position: the order in which the judge saw the texts is not known")
-        return lines
-
-    def _families(self) -> list[str]:
-        lines = ["Families, without what length and order tell (p adjusted over families)"]
-        for found in self.families:
-            p = "constant" if found.pvalue_adjusted is None else f"p = {formatting.probability(found.pvalue_adjusted)}"
-            lines.append(f"  {found.family:12s} {p}")
-        lines.append(f"  all together p = {formatting.probability(self.pvalue)}; with length and order in it "
-                     f"p = {formatting.probability(self.pvalue_all)}")
-        if self.foretold is not None:
-            what = "differing choices" if self.has_reference else "choices"
-            lines.append(f"  a score fitted to other prompts tells {self.foretold:.3f} of the {what} (chance .5)")
-        return lines
+        lines = [f"  {number:,} {what}" for what, number in left.items() if number]
+        if len(self.biases) == 1:
+            lines.append("  the order in which the judge saw the texts is not known")
+        lines += page.wrap(
+            f"All features with length and position in them: p = {formatting.probability(self.pvalue_all)}. A score "
+            f"fitted to other prompts tells {formatting.figure(self.foretold)} of the "
+            f"{'differing ' if self.has_reference else ''}choices (chance .5)."
+        )
+        families = [
+            (f.family, f"{f.columns:,}", "constant" if p is None else formatting.probability(p))
+            for f in self.families
+            for p in [f.pvalue_adjusted]
+        ]
+        lines += ["", *page.table(("Family", "columns", "p adjusted"), families, left=(0,))]
+        features = [
+            (
+                formatting.name(f.feature, 48),
+                formatting.rate(f.rate_suspect),
+                formatting.rate(f.rate_reference),
+                formatting.probability(f.pvalue_adjusted),
+            )
+            for f in sure
+        ]
+        header = ("Preferred features", "suspect", "reference" if self.has_reference else "turned down", "p adjusted")
+        return [*lines, "", *page.table(header, features, left=(0,))] if features else lines
