@@ -159,18 +159,16 @@ class LabelsResult(Shown, Result):
         prompts = "" if counts.prompts is None else f" of {counts.prompts:,} prompts"
         if not self.has_reference:
             return f"{counts.suspect:,}{prompts}, one judge"
-        return (
-            f"{counts.shared:,}{prompts} that both judges labelled (suspect {counts.suspect:,}, reference "
-            f"{counts.reference:,}); they disagree on {counts.disagreements:,}"
-        )
+        sizes = f"of {counts.suspect:,} and {counts.reference:,}"
+        return f"{counts.shared:,}{prompts} shared ({sizes}), {counts.disagreements:,} disagreements"
 
     def _bias(self, bias: Bias) -> str:
-        chose = {"length": "the longer text", "position": "the text shown first"}[bias.bias]
+        chose = {"length": "longer", "position": "first"}[bias.bias]
         p = formatting.probability(bias.pvalue_adjusted)
         rate, other = (formatting.figure(r) for r in (bias.rate_suspect, bias.rate_reference))
         if not self.has_reference:
-            return f"{chose} was chosen {rate} of the time (p = {p})"
-        return f"{chose} was chosen {rate} of the time, by the reference {other} (p of the difference {p})"
+            return f"{chose} text chosen {rate} (p = {p})"
+        return f"{chose} text chosen {rate}, by the reference {other} (p = {p})"
 
     def _tables(self, page: Page, sure: list[FeatureDifference]) -> list[str]:
         counts = self.pairs
