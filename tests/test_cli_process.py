@@ -130,5 +130,5 @@ def test_the_demo_detects_its_teacher(tmp_path: Path) -> None:
     found = _process("demo", "--json", "r.json", cwd=tmp_path)
     assert (found.returncode, found.stderr) == (0, "")
     assert Report.from_json(tmp_path / "r.json").detected
-    assert found.stdout.rstrip().endswith("demo-report.html")
+    assert f"A page with pictures: {tmp_path / 'demo-report.html'}\n" in found.stdout
     assert (tmp_path / "demo-report.html").stat().st_size > 10_000
