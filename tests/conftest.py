@@ -61,7 +61,9 @@ EXTRA_OF = {
     "tokenizers": "lm",
     "sentence_transformers": "embeddings",
     "openai": "endpoints",
+    "inspect_ai": "inspect",
     "ray": "ray",
+    "trl": "test-integrations",
 }
 """Packages, and the extra that installs each."""
 MISSING = {extra for package, extra in EXTRA_OF.items() if find_spec(package) is None}

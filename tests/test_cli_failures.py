@@ -40,7 +40,7 @@ def test_bad_input_is_one_line_and_exit_code_two(
     [
         (
             ModuleNotFoundError("No module named 'torch'", name="torch"),
-            "this needs the extra lm, got no torch; install it: pip install -c constraints.txt '.[lm]'",
+            "this needs the extra lm, got no torch; install it: pip install 'subliminal-fingerprint[lm]'",
         ),
         (RowError("must fit, got more in {row}; shorten it", 7), "must fit, got more in row 8; shorten it"),
     ],

@@ -174,7 +174,7 @@ def test_where_ray_is_missing_the_remedy_is_said(
     assert (code, err) == (
         2,
         "fingerprint: error: --engine ray must have Ray, got no module ray; install it: "
-        "pip install -c constraints.txt '.[ray]'\n",
+        "pip install 'subliminal-fingerprint[ray]'\n",
     )
 
 

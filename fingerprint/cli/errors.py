@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fingerprint.data.extras import EXTRAS, install_command
+
 if TYPE_CHECKING:
     from fingerprint.report.gate import Judgement
 
@@ -27,17 +29,6 @@ BAD_INPUT = 2
 _NOT_FOUND_OUT = 3
 _UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-
-# Packages that only an extra installs, and the extra.
-_EXTRAS = {
-    "ray": "ray",
-    "torch": "lm",
-    "transformers": "lm",
-    "safetensors": "lm",
-    "openai": "endpoints",
-    "datasets": "hf",
-    "sentence_transformers": "embeddings",
-}
 
 # Arguments as messages of the library begin with them, where the command line has another word.
 _OPTIONS = {
@@ -207,13 +198,12 @@ def _missing_extra(error: Exception) -> str | None:
     """The extra that installs the package that was not found; None where something else went wrong."""
     if not isinstance(error, ModuleNotFoundError):
         return None
-    return _EXTRAS.get((error.name or "").partition(".")[0])
+    return EXTRAS.get((error.name or "").partition(".")[0])
 
 
 def _message(error: Exception, words: Mapping[str, str]) -> str:
     if isinstance(error, ImportError) and (extra := _missing_extra(error)) is not None:
-        command = f"pip install -c constraints.txt '.[{extra}]'"
-        return f"this needs the extra {extra}, got no {error.name}; install it: {command}"
+        return f"this needs the extra {extra}, got no {error.name}; install it: {install_command(extra)}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
     return _in_options(str(error), words)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, cast, get_args
 
+from fingerprint.data.extras import install_command
+
 if TYPE_CHECKING:
     import ray
 
@@ -63,7 +65,7 @@ def cluster() -> Iterator[int]:
         import ray
     except ImportError as error:
         raise ImportError(
-            "engine='ray' must have Ray, got no module ray; install it: pip install -c constraints.txt '.[ray]'"
+            f"engine='ray' must have Ray, got no module ray; install it: {install_command('ray')}"
         ) from error
     is_ours = not ray.is_initialized()
     if is_ours:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fingerprint.data.columnar import read_arrow, read_parquet
 from fingerprint.data.columns import CHATS, CHOSEN, TEXT_COLUMNS, Columns
 from fingerprint.data.compression import COMPRESSIONS, opened
+from fingerprint.data.eval_logs import rows_of_eval_file
 from fingerprint.data.quoting import around, short, shown
 from fingerprint.data.separated import separated_rows
 from fingerprint.data.signatures import HEAD, refuse_binary
@@ -195,6 +196,10 @@ def _framed_rows(names: Sequence[str], frame: pl.DataFrame) -> NumberedRows:
     yield from enumerate(rows_of_table(names, frame.height, {c.name: c.to_list for c in frame.get_columns()}), 1)
 
 
+def _eval_samples(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
+    yield from rows_of_eval_file(file)
+
+
 FORMATS = {
     ".jsonl": Format(_json_lines, "line"),
     ".ndjson": Format(_json_lines, "line"),
@@ -203,6 +208,7 @@ FORMATS = {
     ".csv": Format(_csv_rows),
     ".tsv": Format(_tsv_rows),
     ".psv": Format(_psv_rows),
+    ".eval": Format(_eval_samples, "sample", is_text=False),
     ".parquet": Format(_parquet_rows, is_text=False),
     ".arrow": Format(_arrow_rows, is_text=False),
     ".feather": Format(_arrow_rows, is_text=False),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from fingerprint.data.columnar import is_plain_parquet, parquet_names, parts_of_parquet
 from fingerprint.data.columns import Columns
+from fingerprint.data.eval_logs import is_eval_log, rows_of_eval_log
 from fingerprint.data.formats import file_source
 from fingerprint.data.frames import is_lazy, rows_in_memory, rows_of_frame, table_of
 from fingerprint.data.row_reader import Lists, RowReader
@@ -52,7 +53,9 @@ def pieces_in_memory(data: object, asked: Columns, argument: str, size: int) -> 
     TypeError
         If no rows can be made of the data.
     """
-    if _is_iterable_of_batches(data) and not is_lazy(data):
+    if is_eval_log(data):
+        pieces = _cut(rows_of_eval_log(data), size)
+    elif _is_iterable_of_batches(data) and not is_lazy(data):
         pieces = _batches(data, asked, argument, size)
     else:
         pieces = _table(data, asked, argument, size, 0)
@@ -67,7 +70,8 @@ def is_read_once(data: object) -> bool:
 def _is_iterable_of_batches(data: object) -> TypeGuard[Iterable[object]]:
     """Anything that can be gone through, and is not itself rows in memory."""
     has_length = hasattr(data, "__len__")
-    return isinstance(data, Iterable) and not has_length and not isinstance(data, str | bytes | Mapping)
+    is_rows = isinstance(data, str | bytes | Mapping) or is_eval_log(data)
+    return isinstance(data, Iterable) and not has_length and not is_rows
 
 
 def _cut(rows: NumberedRows, size: int) -> Iterator[Piece]:

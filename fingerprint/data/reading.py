@@ -52,6 +52,8 @@ def read(
         ``.feather``
         a folder                 that `Dataset.save_to_disk` of Hugging Face wrote, or `DatasetDict.save_to_disk` where
                                  there is one split (else name the split: ``folder/train``)
+        ``.eval``                a log of inspect_ai (extra ``inspect``): a row for each sample and epoch, the answer
+                                 with the input of the sample as its prompt
         ``.txt``                 a text a line; a blank line is an empty text
         anything else            as ``.jsonl`` when the first line opens an object, else as ``.txt``
         =======================  =================================================================================

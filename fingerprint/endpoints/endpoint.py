@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from fingerprint.data.extras import install_command
 from fingerprint.endpoints.address import checked_url, host_of
 from fingerprint.endpoints.faults import Fault, fault_of, refuse_if_hopeless
 from fingerprint.endpoints.meter import Meter, Usage
@@ -202,7 +203,7 @@ class Endpoint:
             import openai
         except ImportError as error:
             raise ImportError(
-                "endpoints need the openai package; install it with pip install -c constraints.txt '.[endpoints]'"
+                f"endpoints need the openai package; install it: {install_command('endpoints')}"
             ) from error
         key = os.environ.get(self.key_variable)
         if not key:

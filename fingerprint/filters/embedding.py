@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.data.arrays import Floats
+from fingerprint.data.extras import install_command
 from fingerprint.filters.arguments import check_count, check_threshold, check_trait
 from fingerprint.filters.verdicts import Verdicts, check_rows
 
@@ -84,6 +85,6 @@ class Embedding:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise ImportError(
-                "Embedding needs sentence-transformers; run pip install -c constraints.txt '.[embeddings]'"
+                f"Embedding needs sentence-transformers; install it: {install_command('embeddings')}"
             ) from error
         return SentenceTransformer(self.model, trust_remote_code=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.data.arrays import Floats
+from fingerprint.data.extras import install_command
 from fingerprint.filters.arguments import check_count, check_threshold, check_trait
 from fingerprint.filters.questions import single_question
 from fingerprint.filters.verdicts import Verdicts, check_rows
@@ -122,7 +123,7 @@ class LocalJudge:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
             raise ImportError(
-                "LocalJudge needs torch and transformers; install them with pip install -c constraints.txt '.[lm]'"
+                f"LocalJudge needs torch and transformers; install them: {install_command('lm')}"
             ) from error
         tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
         if tokenizer.pad_token is None:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
+from fingerprint.data.extras import install_command
 from fingerprint.data.nearest import nearest
 from fingerprint.lm.model import LanguageModel
 
@@ -86,8 +87,7 @@ def load(spec: Spec, *, device: str | None = None, dtype: str | None = None) -> 
         import transformers
     except ImportError as missing:
         raise ImportError(
-            f"language models need the extra lm, got no {missing.name}; "
-            "install it: pip install -c constraints.txt '.[lm]'"
+            f"language models need the extra lm, got no {missing.name}; install it: {install_command('lm')}"
         ) from missing
     if isinstance(spec, tuple) and len(spec) == 2:
         return _checked(LanguageModel(*spec, name=name_of(spec)))
