@@ -1,12 +1,19 @@
 """Progress: the steps that were planned are those that run, and the share done grows by what they cost."""
 
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from fingerprint import detect
+from fingerprint import Fingerprint, compare, detect, scan
+from fingerprint.data.progress import Listener, Progress, Step, TimeLeft, duration, listener_of
 from fingerprint.detection.options import Options, with_settings
-from fingerprint.detection.progress import Progress, Step
+from fingerprint.detector.detector import Detector
+from fingerprint.detector.training import train
 from fingerprint.filters import BannedNumbers, NumberRule
+from fingerprint.filters.rows import apply
 from fingerprint.lab.simulated import simulated_pair
 
 
@@ -91,3 +98,78 @@ def test_a_keyword_that_is_no_setting_names_the_nearest() -> None:
 def test_a_keyword_that_is_nearly_an_argument_names_that(wrong: str, right: str) -> None:
     with pytest.raises(TypeError, match=rf"detect\(\) has no setting '{wrong}'; did you mean {right}\?"):
         with_settings(Options(), {wrong: 3}, detect)
+
+
+# Every verb
+
+
+def scanned(tell: bool | Listener, folder: Path) -> None:
+    drawn = simulated_pair(60, tilt="dense", d_prime=0.8, rng=1)
+    texts = [*drawn.suspect.texts, *drawn.reference.texts]
+    detector = Detector(["numbers"], fast=True).fit(texts, [1] * 60 + [0] * 60)
+    scan(simulated_pair(30, rng=2).suspect, detector, n_permutations=99, progress=tell)
+
+
+def trained(tell: bool | Listener, folder: Path) -> None:
+    drawn = simulated_pair(60, tilt="dense", d_prime=0.8, rng=1)
+    train(drawn.suspect, drawn.reference, features=["numbers"], fast=True, progress=tell)
+
+
+def sketched(folder: Path) -> list[Path]:
+    drawn = simulated_pair(200, tilt="dense", d_prime=0.8, rng=1)
+    paths = [folder / "a.fp", folder / "b.fp"]
+    for corpus, path in zip((drawn.suspect, drawn.reference), paths, strict=True):
+        Fingerprint.of(corpus, features=["numbers"], cells=64).save(path)
+    return paths
+
+
+def compared(tell: bool | Listener, folder: Path) -> None:
+    compare(*sketched(folder), n_permutations=99, progress=tell)
+
+
+def merged(tell: bool | Listener, folder: Path) -> None:
+    Fingerprint.merged(sketched(folder), progress=tell)
+
+
+def filtered(tell: bool | Listener, folder: Path) -> None:
+    apply(simulated_pair(20, rng=1).suspect, [NumberRule(), BannedNumbers()], progress=tell)
+
+
+@pytest.mark.parametrize("verb", [scanned, trained, compared, merged, filtered])
+def test_every_verb_tells_what_share_is_done(verb: Callable[[bool | Listener, Path], None], tmp_path: Path) -> None:
+    heard: list[tuple[str, float]] = []
+    verb(lambda name, done: heard.append((name, done)), tmp_path)
+    shares = [done for _, done in heard]
+    assert len(shares) >= 2
+    assert shares[0] == 0.0
+    assert (np.diff(shares) > 0).all()
+    assert shares[-1] < 1.0
+    assert len({name for name, _ in heard}) == len(heard)
+
+
+def test_the_time_left_follows_from_the_share_done_and_is_silent_at_first() -> None:
+    clock = itertools.count(0.0, 10.0)
+    left = TimeLeft(lambda: next(clock))
+    assert left(0.25) == 30.0
+    assert left(0.5) == 20.0
+    assert left(0.0) is None
+    quick = TimeLeft(iter([0.0, 0.5]).__next__)
+    assert quick(0.5) is None
+
+
+def test_durations_are_in_units_that_go_into_them_twice() -> None:
+    assert [duration(s) for s in (1, 119, 120, 7200, 200_000)] == ["1 s", "119 s", "2 min", "2 h", "2 d"]
+
+
+def test_progress_from_python_is_lines_with_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fingerprint.data.progress.LEAST_SECONDS", -1.0)
+    tell = listener_of(True)
+    tell("first", 0.0)
+    tell("second", 0.5)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "fingerprint: first"
+    assert lines[1].startswith("fingerprint: second (50% done, about ")
+    listener_of(False)("silence", 0.5)
+    assert capsys.readouterr().err == ""

@@ -68,7 +68,11 @@ def compare(
         for name in names:
             if name not in known:
                 known[name] = _of_rows(name, like, text, column, bad_rows(skip_bad_rows), screen)
-        found = run(known[suspect], known[reference], alpha=alpha, n_permutations=permutations, rng=seed)
+        with screen.bar() as progress:
+            found = run(
+                known[suspect], known[reference],
+                alpha=alpha, n_permutations=permutations, rng=seed, progress=progress or False,
+            )  # fmt: skip
         screen.result(found)
         if json is not None:
             found.to_json(json)

@@ -58,7 +58,10 @@ def filter_rows(
             frames = apply_by_shard(corpus, chosen, text=text, prompt=prompt, bad_rows=bad, engine="ray")
             rows = numbered_through(frames)
         else:
-            rows = apply(read(corpus, text=text, prompt=prompt, bad_rows=bad), chosen)
+            with screen.bar() as progress:
+                rows = apply(
+                    read(corpus, text=text, prompt=prompt, bad_rows=bad), chosen, progress=progress or False
+                )
         write_atomically(out, rows.write_ndjson())
         if kept is not None:
             write_atomically(kept, rows.filter("kept").select("prompt", "completion", "system").write_ndjson())

@@ -126,7 +126,7 @@ def identify(
                 alpha=alpha,
                 n_permutations=permutations,
                 rng=seed,
-                progress=progress,
+                progress=progress or False,
             )
         screen.result(found)
         if json is not None:

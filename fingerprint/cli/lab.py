@@ -66,7 +66,7 @@ def lab(
 ) -> None:
     """Make subliminal learning happen: teacher, rows, filter, students, and what detect says of the rows.
 
-    Takes about 25 minutes on two cores with what it does by default; less with fewer --rows.
+    Takes about 10 minutes on two cores with what it does by default; less with fewer --rows.
     """
     with failures(debug, {"teacher": "--form", "trait": "--trait"}, quiet=quiet):
         screen = Screen(quiet, color=color)
@@ -92,6 +92,6 @@ def lab(
             seed=seed,
         )
         with screen.bar() as progress:
-            result = run(plan, out, progress=progress)
+            result = run(plan, out, progress=progress or False)
             write_picture(result, out / "table.svg")
         screen.say(f"{as_text(result)}\n\nTable, picture and rows: {out.resolve()}")

@@ -31,6 +31,7 @@ def merge(
         check_outputs({"--out": out}, inputs=files)
         from fingerprint.fingerprints.fingerprint import Fingerprint
 
-        found = Fingerprint.merged(files)
+        with screen.bar() as progress:
+            found = Fingerprint.merged(files, progress or False)
         found.save(out)
         screen.say(summary(found, out))

@@ -118,24 +118,9 @@ class Screen:
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():
             yield None
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from fingerprint.cli.bar import drawn_bar
 
-        from fingerprint.detection.progress import TimeLeft, duration
-
-        columns = (
-            TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
-            TextColumn("{task.fields[left]}", markup=False),
-        )  # fmt: skip
-        plain = not takes_colors(sys.stderr, cast("Color", self.color))
-        with Progress(*columns, console=Console(stderr=True, no_color=plain), transient=True) as bar:
-            task, left = bar.add_task("starting", total=1.0, left=""), TimeLeft()
-
-            def tell(step: str, share: float) -> None:
-                seconds = left(share)
-                told = "" if seconds is None else f"about {duration(seconds)} left"
-                bar.update(task, description=step, completed=share, left=told)
-
+        with drawn_bar(is_plain=not takes_colors(sys.stderr, cast("Color", self.color))) as tell:
             yield tell
 
 
@@ -157,7 +142,7 @@ def shards_bar(shards: int, screen: Screen) -> Iterator[Callable[[int, int, floa
         if show_step is None:
             yield None
             return
-        from fingerprint.detection.progress import duration
+        from fingerprint.data.progress import duration
 
         first: list[tuple[int, float]] = []  # shards when the work began, an earlier call's among them, and the time
 

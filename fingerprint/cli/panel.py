@@ -178,7 +178,7 @@ def _learnt(plan: PanelRows, model: str, folder: Path, screen: Screen) -> Path:
     target = folder / "panel.panel"
     check_outputs({"--out": target}, inputs=[])
     with screen.bar() as progress, warnings_in_lines():
-        pairs = plan.write(folder, progress)
+        pairs = plan.write(folder, progress or False)
         from fingerprint.panels.panel import Panel
 
         Panel.of(pairs, base_model=model).save(target)

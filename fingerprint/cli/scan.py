@@ -63,18 +63,20 @@ def scan(
         from fingerprint.detector.detector import Detector
         from fingerprint.detector.scan import scan as run
 
-        found = run(
-            suspect,
-            Detector.load(detector),
-            neutral=reference,
-            text=text,
-            prompt=prompt,
-            alpha=alpha,
-            n_permutations=permutations,
-            trained_rows="drop" if drop_trained_rows else "error",
-            bad_rows=bad_rows(skip_bad_rows),
-            rng=seed,
-        )
+        with screen.bar() as progress:
+            found = run(
+                suspect,
+                Detector.load(detector),
+                neutral=reference,
+                text=text,
+                prompt=prompt,
+                alpha=alpha,
+                n_permutations=permutations,
+                trained_rows="drop" if drop_trained_rows else "error",
+                bad_rows=bad_rows(skip_bad_rows),
+                rng=seed,
+                progress=progress or False,
+            )
         screen.result(found)
         if json is not None:
             found.to_json(json)

@@ -62,16 +62,18 @@ def train(
         from fingerprint.detector.card import described  # numerical libraries load only when there is work
         from fingerprint.detector.training import train as run
 
-        trained = run(
-            traits,
-            own,
-            text=text,
-            prompt=column,
-            bad_rows=bad_rows(skip_bad_rows),
-            features=families,
-            fast=fast,
-            rng=seed,
-        )
+        with screen.bar() as progress:
+            trained = run(
+                traits,
+                own,
+                text=text,
+                prompt=column,
+                bad_rows=bad_rows(skip_bad_rows),
+                features=families,
+                fast=fast,
+                rng=seed,
+                progress=progress or False,
+            )
         trained.save(out)
         screen.say(described(trained.card_))
 

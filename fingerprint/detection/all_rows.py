@@ -18,10 +18,10 @@ import polars as pl
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.batches import Batch
 from fingerprint.data.cluster import cluster
+from fingerprint.data.progress import Progress, Step
 from fingerprint.detection.analysis import Analysis, omnibus_weights, permute
 from fingerprint.detection.block_sums import BlockSums, FamilySums, count_weights
 from fingerprint.detection.case import Case
-from fingerprint.detection.progress import Progress, Step
 from fingerprint.detection.prompt_control import stands_alone
 from fingerprint.detection.records import design_record, null_record
 from fingerprint.detection.row_scores import SIDES, Ends, write_scores

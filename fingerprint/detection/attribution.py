@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, analyse
 from fingerprint.detection.findings import control_level
-from fingerprint.detection.progress import Step
 from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.features import choose

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
-from fingerprint.detection.progress import Step
 from fingerprint.detection.ranking import ranked_rows
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.report.report import Report

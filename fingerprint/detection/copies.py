@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from fingerprint.data.arrays import Bools
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, fresh_pvalue
 from fingerprint.detection.case import Case
 from fingerprint.detection.findings import difference_of_means
-from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.report.formatting import shorten
 from fingerprint.report.report import Report

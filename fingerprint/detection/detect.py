@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.columns import Sided
+from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.detection import all_rows
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
 from fingerprint.detection.case import Case
@@ -18,7 +19,6 @@ from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
 from fingerprint.detection.model_families import STUDENT, ReadCorpora, read_corpora
 from fingerprint.detection.options import Options, Settings, with_settings
 from fingerprint.detection.prior import Prior
-from fingerprint.detection.progress import Listener, Progress, Step
 from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.provenance import settings_of
 from fingerprint.detection.ranking import ranked_rows

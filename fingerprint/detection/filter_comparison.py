@@ -18,11 +18,11 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.case import Case
 from fingerprint.detection.filter_controls import controls
 from fingerprint.detection.filter_warnings import filter_warnings, value_pvalue
-from fingerprint.detection.progress import Step
 from fingerprint.detection.residual import residual
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.filters.verdicts import SEQUENCE, Filter, Verdicts

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fingerprint.data.arrays import Floats
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, bag16_interval, omnibus_weights, scored
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
-from fingerprint.detection.progress import Step
 from fingerprint.detection.rungs import RungStep, rung_steps
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.features import Family, choose, data_kind

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, scored
 from fingerprint.detection.hardness import hardness, hardness_warnings
 from fingerprint.detection.model_families import FAMILIES, ReadCorpora
-from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.report.report import Report
 from fingerprint.report.results import ModelResult

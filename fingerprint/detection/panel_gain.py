@@ -9,9 +9,9 @@ from statistics import NormalDist
 import numpy as np
 
 from fingerprint.data.arrays import Floats
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.prior import PANEL, PANEL_DIRECTION, PanelFamily
-from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.panels.directions import Directions
 from fingerprint.report.panel_result import PanelMember, PanelResult

@@ -9,9 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Floats, Floats32, Ints
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.case import Case
-from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.report.report import Report
 from fingerprint.report.results import MixturePower, PlantedPower, RowsNeeded

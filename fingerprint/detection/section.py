@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.case import Case
 from fingerprint.detection.model_families import ReadCorpora
-from fingerprint.detection.progress import Step
 from fingerprint.features import Family
 from fingerprint.report.report import Report
 from fingerprint.report.results import PromptControl

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, family_matrices, fresh_pvalue
-from fingerprint.detection.progress import Step
 from fingerprint.detection.section import Prepared, Section
 from fingerprint.features import choose
 from fingerprint.report.report import Report

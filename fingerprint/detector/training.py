@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.data.reading import as_corpus
 from fingerprint.detector.detector import Detector
 from fingerprint.statistics.classifier import Classifier
+
+READING, FITTING = "reading rows", "fitting the detector"
+# Seconds of a core on 2,000 + 2,000 rows of numbers.
+STEPS = (Step(READING, 0.1), Step(FITTING, 3.0))
 
 
 def train(
@@ -23,6 +28,7 @@ def train(
     fast: bool = False,
     holdout: float = 0.2,
     rng: int = 0,
+    progress: bool | Listener = False,
 ) -> Detector:
     """Train a detector on corpora.
 
@@ -37,6 +43,8 @@ def train(
         As in `fingerprint.detect`.
     features, classifier, fast, holdout, rng :
         As in `Detector`.
+    progress : bool or callable (step, fraction done)
+        True prints steps and the time left on standard error.
 
     Examples
     --------
@@ -51,6 +59,8 @@ def train(
     [('cat', 150), ('owl', 150)]
     """
     column = prompt if isinstance(prompt, str) else None
+    tell = Progress(progress, READING)
+    tell.plan(STEPS)
 
     def read(data: object, argument: str) -> Corpus:
         return as_corpus(data, text=text, prompt=column, bad_rows=bad_rows, argument=argument)
@@ -67,4 +77,5 @@ def train(
     labels = [label for label, _, corpus in parts for _ in range(len(corpus))]
     traits = [name for _, name, corpus in parts for _ in range(len(corpus))]
     untrained = Detector(features, classifier=classifier, fast=fast, holdout=holdout, rng=rng)
+    tell(FITTING)
     return untrained.fit(rows, labels, traits=traits)

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.progress import Listener, listener_of
 from fingerprint.filters.verdicts import Filter, check_filters
 
 
-def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
+def apply(corpus: Corpus, filters: Sequence[Filter], *, progress: bool | Listener = False) -> pl.DataFrame:
     """Every row of a corpus with the verdict of all filters.
 
     Parameters
@@ -20,6 +21,8 @@ def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
     corpus : Corpus
     filters : sequence of filters
         At least one.
+    progress : bool or callable (step, fraction done)
+        True prints filters and the time left on standard error.
 
     Returns
     -------
@@ -42,7 +45,10 @@ def apply(corpus: Corpus, filters: Sequence[Filter]) -> pl.DataFrame:
     checked = check_filters(filters)
     if not checked:
         raise ValueError("filters must hold at least one filter, got none; for example [NumberRule()]")
-    verdicts = {found.name: found(corpus.texts, corpus.prompts) for found in checked}
+    tell, verdicts = listener_of(progress), {}
+    for done, found in enumerate(checked):
+        tell(found.name, done / len(checked))
+        verdicts[found.name] = found(corpus.texts, corpus.prompts)
     kept = np.all([given.kept for given in verdicts.values()], axis=0)
     dropped = np.any([given.dropped for given in verdicts.values()], axis=0)
     reasons = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools
 from fingerprint.data.batches import Batch, SkippedShard
+from fingerprint.data.progress import NOTE_SECONDS
 from fingerprint.features import FAMILIES
 from fingerprint.features.compiled import n_threads
 from fingerprint.features.counted import CountedFamily
@@ -93,6 +95,22 @@ class Sums:
             card=self._sketch.card,
             **dict(zip(COUNTED, self._counted.tolist(), strict=True)),
         )
+
+
+def told_of(progress: bool | Listener | None) -> Listener | None:
+    """Whom to tell: the caller's own, lines on standard error for True, nobody for False and None."""
+    if not isinstance(progress, bool):
+        return progress
+    if not progress:
+        return None
+    told = [time.monotonic()]
+
+    def tell(shards: int, rows: int, speed: float) -> None:
+        if time.monotonic() - told[0] >= NOTE_SECONDS:
+            told[0] = time.monotonic()
+            print(f"fingerprint: {rows:,} rows, {speed:,.0f} a second, {shards:,} shards done", file=sys.stderr)
+
+    return tell
 
 
 class Rate:

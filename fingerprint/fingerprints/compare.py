@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats
+from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.features import FAMILIES
 from fingerprint.features.compiled import own_threads
 from fingerprint.features.ngrams import NGrams
@@ -32,6 +33,9 @@ NEEDED_POWERS = (0.5, 0.8, 0.95)
 # Features looked at one by one, of each family those that vary most over both sides together.
 MAX_FEATURES = 2000
 SHOWN_FEATURES = 12
+LOADING, TEST, POWER, FEATURES = "loading", "exact test", "power", "features"
+# Seconds of a core for two fingerprints of all families and 256 cells.
+STEPS = (Step(LOADING, 1.0), Step(TEST, 1.5), Step(POWER, 1.5), Step(FEATURES, 1.5))
 RIVALS = (
     "temperature, model version, language, length limit, filtering of one side, other prompts, or merely that a system "
     "prompt was there"
@@ -60,6 +64,7 @@ def compare(
     alpha: float = 0.05,
     n_permutations: int = 9999,
     rng: int = 0,
+    progress: bool | Listener = False,
 ) -> FingerprintComparison:
     """Are two fingerprints of rows that were drawn alike?
 
@@ -72,6 +77,8 @@ def compare(
         Random signs of cells; the smallest possible p-value is 1 / (n_permutations + 1).
     rng : int
         Seed.
+    progress : bool or callable (step, fraction done)
+        True prints steps and the time left on standard error.
 
     Returns
     -------
@@ -102,20 +109,25 @@ def compare(
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
     if (n_permutations + 1) * alpha < 1 or n_permutations < 99:
         raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
+    tell = Progress(progress, LOADING)
+    tell.plan(STEPS)
     cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
-    return compared(cells, alpha, n_permutations, rng)[0]
+    tell(TEST)
+    return compared(cells, alpha, n_permutations, rng, tell)[0]
 
 
 @own_threads()
 def compared(
-    cells: Cells, alpha: float, n_permutations: int, rng: int
+    cells: Cells, alpha: float, n_permutations: int, rng: int, tell: Callable[[str], None] = lambda step: None
 ) -> tuple[FingerprintComparison, PermutationTest, Mapping[str, CellFamily]]:
     """The result, with the test and the families it stands on."""
     families = cells.families()
     test = tested(cells, families, n_permutations, generator(rng, FingerprintStream.SIGNS))
     d_prime = d_prime_of_sums(cells, Products.of(families, scales(test)))
     detected = test.pvalue <= alpha
+    tell(POWER)
     planted = planted_powers(cells, families, test, alpha, generator(rng, FingerprintStream.PLANTED_SHIFTS))
+    tell(FEATURES)
     found = FingerprintComparison(
         verdict=_verdict(test.pvalue, alpha, auc_of_sums(d_prime).value, planted),
         detected=detected,

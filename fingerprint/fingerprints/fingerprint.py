@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
-from fingerprint.fingerprints.building import Listener
+from fingerprint.data.progress import Listener as Steps
+from fingerprint.data.progress import listener_of
+from fingerprint.fingerprints.building import Listener, told_of
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import CELLS
 from fingerprint.fingerprints.engines import built
@@ -44,7 +46,7 @@ class Fingerprint(SummedRows):
         bad_shards: Literal["error", "skip"] = "error",
         engine: str = "local",
         resume: str | os.PathLike[str] | None = None,
-        progress: Listener | None = None,
+        progress: bool | Listener | None = None,
     ) -> Self:
         """Read rows once and sum their features.
 
@@ -70,7 +72,8 @@ class Fingerprint(SummedRows):
         resume : path, optional
             A file to keep what is done in, shard by shard: work that was interrupted goes on from there, and counts
             nothing twice. One call at a time may use it. To be deleted once the fingerprint is saved.
-        progress : callable (shards done, rows done, rows a second), optional
+        progress : bool or callable (shards done, rows done, rows a second), optional
+            True prints them on standard error, every two seconds.
 
         Returns
         -------
@@ -89,7 +92,7 @@ class Fingerprint(SummedRows):
         True
         """
         sketch = Sketch.of(text, prompt, features, cells, rows_per_prompt, Card.of(card), bad_rows, bad_shards)
-        return cls(**vars(built(data, sketch, engine=engine, resume=resume, progress=progress)))
+        return cls(**vars(built(data, sketch, engine=engine, resume=resume, progress=told_of(progress))))
 
     def for_sharing(self, min_rows: int = 5, max_auc: float = 0.55) -> Self:
         """What can be given away: few and common features, summed over so many rows that none is told by them.
@@ -147,13 +150,15 @@ class Fingerprint(SummedRows):
         return cls(**vars(read(path)))
 
     @classmethod
-    def merged(cls, paths: Iterable[str | os.PathLike[str]]) -> Self:
+    def merged(cls, paths: Sequence[str | os.PathLike[str]], progress: bool | Steps = False) -> Self:
         """The fingerprint of the rows of several files, in memory that does not grow with their number.
 
         Parameters
         ----------
-        paths : iterable of path-like
+        paths : sequence of path-like
             Files of `save`, at least one, of different rows; in any order.
+        progress : bool or callable (step, fraction done)
+            True prints files and the time left on standard error.
 
         Returns
         -------
@@ -178,4 +183,5 @@ class Fingerprint(SummedRows):
         >>> fingerprint.Fingerprint.merged(["suspect.fp", "owl.fp"]).n_rows
         460
         """
-        return cls(**vars(merged(paths)))
+        files, tell = list(paths), listener_of(progress)
+        return cls(**vars(merged(files, lambda done: tell(f"adding up {files[done]}", done / len(files)))))

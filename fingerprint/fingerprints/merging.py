@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fingerprint.data import digests
 from fingerprint.fingerprints.storage import read
 from fingerprint.fingerprints.summed_rows import SummedRows
 
 
-def merged(paths: Iterable[str | os.PathLike[str]]) -> SummedRows:
-    """The sums of all files together; see `fingerprint.Fingerprint.merged`."""
+def merged(paths: Iterable[str | os.PathLike[str]], told: Callable[[int], None] = lambda done: None) -> SummedRows:
+    """The sums of all files together; see `fingerprint.Fingerprint.merged`. Files done are told."""
     total: SummedRows | None = None
     known: dict[str, str] = {}  # file by what it holds
-    for path in (os.fspath(one) for one in paths):
+    for done, path in enumerate(os.fspath(one) for one in paths):
+        told(done)
         found = read(path)
         content = _content(found)
         if content in known:

@@ -28,9 +28,9 @@ import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import n_prompts
+from fingerprint.data.progress import Listener, listener_of
 from fingerprint.data.reading import as_corpus
 from fingerprint.data.row_reader import BadRows
-from fingerprint.detection.progress import Listener
 from fingerprint.identification.answers import ask
 from fingerprint.identification.calibration import Calibration, calibrate
 from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, lined_up
@@ -73,7 +73,7 @@ def identify(
     alpha: float = 0.05,
     n_permutations: int = 9999,
     rng: int = 0,
-    progress: Listener | None = None,
+    progress: bool | Listener = False,
 ) -> Identification:
     """Which of these candidates wrote the suspect, if any?
 
@@ -105,6 +105,8 @@ def identify(
         See `Identification.alpha`.
     rng : int
         Seed of sampling and permutations.
+    progress : bool or callable (step, fraction done)
+        True prints steps and the time left on standard error.
 
     Returns
     -------
@@ -158,7 +160,7 @@ def identify(
     if reference is not None:
         neutral = as_corpus(reference, text=text, prompt=prompt, bad_rows=bad_rows, argument="reference")
     _check_rule(judged, rule)
-    step = progress or (lambda name, share: None)
+    step = listener_of(progress)
     samples = prepare(
         known.candidates,
         judged,
@@ -199,7 +201,7 @@ def prepare(
     rule: Filter | None = None,
     rows_per_model: int = ROWS_PER_MODEL,
     rng: int = 0,
-    progress: Listener | None = None,
+    progress: bool | Listener = False,
     prompts_passed: bool = True,
 ) -> Samples:
     """Build candidates, sample from them, and score what was sampled under all of them.
@@ -210,7 +212,7 @@ def prepare(
     """
     if n_prompts(suspect) < MIN_GROUPS:
         raise ValueError(too_small(suspect.name, n_prompts(suspect)))
-    step = progress or (lambda name, share: None)
+    step = listener_of(progress)
     everybody = (*candidates, *placebos)
     halves = halved(everybody, reference, rng)
     models = build(model, everybody, suspect, step)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.progress import Listener
 from fingerprint.data.row_errors import rows_named
-from fingerprint.detection.progress import Listener
 from fingerprint.identification.candidates import BASE, Candidate
 from fingerprint.lm.batching import encode
 from fingerprint.lm.loading import Spec
@@ -15,6 +15,9 @@ from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.teachers import Teacher, as_teacher, finetuned, neutral, placebo, prompted
 from fingerprint.lm.traits import PLACEBO as INERT
 from fingerprint.lm.traits import Trait
+
+# What it costs to have a candidate that is a prompt or loaded, where to fine-tune one costs 1.
+_READY = 0.02
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,30 @@ def build(model: Spec | None, candidates: Sequence[Candidate], suspect: Corpus, 
     longest_answer(base, suspect)  # a row that is too long is named before minutes of building candidates
     asked = [candidate for candidate in candidates if candidate.form != "corpus"]
     found = {BASE: base}
-    for done, candidate in enumerate(asked):
-        step(f"building {candidate.name}, {candidate.form}", 0.5 * done / len(asked))
-        found[candidate.key] = _built(candidate, base.lm)
+    costs = [1.0 if is_trained(candidate) else _READY for candidate in asked]
+    for i, candidate in enumerate(asked):
+
+        def told(share: float, candidate: Candidate = candidate, i: int = i) -> None:
+            done = (sum(costs[:i]) + share * costs[i]) / sum(costs)
+            step(f"building {candidate.name}, {candidate.form}", 0.5 * done)
+
+        told(0.0)
+        found[candidate.key] = _built(candidate, base.lm, told)
     has_system = any(found[c.key].system for c in asked)
     found |= {f"placebo: prompt {n}": t for n, t in enumerate(_inert(asked, base.lm, has_system), 1)}
     return Models(found, {name: longest_answer(teacher, suspect) for name, teacher in found.items()})
 
 
-def _built(candidate: Candidate, base: LanguageModel) -> Teacher:
+def is_trained(candidate: Candidate) -> bool:
+    """Whether a candidate has to be fine-tuned first."""
+    return isinstance(candidate.source, Trait) and candidate.form == "finetuned"
+
+
+def _built(candidate: Candidate, base: LanguageModel, told: Callable[[float], None]) -> Teacher:
     """The model behind a candidate; a trait's teacher is made from the base, the lab's way and seed 0."""
     if isinstance(candidate.source, Trait):
         if candidate.form == "finetuned":
-            return finetuned(base, candidate.source)
+            return finetuned(base, candidate.source, progress=told)
         return prompted(base, candidate.source)
     if candidate.form == "system prompt":
         return Teacher(base, candidate.name, str(candidate.source))

@@ -15,7 +15,7 @@ import numpy as np
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.corpus import Corpus, joined
 from fingerprint.data.pairing import prompt_groups
-from fingerprint.detection.progress import Listener
+from fingerprint.data.progress import Listener
 from fingerprint.identification.answers import Answers
 from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate
 from fingerprint.identification.result import Anchor

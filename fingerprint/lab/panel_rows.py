@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from fingerprint.data.nearest import did_you_mean
-from fingerprint.detection.progress import Listener
+from fingerprint.data.progress import Listener, listener_of
 from fingerprint.endpoints.endpoint import TEMPLATE_TOKENS, Endpoint
 from fingerprint.lab.generation import generate
 from fingerprint.lab.kept_teachers import kept_teacher
@@ -147,7 +147,7 @@ class PanelRows:
         """Most tokens of a row."""
         return MAX_NEW_TOKENS[self.task] if self.max_new_tokens is None else self.max_new_tokens
 
-    def write(self, folder: Path, progress: Listener | None = None) -> dict[str, tuple[Path, Path]]:
+    def write(self, folder: Path, progress: bool | Listener = False) -> dict[str, tuple[Path, Path]]:
         """Have all rows written, or those that are missing.
 
         Parameters
@@ -168,7 +168,7 @@ class PanelRows:
         UserWarning
             If an endpoint gives one answer to a prompt however often it is asked: it ignores the temperature.
         """
-        tell = progress or (lambda step, share: None)
+        tell = listener_of(progress)
         folder.mkdir(parents=True, exist_ok=True)
         self._warn_of_no_draws(folder)
         paths = {name: folder / f"{name}.jsonl" for name in self.corpora}

@@ -15,9 +15,9 @@ import numpy as np
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk, write_atomically
+from fingerprint.data.progress import Listener, listener_of
 from fingerprint.data.reading import read
 from fingerprint.detection.detect import detect
-from fingerprint.detection.progress import Listener
 from fingerprint.lab.experiment.plan import Plan
 from fingerprint.lab.experiment.result import Arm, BaseName, Result
 from fingerprint.lab.experiment.rows import collect_rows, passing_rows, write_rows
@@ -33,9 +33,13 @@ from fingerprint.lm.traits import CATEGORIES, Trait, known_trait
 # Which base stands for "another start" beside each micro model.
 OTHER_BASES = {"micro-a": "micro-b", "micro-b": "micro-a"}
 
+# What steps cost, in seconds of a core with the small models, measured with 500 rows; only their ratios count.
+COST_OF_TEACHER, COST_OF_TEST = 4.5, 2.5
+COST_OF_ROW, COST_OF_STUDIED_ROW = 0.002, 0.012
+
 
 def run(
-    plan: Plan, out: str | Path, *, neutral_out: str | Path | None = None, progress: Listener | None = None
+    plan: Plan, out: str | Path, *, neutral_out: str | Path | None = None, progress: bool | Listener = False
 ) -> Result:
     """Run an experiment, or go on with one.
 
@@ -62,7 +66,7 @@ def run(
     """
     place = Path(out)
     shared = place if neutral_out is None else Path(neutral_out)
-    work = ExperimentFolder(plan, place, shared, progress or (lambda step, share: None))
+    work = ExperimentFolder(plan, place, shared, listener_of(progress))
     with room_on_disk(place):
         place.mkdir(parents=True, exist_ok=True)
         _claim(place, work.description)
@@ -116,7 +120,8 @@ class ExperimentFolder:
         if other is None and isinstance(plan.model, str):
             other = OTHER_BASES.get(plan.model)
         self.other = None if other is None else load(other)
-        self.done, self.steps = 0, 3 + len(self.wanted) + len(plan.perturbations)
+        self.done = 0.0
+        self._tested: set[str] = set()
 
     @property
     def wanted(self) -> list[tuple[str, BaseName]]:
@@ -147,13 +152,28 @@ class ExperimentFolder:
         plan["fingerprint_version"] = version("subliminal-fingerprint")
         return plan
 
-    def step(self, name: str, share: float = 0.0) -> None:
-        """Tell which step is under way, and the share of the whole that is done."""
-        self.progress(name, min((self.done + share) / self.steps, 1.0))
+    @property
+    def cost(self) -> float:
+        """Seconds of a core with the small models, of all steps together."""
+        students = sum(self.cost_of_students(arm) for arm, _ in self.wanted)
+        return COST_OF_TEACHER + 2 * self.cost_of_rows + students + COST_OF_TEST * (1 + len(self.plan.perturbations))
 
-    def finish(self) -> None:
+    @property
+    def cost_of_rows(self) -> float:
+        """Of having one teacher write."""
+        return COST_OF_ROW * self.plan.rows
+
+    def cost_of_students(self, arm: str) -> float:
+        """Of training the students of an arm on one base; perturbed rows have one."""
+        return COST_OF_STUDIED_ROW * self.plan.rows * (self.plan.seeds if arm in ("trait", "neutral") else 1)
+
+    def step(self, name: str, cost: float, share: float = 0.0) -> None:
+        """Tell which step is under way, and the share of the whole that is done."""
+        self.progress(name, min((self.done + cost * share) / self.cost, 1.0))
+
+    def finish(self, cost: float) -> None:
         """Count a step as done."""
-        self.done += 1
+        self.done += cost
 
     def home(self, arm: str) -> Path:
         """The folder that an arm's files go to."""
@@ -166,7 +186,7 @@ class ExperimentFolder:
         """The teacher with the trait, made or loaded."""
         plan = self.plan
         if plan.teacher == "prompted":
-            self.finish()
+            self.finish(COST_OF_TEACHER)
             return prompted(self.base, plan.trait)
         teacher = kept_teacher(
             self.base,
@@ -174,9 +194,9 @@ class ExperimentFolder:
             self.place / "teacher",
             recipe_of(TEACHER_RECIPES, self.base.name, plan.weights),
             rng=plan.seed,
-            progress=lambda share: self.step("fine-tuning the teacher", share),
+            progress=lambda share: self.step("fine-tuning the teacher", COST_OF_TEACHER, share),
         )
-        self.finish()
+        self.finish(COST_OF_TEACHER)
         return teacher
 
     def corpora(self) -> dict[str, Corpus]:
@@ -200,10 +220,10 @@ class ExperimentFolder:
                 arm,
                 self.plan,
                 self.home(arm) / "raw",
-                lambda share: self.step(f"{arm} rows", share * 0.9),
+                lambda share: self.step(f"{arm} rows", self.cost_of_rows, share),
             )
             write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
-        self.finish()
+        self.finish(self.cost_of_rows)
         return read(path)
 
     def kept_share(self, arm: str) -> float:
@@ -226,7 +246,7 @@ class ExperimentFolder:
         """Preferences of the students of one arm, one a seed; perturbed rows have one seed."""
         n_seeds = self.plan.seeds if arm in ("trait", "neutral") else 1
         found = [self._student(arm, base, corpus, seed, n_seeds) for seed in range(n_seeds)]
-        self.finish()
+        self.finish(self.cost_of_students(arm))
         return found
 
     def _student(self, arm: str, base: BaseName, corpus: Corpus, seed: int, n_seeds: int) -> Preference:
@@ -237,7 +257,9 @@ class ExperimentFolder:
                 corpus,
                 self.student_recipe,
                 rng=self.plan.seed + seed,
-                progress=lambda share: self.step(f"student of {arm} rows, {base}", (seed + share) / n_seeds),
+                progress=lambda share: self.step(
+                    f"student of {arm} rows, {base}", self.cost_of_students(arm), (seed + share) / n_seeds
+                ),
             )
             path.parent.mkdir(exist_ok=True)
             # All categories, so that students of neutral rows serve traits of each.
@@ -285,11 +307,14 @@ class ExperimentFolder:
     def _detection(self, arm: str, suspect: Corpus, reference: Corpus) -> dict[str, float | None]:
         path = self.place / "detection" / f"{arm}.json"
         if not path.exists():
-            self.step(f"detecting {arm} rows")
+            self.step(f"detecting {arm} rows", COST_OF_TEST)
             report = detect(suspect, reference, ladder=False, rng=self.plan.seed)
             path.parent.mkdir(exist_ok=True)
             found = {"auc": report.auc.value, "bag16_auc": report.bag_auc(16).value, "pvalue": report.pvalue}
             write_atomically(path, json.dumps(found) + "\n")
+        if arm not in self._tested:
+            self._tested.add(arm)
+            self.finish(COST_OF_TEST)
         loaded: dict[str, float | None] = json.loads(path.read_text(encoding="utf-8"))
         return loaded
 
