@@ -1,8 +1,8 @@
 """Source code and worked answers as kinds of rows: power, error rates, ladders, speed, and how rows are recognised.
 
-    python benchmarks/code_and_reasoning.py power --json benchmarks/results/code_and_reasoning_power.json
-    python benchmarks/code_and_reasoning.py type-i --kind code --nulls 2000 --json ...
-    python benchmarks/code_and_reasoning.py ladder --json ...
+    python benchmarks/code_and_reasoning.py power
+    python benchmarks/code_and_reasoning.py type-i --few 40 --permutations 99 --nulls 400
+    python benchmarks/code_and_reasoning.py ladder
     python benchmarks/code_and_reasoning.py speed
     python benchmarks/code_and_reasoning.py kinds FOLDER      # JSON Lines with "completion" or "text"
 
@@ -23,6 +23,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import results
+from calibration_type_i import pvalue_of
 from pygments.lexers import PythonLexer
 from scipy.stats import beta
 
@@ -35,6 +37,7 @@ from fingerprint.lab.simulated import simulated_pair
 from fingerprint.lab.simulated.choices import parts_of
 
 KINDS = ("code", "reasoning")
+BAG_PROMPTS = 320  # twenty bags of 16, from which on a report has their AUROC
 AS_PROSE = ("tokens", "ngrams", "prose", "layout")
 OWN = {"code": ("tokens", "ngrams", "code", "syntax", "layout"),
        "reasoning": ("tokens", "ngrams", "reasoning", "templates", "layout")}  # fmt: skip
@@ -58,9 +61,10 @@ def power(given: argparse.Namespace) -> dict[str, Any]:
                     found[name].append(analysed(pair, features, 399))
             line: dict[str, Any] = {"kind": kind, "prompts": prompts, "d_prime": d_prime, "draws": draws}
             for name, runs in found.items():
-                line[name] = {key: float(np.mean([run[key] for run in runs])) for key in ("auc", "bag16")}
+                keys = ("auc", "bag16") if prompts >= BAG_PROMPTS else ("auc",)
+                line[name] = {key: float(np.mean([run[key] for run in runs])) for key in keys}
                 line[name]["power"] = float(np.mean([run["p"] <= 0.05 for run in runs]))
-            for key in ("auc", "bag16"):
+            for key in ("auc", "bag16") if prompts >= BAG_PROMPTS else ("auc",):
                 gain = np.array([o[key] - p[key] for o, p in zip(found["own"], found["prose"], strict=True)])
                 line[f"gain {key}"] = [float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))]
             lines.append(line)
@@ -68,23 +72,26 @@ def power(given: argparse.Namespace) -> dict[str, Any]:
     return {"power": lines}
 
 
+DESIGNS: dict[str, dict[str, Any]] = {
+    "shared": {"prompt_effect": 1.0},
+    "disjoint": {"prompt_effect": 1.0, "design": "disjoint", "rows_per_prompt": 2},
+}
+
+
 def type_i(given: argparse.Namespace) -> dict[str, Any]:
-    """Nulls of small corpora: how often p <= .05, with its exact 95 % interval."""
+    """Nulls of small corpora: how often the report's p-value is at most .05, with its exact 95 % interval."""
     lines = []
     for kind in given.kinds:
-        pvalues = []
-        for seed in range(given.nulls):
-            pair = simulated_pair(given.few, kind=kind, prompt_effect=1.0, rng=10_000 + seed)
-            found = detect(
-                pair.suspect, pair.reference, ladder=False, n_permutations=given.permutations, rng=seed
-            )
-            assert {one.family for one in found.family_results} == set(OWN[kind])
-            pvalues.append(found.pvalue)
-        hits = int(np.sum(np.array(pvalues) <= 0.05))
-        low = float(beta.ppf(0.025, hits, given.nulls - hits + 1)) if hits else 0.0
-        high = float(beta.ppf(0.975, hits + 1, given.nulls - hits))
-        lines.append({"kind": kind, "prompts": given.few, "nulls": given.nulls, "hits": hits, "interval": [low, high]})
-        print(json.dumps(lines[-1]), flush=True)
+        for design, options in DESIGNS.items():
+            hits = 0
+            for seed in range(given.nulls):
+                pair = simulated_pair(given.few, kind=kind, rng=10_000 + seed, **options)
+                hits += pvalue_of(pair.suspect, pair.reference, seed, given.permutations) <= 0.05
+            low = float(beta.ppf(0.025, hits, given.nulls - hits + 1)) if hits else 0.0
+            high = float(beta.ppf(0.975, hits + 1, given.nulls - hits))
+            of = {"kind": kind, "design": design, "prompts": given.few, "nulls": given.nulls}
+            lines.append(of | {"permutations": given.permutations, "hits": int(hits), "interval": [low, high]})
+            print(json.dumps(lines[-1]), flush=True)
     return {"type_i": lines}
 
 
@@ -158,10 +165,9 @@ if __name__ == "__main__":
     parser.add_argument("--nulls", type=int, default=400)
     parser.add_argument("--permutations", type=int, default=199)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    results.add_json_option(parser)
     chosen = parser.parse_args()
     chosen.kinds = chosen.kinds or list(KINDS)
+    started = time.perf_counter()
     run = {"power": power, "type-i": type_i, "ladder": ladder, "speed": speed, "kinds": kinds_of}[chosen.what]
-    result = run(chosen)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    results.write(chosen.json, run(chosen), started)
