@@ -12,6 +12,7 @@ import pytest
 
 from fingerprint import detect_labels
 from fingerprint.data.choices import Choice, Choices, read_choices
+from fingerprint.data.corpus import Corpus
 from fingerprint.features import FAMILIES
 from fingerprint.lab.judges import NeutralPairs, SimulatedJudge, neutral_pairs
 from fingerprint.preferences.contrasts import contrasts
@@ -316,3 +317,21 @@ def test_the_command_refuses_in_its_own_words(run: Any, files: dict[str, Path], 
     code, _, err = run("labels", files["suspect"], other)
     assert code == 2
     assert "or pass --other-pairs if" in err
+
+
+# ------------------------------------------------------------------------------------------- language models as judges
+
+
+@pytest.mark.needs("lm")
+def test_a_language_model_chooses_what_it_finds_more_probable() -> None:
+    from fingerprint.lab.model_judges import judged, written_pairs
+    from fingerprint.lm.teachers import neutral, prompted
+
+    base, owl = neutral("micro-a"), prompted("micro-a", "owl")
+    pairs = written_pairs(base, 40, seed=1)
+    assert all(first != second for first, second in zip(pairs.first, pairs.second, strict=True))
+    own, beside = (judged(pairs, owl, base, own_answer=answer) for answer in (True, False))
+    first, second = (owl.logprobs(Corpus(side, pairs.prompts)).rows for side in (pairs.first, pairs.second))
+    assert [row.chosen for row in own.rows] == np.where(first >= second, 1, -1).tolist()
+    assert [row.chosen for row in beside.rows] != [row.chosen for row in own.rows]
+    assert {row.chosen for row in beside.rows} == {1, -1}

@@ -14,6 +14,7 @@ __all__ = [
     "judges",
     "kept_teachers",
     "micro_language",
+    "model_judges",
     "panel_rows",
     "perturbations",
     "row_removal",
