@@ -164,7 +164,10 @@ def test_plain_text_is_one_row_a_line_and_blank_lines_are_rows(tmp_path: Path, n
 def test_json_lines_without_a_telling_suffix_are_not_taken_for_plain_text(tmp_path: Path) -> None:
     assert read(write(tmp_path, "rows", json_lines(OWL))).texts == ("7, 9",)
     assert read(write(tmp_path, "rows.dat", '\ufeff \n{ "text": "7"}\n')).texts == ("7",)
-    assert read(write(tmp_path, "rows.txt", json_lines(OWL))).texts == (json.dumps(OWL),)
+    path = write(tmp_path, "rows.txt", json_lines(OWL))
+    with pytest.warns(ReadingNote, match=at(path) + ": a line is a text, though the first is an object"):
+        assert read(path).texts == (json.dumps(OWL),)
+    assert read(write(tmp_path, "other.txt", '{"owl": 1}\n{\n')).texts == ('{"owl": 1}', "{")
 
 
 def test_a_pipe_can_be_read(tmp_path: Path) -> None:

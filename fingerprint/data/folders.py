@@ -52,6 +52,8 @@ def not_found(path: str, argument: str, name: HubName | None) -> FileNotFoundErr
     near = get_close_matches(own, _names_in(folder or "."), n=1)
     if "\n" in path or " " in path:
         hint = "check the name and the current folder (texts go into a list of strings)"
+    elif path.startswith("~"):
+        hint = f"write the home folder out: {os.path.expanduser(path)!r}"
     elif near:
         hint = f"did you mean {os.path.join(folder, near[0])!r}?"
     elif "://" in path and name is None:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fingerprint.data.columnar import read_arrow, read_parquet
-from fingerprint.data.columns import CHATS, CHOSEN, TEXT_COLUMNS, Columns
+from fingerprint.data.columns import CHATS, CHOSEN, TEXT_COLUMNS, Columns, is_needed
 from fingerprint.data.compression import COMPRESSIONS, opened
 from fingerprint.data.eval_logs import rows_of_eval_file
+from fingerprint.data.notes import note
 from fingerprint.data.quoting import around, short, shown
 from fingerprint.data.separated import separated_rows
 from fingerprint.data.signatures import HEAD, refuse_binary
@@ -106,7 +107,15 @@ def _decoded(line: bytes, offset: int) -> str | BadRowError:
 
 def _text_lines(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
     for number, line in _decoded_lines(stream):
+        if number == 1 and isinstance(line, str) and _has_columns(line):
+            note(f"{file}: a line is a text, though the first is an object with columns; name it .jsonl to read these")
         yield number, line.removesuffix("\n").removesuffix("\r") if isinstance(line, str) else line
+
+
+def _has_columns(line: str) -> bool:
+    """Whether a line is an object of JSON with a column that rows are known by."""
+    value = _json_value(line.strip()) if line.lstrip().startswith("{") else None
+    return isinstance(value, dict) and any(is_needed(name, Columns()) for name in value)
 
 
 def _json_lines(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:

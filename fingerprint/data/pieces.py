@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +13,7 @@ from fingerprint.data.columns import Columns
 from fingerprint.data.eval_logs import is_eval_log, rows_of_eval_log
 from fingerprint.data.formats import file_source
 from fingerprint.data.frames import is_lazy, rows_in_memory, rows_of_frame, table_of
+from fingerprint.data.quoting import short
 from fingerprint.data.row_reader import Lists, RowReader
 from fingerprint.data.sources import NumberedRows, Source, numbered
 from fingerprint.data.tables import as_list
@@ -53,6 +55,10 @@ def pieces_in_memory(data: object, asked: Columns, argument: str, size: int) -> 
     TypeError
         If no rows can be made of the data.
     """
+    if isinstance(data, io.IOBase) or type(data).__module__ == "_csv":
+        raise TypeError(
+            f"{argument} must be rows, or the path of a file, got an open file ({type(data).__name__}); pass its path"
+        )
     if is_eval_log(data):
         pieces = _cut(rows_of_eval_log(data), size)
     elif _is_iterable_of_batches(data) and not is_lazy(data):
@@ -112,6 +118,11 @@ def _batches(data: Iterable[object], asked: Columns, argument: str, size: int) -
     start = 0
     alone: list[object] = []
     for item in data:
+        if isinstance(item, tuple):
+            raise TypeError(
+                f"{argument} must give rows as strings or dicts, or batches of them as lists, got the tuple "
+                f"{short(item)}; name its parts, as in {{'prompt': ..., 'completion': ...}}"
+            )
         if isinstance(item, str) or (isinstance(item, Mapping) and not _is_columns(item)):
             alone.append(item)
             if len(alone) < size:

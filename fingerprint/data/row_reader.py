@@ -123,7 +123,13 @@ class RowReader:
         texts, prompts, systems = (
             nothing if name is None else frame.get_column(name).to_list() for name in (text, prompt, system)
         )
-        found = _checked(texts, prompts, systems)
+        is_sure = frame.implementation.is_polars() and all(
+            held[name] == nw.String for name in (prompt, system) if name is not None
+        )  # polars holds valid strings and nothing else; a column of objects may hold anything
+        if is_sure and not frame.get_column(text).null_count():
+            found: Lists | None = (texts, prompts, systems)  # type: ignore[assignment]
+        else:
+            found = _checked(texts, prompts, systems)
         if self.columns is None and any(map(_is_file_of_rows, texts[:1])):
             return None
         if found is not None:
