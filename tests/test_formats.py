@@ -17,6 +17,8 @@ from data_on_disk import FOX, OWL, any_text, at, json_lines, on_disk, some_texts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fingerprint.data.columns import CHATS, CHOSEN, PROMPT_COLUMNS, REJECTED, STEPS, TEXT_COLUMNS, TOOL_CALLS
+from fingerprint.data.compression import COMPRESSIONS
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.formats import FORMATS
 from fingerprint.data.notes import ReadingNote
@@ -26,6 +28,12 @@ from fingerprint.data.reading import as_corpus, read
 def test_the_documentation_of_read_lists_every_format() -> None:
     assert read.__doc__ is not None
     assert [ending for ending in FORMATS if f"``{ending}``" not in read.__doc__] == []
+
+
+def test_the_page_on_inputs_lists_every_format_and_every_column() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "inputs.md").read_text(encoding="utf-8")
+    names = (*FORMATS, *COMPRESSIONS, *TEXT_COLUMNS, *PROMPT_COLUMNS, *CHATS, CHOSEN, REJECTED, STEPS, TOOL_CALLS)
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def test_json_lines_give_texts_prompts_and_the_path_as_name(tmp_path: Path) -> None:
