@@ -22,7 +22,7 @@ from fingerprint.lm.traits import known_trait
 pytestmark = pytest.mark.needs("lm")
 
 OPTIONS: dict[str, Any] = {"max_new_tokens": 40, "batch_size": 16, "seed": 5}
-ASKED = prompts("numbers", 200, rng=9)
+ASKED = prompts("numbers", 100, rng=9)
 
 
 @pytest.fixture(scope="module")

@@ -247,7 +247,8 @@ main(sys.argv[1:])
 """
 
 
-def test_work_killed_ten_times_ends_in_the_same_bytes(shards: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_work_killed_many_times_ends_in_the_same_bytes(shards: list[Path], tmp_path: Path, kills: int) -> None:
     options = ["--features", "numbers,layout", "--cells", "16"]
     out, kept = tmp_path / "a.fp", tmp_path / "a.fp.part"
     command = [sys.executable, "-c", PROGRAM, "sketch", str(shards[0].with_name("*.jsonl")), "--out", str(out)]
@@ -256,7 +257,7 @@ def test_work_killed_ten_times_ends_in_the_same_bytes(shards: list[Path], tmp_pa
     def written() -> int:
         return kept.stat().st_mtime_ns if kept.exists() else 0
 
-    for kill in range(10):
+    for kill in range(kills):
         before, latest = written(), time.monotonic() + 20
         with subprocess.Popen([*command, *options, "--resume"], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -269,7 +270,7 @@ def test_work_killed_ten_times_ends_in_the_same_bytes(shards: list[Path], tmp_pa
         done.append(len(json.loads(kept.read_bytes().partition(b"\n")[0])["done"]) if kept.exists() else 0)
         assert not out.exists()
     assert done == sorted(done)
-    assert len({*done} - {0, len(shards)}) >= 3  # killed in the middle, and gone on from there
+    assert len({*done} - {0, len(shards)}) >= 2  # killed in the middle, and gone on from there
     subprocess.run([*command, *options, "--resume"], check=True, capture_output=True)
     assert out.read_bytes() == to_bytes(Fingerprint.of(shards, **SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["a.fp"]
