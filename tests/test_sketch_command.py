@@ -247,7 +247,7 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [6, pytest.param(10, marks=pytest.mark.slow)])
 def test_work_killed_many_times_ends_in_the_same_bytes(shards: list[Path], tmp_path: Path, kills: int) -> None:
     options = ["--features", "numbers,layout", "--cells", "16"]
     out, kept = tmp_path / "a.fp", tmp_path / "a.fp.part"
