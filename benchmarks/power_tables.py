@@ -25,7 +25,7 @@ def print_power(found: list[Outcome]) -> list[Rate]:
     power = rates(found, lambda outcome: outcome.own)
     draws = max(rate.draws for rate in power)
     print(f"\nPower at alpha {ALPHA:g}, {draws} draws, {OWN_PERMUTATIONS} permutations")
-    print("(a family's own p-value, unadjusted; max-T: any family rejects after adjustment)\n")
+    print("(a family's own p-value, unadjusted; min-P: any family rejects after adjustment)\n")
     print(_table((rate.method, rate.pairs, f"{rate.share:.2f}") for rate in power))
     return power
 

@@ -162,6 +162,45 @@ def test_adjusted_pvalues_are_no_smaller_than_single_ones() -> None:
         assert adjusted >= pvalue(tested.families[name].statistics)
 
 
+def _skewed(strength: float, seed: int) -> PermutationTest:
+    """A form of one column, whose tail is heavy, and a score, both with a shift."""
+    rng = np.random.default_rng(seed)
+    units = rng.standard_normal((60, 2)) + np.array([0.0, strength])
+    drawn = relabellings("signs", 60, 60, 199, seed)
+    return permutation_test({"form": gram(units[:, :1])}, drawn, {"score": units[:, 1]})
+
+
+def test_adjusted_pvalues_are_those_of_the_least_rank_among_the_relabellings() -> None:
+    """Against the definition, worked out one relabelling after another; ranks that are equal go by the statistic."""
+    tested = _skewed(0.3, 5)
+    parts = {name: np.round(each, 6) for name, each in tested.parts.items()}
+    ranks = {name: np.array([(each >= one - 1e-4).sum() for one in each]) for name, each in parts.items()}
+    keys = [min((int(ranks[n][b]), -float(parts[n][b])) for n in parts) for b in range(200)]
+    for name, adjusted in tested.adjusted().items():
+        own = (int(ranks[name][0]), -float(parts[name][0]) + 1e-4)
+        assert adjusted == pytest.approx(sum(key <= own for key in keys) / 200)
+
+
+def test_a_score_is_named_as_often_beside_a_form_with_a_heavy_tail_as_its_rank_deserves() -> None:
+    """Compared with the largest statistic, a normal score is up against the tail of a chi-squared law."""
+    found = []
+    for seed in range(60):
+        tested = _skewed(0.3, seed)
+        largest = np.max(list(tested.parts.values()), axis=0)
+        found.append((tested.adjusted()["score"], pvalue(np.r_[tested.parts["score"][:1], largest[1:]])))
+    by_rank, by_size = (np.array(found) <= 0.05).mean(axis=0)
+    assert by_rank > by_size + 0.1
+
+
+def test_a_clear_difference_is_named_with_the_least_pvalue_that_there_is() -> None:
+    assert _skewed(2.0, 1).adjusted()["score"] == 1 / 200
+
+
+def test_of_families_without_a_signal_none_is_named_more_often_than_alpha_says() -> None:
+    named = sum(min(_skewed(0.0, 1000 + seed).adjusted().values()) <= 0.05 for seed in range(400))
+    assert 5 <= named <= 38  # the exact binomial band of 20, 1e-4 on either side
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_feature_pvalues_match_a_direct_max_t(kind: str) -> None:
     rng = np.random.default_rng(4)

@@ -16,7 +16,7 @@ _SHOWN = 3  # features in the short text
 
 @dataclass(frozen=True)
 class SumFamily:
-    """A family in the test: its statistic in standard deviations, and p-value adjusted over families (max-T)."""
+    """A family in the test: its statistic in standard deviations, and p-value adjusted over families (min-P)."""
 
     family: str
     definition: str

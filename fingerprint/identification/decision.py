@@ -29,7 +29,7 @@ LEAST_FIT = 0.01
 
 @dataclass(frozen=True)
 class Presence:
-    """Standardised contrast of a candidate's share, suspect against reference, and its max-T p-value."""
+    """Standardised contrast of a candidate's share, suspect against reference, and its p-value, adjusted by min-P."""
 
     score: float = 0.0
     pvalue: float = 1.0

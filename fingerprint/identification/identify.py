@@ -15,7 +15,7 @@ is) and `decision` (whether one is named).
 
 References
 ----------
-Westfall and Young (1993): max-T. Cloud et al., arXiv:2507.14805.
+Westfall and Young (1993): min-P. Cloud et al., arXiv:2507.14805.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Ranked:
         Mean share of the candidate in the likelihood of itself and the base, suspect minus reference, in standard
         deviations over relabellings. What candidates have in common raises the scores of all of them.
     pvalue : float
-        Of such a score if suspect and reference had one writer; adjusted over all candidates by max-T.
+        Of such a score if suspect and reference had one writer; adjusted over all candidates by min-P.
     fit_pvalue : float
         Of rows like the suspect's if the candidate wrote them: of being so little, or so far, ahead of the other
         writers, and, where the candidate is a model, of tokens so likely or unlikely under it; the smaller of the two,

@@ -77,7 +77,7 @@ class SampleResult:
 
 @dataclass(frozen=True)
 class FamilyResult:
-    """One feature family: `statistic` is standardised by its exact permutation sd, `pvalue_adjusted` by max-T."""
+    """One feature family: `statistic` is standardised by its exact permutation sd, `pvalue_adjusted` by min-P."""
 
     family: str
     columns: int
