@@ -81,6 +81,9 @@ MinAucOption = Annotated[float, typer.Option(help="Row AUROC that a detection mu
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same report.")]
 NoLadderOption = Annotated[bool, typer.Option("--no-ladder", help="Leave out where the signal lives.")]
 SelfTestOption = Annotated[bool, typer.Option("--self-test", help="Measure the false-positive rate; slow.")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Keep what is done of shards in F.part; the same command goes on from there.")
+]
 # The gate: what a pipeline asks for
 FailIfDetected = Annotated[
     bool, typer.Option("--fail-if-detected", help="Exit with 1 if detected; not where prompts differ.")
@@ -126,7 +129,7 @@ def detect(
     permutations: PermutationsOption = 9999, seed: SeedOption = 0,
     no_ladder: NoLadderOption = False, self_test: SelfTestOption = False,
     skip_bad_rows: SkipBadRowsOption = False, skip_bad_shards: BadShardsOption = False,
-    engine: EngineOption = "local",
+    engine: EngineOption = "local", resume: ResumeOption = False,
     fail_if_detected: FailIfDetected = False,
     min_effect: MinEffect = None, require_power: RequirePower = None,
     quiet: QuietOption = False, verbose: VerboseOption = False, color: ColorOption = "auto", debug: DebugOption = False,
@@ -144,7 +147,9 @@ def detect(
         check_inputs({"SUSPECT": suspect, "REFERENCE": reference} | {f"--placebo {p}": p for p in placebo or ()})
         check_extra(*(["torch", "transformers"] if model else []), *(["ray"] if engine == "ray" else []))
         files.check(inputs=(suspect, reference, *(placebo or ()), *map(str, prior or ())))
+        kept = files.kept_work() if resume else None
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
+        from fingerprint.detection.journal import forget
         from fingerprint.report.gate import check_gate
 
         check_gate(min_effect, require_power)
@@ -158,12 +163,14 @@ def detect(
                 ladder=not no_ladder, prior=priors(prior),
                 alpha=alpha, min_auc=min_auc, min_effect=min_effect,
                 n_permutations=permutations, self_test=self_test,
-                rng=seed, progress=progress or False, scores=draft, title=title,
+                rng=seed, progress=progress or False, scores=draft, title=title, resume=kept,
                 **_models(model, system_prompt, student, teacher, teacher_system, placebo),
                 **_reading(turn, skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )
             judgement = report.gate(min_effect=min_effect, require_power=require_power)
             files.write(report, judgement, min_effect, draft)
+        if kept is not None:
+            forget(kept)
         screen.result(report)
         if min_effect is not None or require_power is not None:
             screen.say(f"Gate: {judgement.outcome}: {judgement.reason}.")

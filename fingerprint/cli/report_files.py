@@ -41,12 +41,20 @@ class ReportFiles:
         """Refuse files that cannot be written, that are inputs, or that are one another: before any work."""
         check_outputs({f"--{field.name}": getattr(self, field.name) for field in fields(self)}, inputs=inputs)
 
+    def kept_work(self) -> Path:
+        """Where work that may be killed is kept until the files are written: beside the first of them."""
+        named = {"--json": self.json, "--html": self.html, "--scores": self.scores, "--junit": self.junit}
+        out = next((path for path in named.values() if path is not None and not _is_pipe(path)), None)
+        if out is None:
+            raise ValueError(f"--resume must come with {', '.join(named)} or several, got none; work is kept beside it")
+        return out.with_name(f"{out.name}.part")
+
     @contextmanager
     def draft_of_scores(self) -> Iterator[Path | None]:
         """Where `detect` is to write the scores until all is ready: a file that is gone afterwards."""
         from fingerprint.data.files import draft_beside
 
-        if self.scores is None or (self.scores.exists() and not self.scores.is_file()):
+        if self.scores is None or _is_pipe(self.scores):
             yield self.scores  # a pipe takes them as they come
             return
         draft = draft_beside(self.scores.resolve())
@@ -80,3 +88,8 @@ class ReportFiles:
     def _is_step_summary(self) -> bool:
         step = os.environ.get(_STEP_SUMMARY)
         return bool(step) and self.summary is not None and self.summary.resolve() == Path(str(step)).resolve()
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether what is written there is no file."""
+    return path.exists() and not path.is_file()

@@ -79,8 +79,13 @@ def cluster() -> Iterator[int]:
 
 def groups(files: Sequence[str], cpus: int) -> list[list[str]]:
     """Shards for one task each: neighbours, until they are large enough."""
+    whole = sum(os.path.getsize(file) for file in files)
+    return neighbours(files, max(LEAST_BYTES, whole // (TASKS_A_CPU * cpus)))
+
+
+def neighbours(files: Sequence[str], enough: int) -> list[list[str]]:
+    """Files in their order, as many together as hold so many bytes."""
     sizes = [os.path.getsize(file) for file in files]
-    enough = max(LEAST_BYTES, sum(sizes) // (TASKS_A_CPU * cpus))
     found: list[list[str]] = []
     filled = enough
     for file, size in zip(files, sizes, strict=True):

@@ -67,6 +67,11 @@ def against_fingerprint(
             f"{asked[0]} must be left out when the reference is a fingerprint, got {given[asked[0]]!r:.80}; it needs "
             "the reference's rows"
         )
+    if options.resume is not None:
+        raise ValueError(
+            f"resume must be left out when the reference is a fingerprint, got {str(options.resume)!r}: the suspect is "
+            "read once; sketch it with resume, and compare the fingerprints"
+        )
     options.check_level(alpha)
     known = reference if isinstance(reference, SummedRows) else Fingerprint.load(reference)
     if options.scores is not None:

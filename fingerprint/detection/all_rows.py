@@ -7,9 +7,8 @@ each block; the blocks are those of the design of all rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +16,6 @@ import polars as pl
 
 from fingerprint.data.arrays import Floats, Ints
 from fingerprint.data.batches import Batch
-from fingerprint.data.cluster import cluster
 from fingerprint.data.progress import Progress, Step
 from fingerprint.detection.analysis import Analysis, omnibus_weights, permute
 from fingerprint.detection.block_sums import BlockSums, FamilySums, count_weights
@@ -167,14 +165,7 @@ def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Call
     told = Told(tell.within if isinstance(tell, Progress) else lambda note, share: None, whole.n_rows)
     ends = Ends()
     try:
-        with cluster() if case.options.engine == "ray" else nullcontext(0) as cpus:
-            for number, block in enumerate(whole.blocks(design)):
-                sums.begin()
-                if cpus:
-                    _add_by_ray(sums, whole, number, block, scorer, ends, told, cpus)
-                else:
-                    _add_here(sums, whole, number, block, scorer, ends, told)
-                sums.end()
+        _add_all(case, whole, design, sums, scorer, ends, told)
     finally:
         sums.close()
     units, columns = {}, {}
@@ -185,40 +176,72 @@ def _gone_through(prepared: Prepared, main: Analysis, whole: AllRows, tell: Call
     return _Found(design, test, columns, (np.zeros(0), np.zeros(0)) if scorer is None else scorer.scores, ends)
 
 
-def _add_here(
-    sums: BlockSums, whole: AllRows, number: int, block: Ints, scorer: _Scorer | None, ends: Ends, told: Told
+def _add_all(
+    case: Case, whole: AllRows, design: designs.Design, sums: BlockSums, scorer: _Scorer | None, ends: Ends, told: Told
 ) -> None:
-    for first, batch, parts in _added(sums, whole, number, block):
-        if scorer is not None:
-            ends.add(batch, first, SIDES[number], scorer.score(number, first, parts))
-        told(sums.rows)
+    """Add up and score the rows of both sides: in one go, or shard by shard where that is kept or done by others."""
+    engine, journal, blocks = case.options.engine, case.journal, whole.blocks(design)
+    if engine == "local" and journal is None:
+        for number, block in enumerate(blocks):
+            sums.begin()
+            _add_here(sums, whole.sides[number], number, 0, block, scorer, ends, told)
+            sums.end()
+        return
+    from fingerprint.detection.kept_results import Workers  # few need it
+    from fingerprint.detection.kept_sums import KeptSums, sums_digest
+    from fingerprint.detection.shard_passes import SideShards, add_by_workers
+    from fingerprint.detection.shard_work import Scoring
+
+    shards = SideShards.of_side(whole.sides[0]), SideShards.of_side(whole.sides[1])
+    spans = [{shard: (first, last) for shard, first, last in side.spans()} for side in shards]
+    scores = (np.zeros(0), np.zeros(0)) if scorer is None else scorer.scores
+    scoring = None if scorer is None else Scoring(scorer.weights, scorer.shift)
+    weights = [] if scorer is None else [*scorer.weights.values(), np.array([scorer.shift])]
+    digest = sums_digest({name: sums.families[name].family for name in sums.families}, blocks, scores, weights)
+    kept = KeptSums(journal, sums, ends, scores, (spans[0], spans[1]), digest)
+    kept.find()
+    told.passed(sums.rows)
+    with Workers.of(engine, journal) as workers:
+        for number, block in enumerate(blocks):
+            if not kept.begins(number):
+                continue
+            if workers.cpus:
+                add_by_workers(
+                    sums, number, shards[number], block, scoring, scores[number], ends, told, workers, kept
+                )
+            else:
+                for shard, first, last in shards[number].spans():
+                    if shard not in kept.done:
+                        rows = shards[number].rows_of(shard, last - first)
+                        _add_here(sums, rows, number, first, block, scorer, ends, told)
+                        kept.note([shard])
+            kept.write()
+            sums.end()
 
 
-def _add_by_ray(
+def _add_here(
     sums: BlockSums,
-    whole: AllRows,
+    rows: Iterable[Batch],
     number: int,
+    first: int,
     block: Ints,
     scorer: _Scorer | None,
     ends: Ends,
     told: Told,
-    cpus: int,
 ) -> None:
-    from fingerprint.detection.ray_passes import SideShards, add_by_ray  # few need it
-    from fingerprint.detection.shard_work import Scoring
-
-    scoring = None if scorer is None else Scoring(scorer.weights, scorer.shift)
-    scores = np.zeros(0) if scorer is None else scorer.scores[number]
-    add_by_ray(sums, number, SideShards.of_side(whole.sides[number]), block, scoring, scores, ends, told, cpus)
+    """Add up and score rows of a side, of which the first has this index among all of the side."""
+    for at, batch, parts in _added(sums, rows, first, block):
+        if scorer is not None:
+            ends.add(batch, at, SIDES[number], scorer.score(number, at, parts))
+        told(sums.rows)
 
 
 def _added(
-    sums: BlockSums, whole: AllRows, number: int, block: Ints
+    sums: BlockSums, rows: Iterable[Batch], first: int, block: Ints
 ) -> Iterator[tuple[int, Batch, list[Floats | None]]]:
     """Batches of a side once their rows are added up, while the next is read: first row, batch, parts of its scores."""
     waiting: tuple[int, Batch, list[Future[Floats | None]]] | None = None
-    first = 0
-    for batch in whole.sides[number]:
+    for batch in rows:
         done = None if waiting is None else (waiting[0], waiting[1], [part.result() for part in waiting[2]])
         waiting = (first, batch, sums.start(batch, block[first : first + len(batch)]))
         first += len(batch)

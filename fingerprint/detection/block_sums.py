@@ -100,6 +100,17 @@ class BlockSums:
         self.characters += sum(map(len, batch.texts))
         return [self._pool.submit(family.add, batch.texts, block) for family in self.families.values()]
 
+    def state(self, name: str) -> dict[str, Ints]:
+        """What is summed of a family so far, while a side is gone through."""
+        family = self.families[name]
+        return {"sums": family.sums, "squares": family.squares, "pooled": family.pooled, "side": self._side[name]}
+
+    def restore(self, name: str, state: Mapping[str, Ints]) -> None:
+        """Go on in the middle of a side, from what `state` gave then."""
+        family = self.families[name]
+        family.sums[:], family.squares[:], family.pooled[:] = (state[part] for part in ("sums", "squares", "pooled"))
+        self._side[name] = state["side"]
+
     def close(self) -> None:
         """No more rows come."""
         self._pool.shutdown()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,6 +14,8 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
 from fingerprint.data.reading import as_corpus
 from fingerprint.data.rereading import Rows
+from fingerprint.data.version import own_version
+from fingerprint.detection.journal import Journal
 from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Priors, without_trained
@@ -41,6 +43,8 @@ class Case:
         Suspect and reference, to be read once more.
     whole : AllRows or None
         All their rows, where there are more than are held.
+    journal : Journal or None
+        Where what is done of them is kept.
     given : pair of Corpus
         Suspect and reference as they were read; a sample of them where not all rows are held.
     corpora : pair of Corpus
@@ -68,6 +72,7 @@ class Case:
     title: str
     sides: tuple[Rows, Rows]
     whole: AllRows | None
+    journal: Journal | None
     given: tuple[Corpus, Corpus]
     corpora: tuple[Corpus, Corpus]
     left: tuple[Ints, Ints]
@@ -113,7 +118,8 @@ class Case:
             rows_of_side(suspect, "suspect", texts[0], columns[0], options),
             rows_of_side(reference, "reference", texts[1], columns[1], options),
         )
-        given, whole = opened(sides, prompt is not False, within, options.engine)
+        journal = _journal(sides, prompt is not False, features, rng, options)
+        given, whole = opened(sides, prompt is not False, within, options.engine, journal)
         priors = Priors.of(prior)
         suspect_left, reference_left = (without_trained(corpus, priors, options.trained_rows) for corpus in given)
         system_prompts = checked_system_prompts(options.system_prompts, model)
@@ -125,6 +131,7 @@ class Case:
             title=title_of(options.title, suspect, reference),
             sides=sides,
             whole=whole,
+            journal=journal,
             given=given,
             corpora=corpora,
             left=(suspect_left[1], reference_left[1]),
@@ -196,6 +203,29 @@ def rows_of_side(data: object, argument: str, text: str | None, prompt: str | No
         bad_shards=options.bad_shards,
         argument=argument,
     )
+
+
+def _journal(
+    sides: tuple[Rows, Rows], use_prompts: bool, features: object, seed: int, options: Options
+) -> Journal | None:
+    """Where what is done of rows that are not held is kept, if that was asked for."""
+    if options.resume is None:
+        return None
+    shards: list[str] = []
+    for rows in sides:
+        if not rows.files():
+            argument = rows.how.argument
+            raise ValueError(f"{argument} must be files where resume is given, got {rows.name}; pass shards")
+        shards += rows.files()
+    named = features if isinstance(features, Sequence | Mapping) and not isinstance(features, str) else [features]
+    settings = {
+        "version": own_version(),
+        "how": [asdict(rows.how) for rows in sides],
+        "prompts": use_prompts,
+        "features": [each if isinstance(each, str) else type(each).__qualname__ for each in named],
+        "seed": seed,
+    }
+    return Journal.at(options.resume, settings, shards)
 
 
 def _placebos(placebos: object, text: str | None, prompt: str | None, options: Options) -> tuple[Corpus, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.columns import Sided
+from fingerprint.data.locks import locked
 from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.detection import all_rows
 from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
@@ -149,28 +152,29 @@ def detect(
         return against_fingerprint(
             suspect, reference, text=text, prompt=prompt, alpha=alpha, rng=rng, options=chosen, given=given
         )
-    tell = Progress(progress, PAIRING)
-    case = Case.of(
-        suspect,
-        reference,
-        text=text,
-        prompt=prompt,
-        features=features,
-        filters=filters,
-        prior=prior,
-        model=model,
-        placebos=placebos,
-        alpha=alpha,
-        rng=rng,
-        options=chosen,
-        within=tell.within,
-    )
-    prepared = _paired(case)
-    tell.plan(_steps(prepared))
+    with nullcontext() if chosen.resume is None else locked(Path(chosen.resume), "resume"):
+        tell = Progress(progress, PAIRING)
+        case = Case.of(
+            suspect,
+            reference,
+            text=text,
+            prompt=prompt,
+            features=features,
+            filters=filters,
+            prior=prior,
+            model=model,
+            placebos=placebos,
+            alpha=alpha,
+            rng=rng,
+            options=chosen,
+            within=tell.within,
+        )
+        prepared = _paired(case)
+        tell.plan(_steps(prepared))
 
-    prepared = replace(prepared, reading=_read(prepared, tell))
-    with own_threads():
-        return _analysed(prepared, tell)
+        prepared = replace(prepared, reading=_read(prepared, tell))
+        with own_threads():
+            return _analysed(prepared, tell)
 
 
 def _analysed(prepared: Prepared, tell: Progress) -> Report:

@@ -74,6 +74,11 @@ class Options:
     engine : "local" or "ray"
         Where shards of corpora that are not held (above 50,000 rows a side) are read: here, or on a Ray cluster (extra
         ``ray``), with the same report. Everything else is done here either way.
+    resume : path, optional
+        Where to keep what is done of corpora that are not held (above 50,000 rows a side), shard by shard, so that the
+        same call goes on from there when it was killed, with the same report to the last digit. Everything else, which
+        takes no longer for more rows, is done anew. The file stays until it is deleted; other settings, shards that
+        have changed, and a second process that uses it are errors.
 
     Raises
     ------
@@ -97,6 +102,7 @@ class Options:
     scores: str | os.PathLike[str] | None = None
     engine: Engine = "local"
     title: str | None = None
+    resume: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_auc < 1:
@@ -148,6 +154,7 @@ class Settings(TypedDict, total=False):
     scores: str | os.PathLike[str] | None
     engine: Engine
     title: str | None
+    resume: str | os.PathLike[str] | None
 
 
 def with_settings(options: Chosen, settings: Mapping[str, object], verb: Callable[..., object]) -> Chosen:

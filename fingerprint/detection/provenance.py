@@ -10,21 +10,12 @@ import numpy as np
 import polars as pl
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.version import own_version
 from fingerprint.detection.case import Case
 from fingerprint.report.encoding import JsonObject
 
 # What is told of a prior, of what its card says.
 _TOLD = ("rows", "families", "definitions", "members")
-
-
-def own_version() -> str:
-    """Version of this package; "unknown" where it runs from a source tree that was never installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("subliminal-fingerprint")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def versions() -> JsonObject:

@@ -1,6 +1,6 @@
 """What is done of some shards of corpora that are not held, apart from all others: keys, rows, sums and scores.
 
-Each function here reads the shards of its task and gives back arrays; `fingerprint.detection.ray_passes` puts them
+Each function here reads the shards of its task and gives back arrays; `fingerprint.detection.shard_passes` puts them
 together as if the rows had been gone through one after another.
 """
 

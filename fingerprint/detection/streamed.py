@@ -9,10 +9,10 @@ from time import monotonic
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Ints
-from fingerprint.data.cluster import cluster
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.rereading import Rows
 from fingerprint.data.row_keys import PooledKeys, SideKeys, side_keys
+from fingerprint.detection.journal import Journal
 from fingerprint.detection.row_counts import RowCounts
 from fingerprint.report.formatting import count
 from fingerprint.statistics.designs import Design
@@ -105,7 +105,11 @@ class AllRows:
 
 
 def opened(
-    sides: tuple[Rows, Rows], use_prompts: bool, within: Callable[[str, float], None], engine: str = "local"
+    sides: tuple[Rows, Rows],
+    use_prompts: bool,
+    within: Callable[[str, float], None],
+    engine: str = "local",
+    journal: Journal | None = None,
 ) -> tuple[tuple[Corpus, Corpus], AllRows | None]:
     """Both corpora, if they can be held; otherwise a sample of either, and all that is known of the others.
 
@@ -117,20 +121,23 @@ def opened(
         Is told how far the reading has come.
     engine : "local" or "ray"
         Where rows that cannot be held are gone through.
+    journal : Journal, optional
+        Where what is done of them is kept, shard by shard.
     """
     held = [rows.held(HELD_ROWS) for rows in sides]
     if held[0] is not None and held[1] is not None:
         return (held[0], held[1]), None
     counts = RowCounts(), RowCounts()
-    if engine == "local":
+    if engine == "local" and journal is None:
         keys = _keys(sides, counts, use_prompts, Told(within))
         return _opened(sides, keys, counts, lambda number, rows: sides[number].only(rows.tolist(), sides[number].name))
-    from fingerprint.detection.ray_passes import SideShards, keys_by_ray, rows_by_ray  # few need it
+    from fingerprint.detection.kept_results import Workers  # few need it
+    from fingerprint.detection.shard_passes import SideShards, keys_by_shard, rows_by_shard
 
-    with cluster() as cpus:
+    with Workers.of(engine, journal) as workers:
         shards = SideShards.of_side(sides[0]), SideShards.of_side(sides[1])
-        keys = keys_by_ray(shards, counts, use_prompts, Told(within), cpus)
-        return _opened(sides, keys, counts, lambda number, rows: rows_by_ray(shards[number], rows, cpus))
+        keys = keys_by_shard(shards, counts, use_prompts, Told(within), workers)
+        return _opened(sides, keys, counts, lambda number, rows: rows_by_shard(shards[number], rows, workers))
 
 
 def _opened(
@@ -203,7 +210,11 @@ class Told:
 
     def __init__(self, within: Callable[[str, float], None], total: int | None = None, before: int = 0) -> None:
         self._within, self._total, self._before = within, total, before
-        self._began = monotonic()
+        self._began, self._passed = monotonic(), 0
+
+    def passed(self, rows: int) -> None:
+        """So many rows were read by an earlier call."""
+        self._passed = rows
 
     def after(self, rows: int) -> Told:
         """The same for rows that are read after so many others."""
@@ -214,6 +225,6 @@ class Told:
     def __call__(self, rows: int) -> None:
         rows += self._before
         seconds = max(monotonic() - self._began, 1e-3)
-        speed = rows / seconds
-        left = "" if self._total is None else f", {max(self._total - rows, 0) / speed:,.0f} s left"
+        speed = (rows - self._passed) / seconds
+        left = "" if self._total is None else f", {max(self._total - rows, 0) / max(speed, 1e-3):,.0f} s left"
         self._within(f"{count(rows)} rows, {count(round(speed))} a second{left}", rows / (self._total or rows))

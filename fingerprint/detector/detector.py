@@ -17,8 +17,8 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
 from fingerprint.data.known_rows import KnownRows
 from fingerprint.data.reading import as_corpus
+from fingerprint.data.version import own_version
 from fingerprint.detection.analysis import bag_intervals
-from fingerprint.detection.provenance import own_version
 from fingerprint.detector.bags import BagScore, judged_bag
 from fingerprint.detector.card import Card, limits
 from fingerprint.detector.domain import Domain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -81,13 +81,8 @@ class Checkpoint:
         ValueError
             If a shard that is done has changed since, or is not among these: its rows could not be taken out again.
         """
-        self._marks = {shard: _mark(shard) for shard in shards} if self.path is not None else {}
-        gone = next((shard for shard in self.done if shard not in self._marks), None)
-        if gone is not None:
-            raise ValueError(f"resume holds rows of {gone!r}, which is not among the shards; begin anew")
-        changed = next((shard for shard, mark in self.done.items() if self._marks[shard] != mark), None)
-        if changed is not None:
-            raise ValueError(f"{changed} must be as it was when it was read, got another size or time; begin anew")
+        self._marks = {shard: mark(shard) for shard in shards} if self.path is not None else {}
+        check_marks(self.done, self._marks)
         return [shard for shard in shards if shard not in self.done]
 
     def note(self, shards: Sequence[str], columns: Columns | None) -> None:
@@ -116,6 +111,23 @@ def forget(path: str | os.PathLike[str]) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _mark(shard: str) -> str:
+def check_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> None:
+    """Compare shards that are done with those there are, both with their marks.
+
+    Raises
+    ------
+    ValueError
+        If one has changed since, or is not among these.
+    """
+    gone = next((shard for shard in known if shard not in marks), None)
+    if gone is not None:
+        raise ValueError(f"resume holds rows of {gone!r}, which is not among the shards; begin anew")
+    changed = next((shard for shard, mark in known.items() if marks[shard] != mark), None)
+    if changed is not None:
+        raise ValueError(f"{changed} must be as it was when it was read, got another size or time; begin anew")
+
+
+def mark(shard: str) -> str:
+    """By which a shard that changes is known: its size and time."""
     found = os.stat(shard)
     return f"{found.st_size} {found.st_mtime_ns}"

@@ -1,26 +1,29 @@
-"""The passes over corpora that are not held, on a Ray cluster: all figures as here, to the last bit.
+"""The passes over corpora that are not held, shard by shard: all figures as in one go, to the last bit.
 
-Workers read shards and give back keys, rows, sums and scores (`fingerprint.detection.shard_work`); here they are put
-together in the order of the shards. Sums are whole numbers, so that the order in which they come changes nothing.
+Workers, or this process, read shards and give back keys, rows, sums and scores (`fingerprint.detection.shard_work`);
+here they are put together in the order of the shards. Sums are whole numbers, so that the order in which they come
+changes nothing. What comes of a shard can be kept, so that killed work goes on (`fingerprint.detection.kept_results`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fingerprint.data import row_keys
+from fingerprint.data import digests, row_keys
 from fingerprint.data.arrays import Bools, Floats, Hashes, Ints
-from fingerprint.data.batches import ShardsRead, SkippedShard
-from fingerprint.data.cluster import done, groups
+from fingerprint.data.batches import Batch, ShardsRead, SkippedShard
 from fingerprint.data.corpus import Corpus, digest_of_sum
 from fingerprint.data.pairing import rank_within
 from fingerprint.data.rereading import Rows, corpus_of
 from fingerprint.data.row_keys import ALL, SideKeys
-from fingerprint.data.settled_shards import SettledShards
+from fingerprint.data.settled_shards import SettledShards, Shards
 from fingerprint.detection.block_sums import BlockSums
+from fingerprint.detection.kept_results import KEYS, LATER, ROWS, Workers
+from fingerprint.detection.kept_sums import KeptSums
 from fingerprint.detection.row_counts import RowCounts
 from fingerprint.detection.row_scores import SIDES, Ends
 from fingerprint.detection.shard_work import (
@@ -30,10 +33,7 @@ from fingerprint.detection.shard_work import (
     Scoring,
     ShardKeys,
     SumsTask,
-    chosen,
     joined,
-    keyed,
-    later,
     narrow,
     summed_by_block,
 )
@@ -60,26 +60,45 @@ class SideShards(SettledShards):
         return [(path[file], ends[at], ends[at + 1]) for at, (file, _) in enumerate(self.rows.spans)]
 
 
-def keys_by_ray(
+    def rows_of(self, shard: str, n_rows: int) -> Iterator[Batch]:
+        """The rows of one shard.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many as before: the file changed while it was read.
+        """
+        found = 0
+        for batch in Shards([shard], self.how, self.columns).batches():
+            found += len(batch)
+            yield batch
+        if found != n_rows:
+            raise ValueError(
+                f"{shard} must stay as it is while it is read, got {found} rows after {n_rows}; run again when nothing "
+                "writes to it"
+            )
+
+
+def keys_by_shard(
     sides: tuple[SideShards, SideShards],
     counts: tuple[RowCounts, RowCounts],
     use_prompts: bool,
     told: Callable[[int], None],
-    cpus: int,
+    workers: Workers,
 ) -> tuple[SideKeys, SideKeys]:
     """Keys of both sides, as `fingerprint.detection.streamed` has them of rows that it goes through."""
 
     def both(counts: tuple[RowCounts, RowCounts], use_prompts: bool) -> tuple[_Keyed, _Keyed]:
-        first = _keyed(sides[0], counts[0], use_prompts, ALL, told, cpus)
+        first = _keyed(sides[0], counts[0], use_prompts, ALL, told, workers)
         rows = first.keys.rows
-        return first, _keyed(sides[1], counts[1], use_prompts, first.below, lambda n: told(rows + n), cpus)
+        return first, _keyed(sides[1], counts[1], use_prompts, first.below, lambda n: told(rows + n), workers)
 
     first, second = both(counts, use_prompts)
     if use_prompts and len(counts[0].prompts | counts[1].prompts) == 1:
         use_prompts = False
         first, second = both((RowCounts(), RowCounts()), False)
     owners = (first.digest, second.digest) if first.digest != second.digest else ("first", "second")
-    return first.named(owners[0], use_prompts, cpus), second.named(owners[1], use_prompts, cpus)
+    return first.named(owners[0], use_prompts, workers), second.named(owners[1], use_prompts, workers)
 
 
 @dataclass(frozen=True)
@@ -94,46 +113,52 @@ class _Keyed:
     def digest(self) -> str:
         return digest_of_sum(self.keys.total)
 
-    def named(self, owner: str, use_prompts: bool, cpus: int) -> SideKeys:
+    def named(self, owner: str, use_prompts: bool, workers: Workers) -> SideKeys:
         """The keys of all rows: those that are not the first of their kind, or have no prompt, are read once more."""
         keys, known = self.keys, self.keys.has_prompt
         key, group = keys.key.copy(), keys.first.copy()
         occurrence = rank_within(np.unique(keys.key, return_inverse=True)[1].astype(np.int64))
         again = np.flatnonzero((occurrence > 0) | ~known)
         if len(again):
-            found = self._later(again, occurrence[again], owner, use_prompts, cpus)
+            found = self._later(again, occurrence[again], owner, use_prompts, workers)
             key[again] = np.where(occurrence[again] > 0, found[0], key[again])
             group[again] = np.where(known[again], group[again], found[1])
         return SideKeys(keys.rows, self.digest, keys.origin, key, group, keys.first, known, self.below)
 
     def _later(
-        self, again: Ints, occurrence: Ints, owner: str, use_prompts: bool, cpus: int
+        self, again: Ints, occurrence: Ints, owner: str, use_prompts: bool, workers: Workers
     ) -> tuple[Hashes, Hashes]:
         spans = {shard: (first, last) for shard, first, last in self.side.spans()}
         at = {shard: np.searchsorted(self.keys.origin[again], span) for shard, span in spans.items()}
         shards = [shard for shard, (first, end) in at.items() if first < end]
-        tasks = []
-        for group in groups(shards, cpus):
+
+        def task(group: list[str]) -> LaterTask:
             rows = {
                 shard: (self.keys.origin[again[slice(*at[shard])]] - spans[shard][0], occurrence[slice(*at[shard])])
                 for shard in group
             }
-            tasks.append(LaterTask(group, self.side.how, self.side.columns, use_prompts, owner, rows))
+            return LaterTask(group, self.side.how, self.side.columns, use_prompts, owner, rows)
+
         key, group_of = np.zeros((2, len(again)), dtype=np.uint64)
-        for _, found in done(later, tasks, cpus):
+        digest = f"{self.digest} {owner} {self.below}"
+        for found in workers.results(LATER, f"{self.side.how.argument} {use_prompts}", digest, shards, task):
             for shard, (keys, alone) in found.items():
                 key[slice(*at[shard])], group_of[slice(*at[shard])] = keys, alone
         return key, group_of
 
 
 def _keyed(
-    side: SideShards, counts: RowCounts, use_prompts: bool, below: int, told: Callable[[int], None], cpus: int
+    side: SideShards, counts: RowCounts, use_prompts: bool, below: int, told: Callable[[int], None], workers: Workers
 ) -> _Keyed:
     parts: dict[str, ShardKeys] = {}
     left_out: list[SkippedShard] = []
     n_rows = 0
-    tasks = [KeysTask(group, side.how, side.columns, use_prompts, below) for group in groups(list(side.given), cpus)]
-    for _, found in done(keyed, tasks, cpus):
+
+    def task(group: list[str]) -> KeysTask:
+        return KeysTask(group, side.how, side.columns, use_prompts, below)
+
+    named = f"{side.how.argument} {use_prompts}"  # keys with prompts and without may both be needed
+    for found in workers.results(KEYS, named, str(below), list(side.given), task):
         counts.add(found.counts)
         left_out += found.left_out
         parts |= {shard: _below(part, below) for shard, part in found.shards.items()}
@@ -172,20 +197,24 @@ def _note(side: SideShards, parts: Mapping[str, ShardKeys], left_out: list[Skipp
     side.rows.spans, side.rows.skipped = spans, sum(part.skipped for part in parts.values())
 
 
-def rows_by_ray(side: SideShards, wanted: Ints, cpus: int) -> Corpus:
+def rows_by_shard(side: SideShards, wanted: Ints, workers: Workers) -> Corpus:
     """The rows with these numbers, rising, as `Rows.only` gives them."""
-    tasks, places = [], {}
     spans = {shard: (first, last) for shard, first, last in side.spans()}
-    for shard, span in spans.items():
-        at = slice(*np.searchsorted(wanted, span))
-        places[shard] = wanted[at] - span[0]
-    for group in groups([shard for shard, rows in places.items() if len(rows)], cpus):
-        tasks.append(RowsTask(group, side.how, side.columns, {shard: places[shard] for shard in group}))
-    found = {shard: batch for _, batches in done(chosen, tasks, cpus) for shard, batch in batches.items()}
+    places = {shard: wanted[slice(*np.searchsorted(wanted, span))] - span[0] for shard, span in spans.items()}
+
+    def task(group: list[str]) -> RowsTask:
+        return RowsTask(group, side.how, side.columns, {shard: places[shard] for shard in group})
+
+    named = ((os.fsencode(shard), rows.tobytes()) for shard, rows in places.items())
+    digest = digests.hex_digest_of_parts(part for pair in named for part in pair)
+    shards = [shard for shard, rows in places.items() if len(rows)]
+    found: dict[str, Batch] = {}
+    for batches in workers.results(ROWS, side.how.argument, digest, shards, task):
+        found |= batches
     return corpus_of([found[shard] for shard in spans if shard in found], side.rows.name)
 
 
-def add_by_ray(
+def add_by_workers(
     sums: BlockSums,
     number: int,
     side: SideShards,
@@ -194,9 +223,10 @@ def add_by_ray(
     scores: Floats,
     ends: Ends,
     told: Callable[[int], None],
-    cpus: int,
+    workers: Workers,
+    kept: KeptSums,
 ) -> None:
-    """Add the rows of a side up, and score those of them that have no score yet.
+    """Add the rows of a side up on a cluster, and score those of them that have no score yet.
 
     Parameters
     ----------
@@ -204,12 +234,14 @@ def add_by_ray(
         Of every row of the side.
     scores : float array [rows]
         nan where there is none yet; filled.
+    kept : KeptSums
+        What is done already, and where it is kept.
     """
     families = {name: family.family for name, family in sums.families.items()}
     n_blocks = len(next(iter(sums.families.values())).sums) - 1
     spans = {shard: (first, last) for shard, first, last in side.spans()}
     tasks = []
-    for group in groups(list(spans), cpus):
+    for group in workers.groups([shard for shard in spans if shard not in kept.done]):
         mine = {shard: slice(*spans[shard]) for shard in group}
         has_score: dict[str, Bools] = {}
         if scoring is not None:
@@ -221,7 +253,7 @@ def add_by_ray(
                 group, side.how, side.columns, families, n_blocks, blocks, SIDES[number], first, scoring, has_score
             )
         )
-    for _, found in done(summed_by_block, tasks, cpus):
+    for task, found in workers.done(summed_by_block, tasks):
         for name, family in sums.families.items():
             family.sums += found.sums[name]
             family.squares += found.squares[name]
@@ -232,5 +264,5 @@ def add_by_ray(
                 here = scores[slice(*spans[shard])]
                 here[:] = np.where(np.isnan(here), fresh, here)
         ends.merge(found.ends)
+        kept.note(task.shards)
         told(sums.rows)
-
