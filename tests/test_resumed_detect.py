@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from conftest import Run
@@ -176,36 +178,54 @@ def test_the_command_keeps_what_is_done_beside_its_output(run: Run, tmp_path: Pa
     assert not list(tmp_path.glob("*.part*"))
 
 
-KILLED = """
+PROGRAM = """
 import sys
-from fingerprint.cli.main import app
-from fingerprint.detection import kept_results, streamed
+from fingerprint.cli.app import main
+from fingerprint.detection import detect, kept_results, streamed
 from fingerprint.fingerprints import resume
 streamed.HELD_ROWS, streamed.SAMPLE_ROWS, kept_results.TOGETHER, resume.PAUSE = 150, 120, 1, 0.0
-print("begins", flush=True)
-sys.argv[0] = "fingerprint"
-app()
+print("ready", flush=True)
+main(sys.argv[1:])
 """
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_and_nothing_counts_twice_though_it_is_killed_ten_times(tmp_path: Path) -> None:
     files = written(tmp_path, shards=60)
-    whole = detect(*files, features="numbers", **QUICK)
-    options = ["--features", "numbers", "--no-ladder", "--permutations", "499", "--quiet", "--resume"]
-    command = [sys.executable, "-c", KILLED, "detect", *files, *options, "--json", str(tmp_path / "r.json")]
-    rng, kills, kept = np.random.default_rng(0), 0, 0
-    while kills < 10:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            child.stdout.readline()
-            time.sleep(rng.uniform(0.0, 0.4) + 0.1 * kills)
-            if child.poll() is not None:
-                break
-            os.kill(child.pid, signal.SIGKILL)
-        kills += 1
-        kept += (tmp_path / "r.json.part").exists()
+    whole = detect(*files, scores=tmp_path / "whole.parquet", **NUMBERS)
+    out, scores, kept = tmp_path / "r.json", tmp_path / "s.parquet", tmp_path / "r.json.part"
+    command = [sys.executable, "-c", PROGRAM, "detect", *files, "--features", "numbers", "--no-ladder", "--quiet"]
+    command += ["--permutations", "499", "--resume", "--json", str(out), "--scores", str(scores)]
+    moments, done = random.Random(0), []
+
+    def changed() -> int:
+        return kept.stat().st_mtime_ns if kept.exists() else 0
+
+    for kill in range(10):
+        before, latest = changed(), time.monotonic() + 20
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            while kill % 3 and changed() == before and time.monotonic() < latest:
+                time.sleep(0.001)  # of every three kills two come after some work was kept
+            time.sleep(moments.uniform(0, 0.2))
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+        done.append(results(kept))
+        assert not out.exists()
+    assert done == sorted(done)
+    assert len({*done} - {0}) >= 4
+    assert done[-1] < 120 + 120  # keys and scores of each shard: killed in the middle to the last
     subprocess.run(command, check=True, capture_output=True)
-    assert kills == 10
-    assert kept > 3
-    assert json.loads((tmp_path / "r.json").read_text()) == json.loads(whole.to_json())
+    assert json.loads(out.read_text()) == json.loads(whole.to_json())
+    assert pl.read_parquet(scores).equals(pl.read_parquet(tmp_path / "whole.parquet"))
+    assert not list(tmp_path.glob("r.json.part*"))
+
+
+def results(kept: Path) -> int:
+    """Shards whose keys are kept, and those that are in the sums."""
+    if not kept.exists():
+        return 0
+    with closing(sqlite3.connect(kept)) as file:
+        asked = "select count(*) from kept where step like 'keys %' or name like 'scores %'"
+        return int(file.execute(asked).fetchone()[0])

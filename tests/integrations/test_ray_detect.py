@@ -102,6 +102,27 @@ def test_bad_shards_are_left_out_as_they_are_here(tmp_path: Path) -> None:
         detect(*files, engine="ray", **asked)
 
 
+def test_work_goes_on_from_either_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fingerprint.fingerprints.resume.PAUSE", 0.0)
+    monkeypatch.setattr("fingerprint.detection.progress.NOTE_SECONDS", 0.0)
+    files = [written(tmp_path, name, corpus) for name, corpus in zip("ab", drawn("shared"), strict=True)]
+    asked: dict[str, Any] = {**QUICK, "features": "numbers"}
+    whole = detect(*files, **asked)
+    for first, then in (("local", "ray"), ("ray", "local")):
+        kept = tmp_path / first
+        for engine, most in ((first, 4), (then, 15)):  # notes of rows read: ten of keys, ten of sums
+            heard: list[str] = []
+
+            def listen(name: str, done: float, heard: list[str] = heard, most: int = most) -> None:
+                heard.extend([name] * (" a second" in name))
+                if len(heard) > most:
+                    raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                detect(*files, engine=engine, resume=kept, progress=listen, **asked)
+        assert detect(*files, engine=first, resume=kept, **asked).to_json() == whole.to_json()
+
+
 def test_rows_that_are_in_no_files_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^suspect must be files where engine='ray' is given"):
         detect(*drawn("shared"), engine="ray", **QUICK)
