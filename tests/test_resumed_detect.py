@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 from conftest import Run
 
 from fingerprint import detect
-from fingerprint.data import row_keys
+from fingerprint.data import cluster, row_keys
 from fingerprint.data.locks import locked
 from fingerprint.detection import kept_results, streamed
 from fingerprint.lab.simulated import simulated_pair
@@ -80,13 +80,13 @@ def test_work_that_is_stopped_again_and_again_ends_as_if_it_had_not_been(
     whole = detect(*files, scores=tmp_path / "whole.parquet", **NUMBERS)
     asked: dict[str, Any] = {"resume": tmp_path / "kept", "scores": tmp_path / "scores.parquet", **NUMBERS}
     read: list[str] = []
-    shards_of = kept_results.cluster.neighbours
+    shards_of = cluster.neighbours
 
-    def noted(shards: Any, enough: int) -> list[list[str]]:
+    def noted(shards: Sequence[str], enough: int) -> list[list[str]]:
         read.extend(shards)
         return shards_of(shards, enough)
 
-    monkeypatch.setattr(kept_results.cluster, "neighbours", noted)
+    monkeypatch.setattr(cluster, "neighbours", noted)
     stops = 0
     while stops < 40:
         try:

@@ -108,7 +108,8 @@ def test_work_goes_on_from_either_engine(tmp_path: Path, monkeypatch: pytest.Mon
     files = [written(tmp_path, name, corpus) for name, corpus in zip("ab", drawn("shared"), strict=True)]
     asked: dict[str, Any] = {**QUICK, "features": "numbers"}
     whole = detect(*files, **asked)
-    for first, then in (("local", "ray"), ("ray", "local")):
+    pairs: list[tuple[cluster.Engine, cluster.Engine]] = [("local", "ray"), ("ray", "local")]
+    for first, then in pairs:
         kept = tmp_path / first
         for engine, most in ((first, 4), (then, 15)):  # notes of rows read: ten of keys, ten of sums
             heard: list[str] = []
