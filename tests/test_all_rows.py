@@ -338,7 +338,7 @@ def test_compiled_keys_are_those_of_rows_that_are_held(plain: bool) -> None:
 
 
 def test_progress_says_how_many_rows_have_been_read(few_held: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fingerprint.detection import progress
+    from fingerprint.data import progress
 
     monkeypatch.setattr(progress, "NOTE_SECONDS", 0.0)
     heard: list[tuple[str, float]] = []

@@ -75,7 +75,7 @@ def same(one: Report, other: Report) -> None:
 def test_work_that_is_stopped_again_and_again_ends_as_if_it_had_not_been(
     design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fingerprint.detection.progress.NOTE_SECONDS", 0.0)
+    monkeypatch.setattr("fingerprint.data.progress.NOTE_SECONDS", 0.0)
     files = written(tmp_path, design)
     whole = detect(*files, scores=tmp_path / "whole.parquet", **NUMBERS)
     asked: dict[str, Any] = {"resume": tmp_path / "kept", "scores": tmp_path / "scores.parquet", **NUMBERS}
@@ -104,7 +104,7 @@ def test_work_that_is_stopped_again_and_again_ends_as_if_it_had_not_been(
 
 def test_a_share_of_the_prompts_is_the_same_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_keys, "KEPT_ROWS", 200)
-    monkeypatch.setattr("fingerprint.detection.progress.NOTE_SECONDS", 0.0)
+    monkeypatch.setattr("fingerprint.data.progress.NOTE_SECONDS", 0.0)
     files = written(tmp_path)
     asked: dict[str, Any] = {"features": "numbers", **QUICK}
     whole = detect(*files, **asked)
