@@ -53,8 +53,8 @@ lint: $(VENV)/.test
 test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
 	$(MINIMAL)/bin/python $(PYTEST) $(TESTS)
 
-test-integrations: $(VENV)/.integrations  ## work with heavy partners, for real: a Ray cluster
-	$(BIN)/python -m pytest -q -m integration tests/integrations
+test-integrations: $(VENV)/.integrations  ## work with heavy partners, for real: a Ray cluster, inspect_ai, TRL
+	$(BIN)/python -m pytest -q -m integration tests/integrations tests/test_pages.py
 
 test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other tests under another Python
 	$(BIN)/python $(PYTEST) -m slow --timeout 7200

@@ -36,6 +36,12 @@ PLAIN = re.compile(r"fingerprint [^|&;<>$`()]*")
 """A line of the shell that runs the command and does nothing else."""
 NEEDS_LM = re.compile(r"model=|--model|micro-a|fingerprint lab ")
 
+TRL = [
+    pytest.mark.integration,
+    pytest.mark.needs("test-integrations"),
+    pytest.mark.filterwarnings("ignore"),  # what TRL says of transformers, its own dependency
+]
+
 READER = """
 import fingerprint
 from fingerprint import Corpus, detect, filters, read
@@ -78,6 +84,7 @@ def of_language(*languages: str) -> list[Any]:
         marks = [pytest.mark.slow] if any(command in block.source for command in MINUTES) else []
         marks += [pytest.mark.needs("lm")] if NEEDS_LM.search(block.source) else []
         marks += [pytest.mark.needs("endpoints")] if ENDPOINT in block.source else []
+        marks += TRL if "trl" in block.source else []
         chosen.append(pytest.param(block, id=f"{name} {counts[name]}", marks=marks))
     return chosen
 
