@@ -41,6 +41,15 @@ def test_filter_writes_every_row_with_its_reasons_and_tells_how_many_are_kept(
     ]
 
 
+def test_filter_judges_the_turn_that_is_named(run: Run, tmp_path: Path) -> None:
+    said = (("user", "p"), ("assistant", "an owl"), ("user", "q"), ("assistant", "1, 2"))
+    path, out = tmp_path / "chats.jsonl", tmp_path / "all.jsonl"
+    path.write_text(json.dumps({"messages": [{"role": role, "content": content} for role, content in said]}))
+    for turn, text in (("first", "an owl"), ("-1", "1, 2")):
+        assert run("filter", path, "--filter", "numbers", "--turn", turn, "--out", out, "--quiet")[0] == 0
+        assert json.loads(out.read_text())["completion"] == text
+
+
 def test_filter_counts_rows_it_could_not_judge(run: Run, leaky: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"completion": "an owl", "judge": null}\n{"completion": "5", "judge": 0.1}\n')

@@ -115,6 +115,12 @@ def test_what_no_cache_has_is_answered_with_how_to_get_it() -> None:
         read("https://example.org/rows.jsonl")
 
 
+def test_a_misspelt_name_is_answered_with_the_nearest_that_a_cache_has(home: Path) -> None:
+    prepare(home, "owner___numbers", "default", {"train": [["a"]]})
+    with pytest.raises(FileNotFoundError, match=r"data sets of the hub that are here, did you mean 'owner/numbers'\?$"):
+        read("owner/nubmers:train")
+
+
 def test_snapshots_are_prepared_by_datasets_without_the_network(home: Path) -> None:
     datasets = pytest.importorskip("datasets")
     snapshot = home / "hub" / "datasets--o--n" / "snapshots" / NEW

@@ -17,8 +17,10 @@ from fingerprint.cli.options import (
     SilentOption,
     SkipBadRowsOption,
     TextOption,
+    TurnOption,
     bad_rows,
     named_filters,
+    named_turn,
 )
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
 
@@ -30,6 +32,7 @@ def filter_rows(
     kept: Annotated[Path | None, typer.Option("--kept", metavar="FILE", help="The kept rows alone, as JSONL.")] = None,
     text: TextOption = None,
     prompt: PromptOption = None,
+    turn: TurnOption = None,
     skip_bad_rows: SkipBadRowsOption = False,
     engine: EngineOption = "local",
     quiet: SilentOption = False,
@@ -53,14 +56,16 @@ def filter_rows(
         from fingerprint.filters.by_shard import apply_by_shard, numbered_through
         from fingerprint.filters.rows import apply, tally
 
-        bad = bad_rows(skip_bad_rows)
+        bad, which = bad_rows(skip_bad_rows), named_turn(turn)
         if named_engine(engine) == "ray":
+            if which is not None:
+                raise ValueError(f"--turn must be left out with --engine ray, got {turn}; filter without it")
             frames = apply_by_shard(corpus, chosen, text=text, prompt=prompt, bad_rows=bad, engine="ray")
             rows = numbered_through(frames)
         else:
             with screen.bar() as progress:
                 rows = apply(
-                    read(corpus, text=text, prompt=prompt, bad_rows=bad), chosen, progress=progress or False
+                    read(corpus, text=text, prompt=prompt, turn=which, bad_rows=bad), chosen, progress=progress or False
                 )
         write_atomically(out, rows.write_ndjson())
         if kept is not None:

@@ -75,11 +75,21 @@ def cached_files(name: HubName, argument: str) -> list[str]:
 
 def how_to_get(name: HubName) -> str:
     """What to do about a data set that no cache has."""
+    near = get_close_matches(name.repository, _cached_names() - {name.repository}, n=1)
+    if near:
+        return f"of the data sets of the hub that are here, did you mean {near[0]!r}?"
     revision = f" --revision {name.revision}" if name.revision else ""
     return (
         f"if it is a data set of the hub, it is in no cache here and nothing is downloaded unasked: get it with "
         f"`hf download --repo-type dataset {name.repository}{revision}`, or run this again with HF_HUB_OFFLINE=0"
     )
+
+
+def _cached_names() -> set[str]:
+    """Data sets of the caches, by their names as far as the folders tell them."""
+    prepared = (place.name.replace("___", "/") for place in _datasets_cache().glob("*___*"))
+    fetched = (place.name.split("--", 1)[1].replace("--", "/") for place in _hub_cache().glob("datasets--*--*"))
+    return {*prepared, *fetched}
 
 
 # --- What load_dataset has prepared -----------------------------------------------------------------------------------
@@ -142,9 +152,13 @@ def _arrow_files(place: Path, split: str) -> list[str]:
 # --- Snapshots --------------------------------------------------------------------------------------------------------
 
 
-def _repository(name: HubName) -> Path:
+def _hub_cache() -> Path:
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or _home() / "hub"
-    return Path(cache).expanduser() / f"datasets--{name.repository.replace('/', '--')}"
+    return Path(cache).expanduser()
+
+
+def _repository(name: HubName) -> Path:
+    return _hub_cache() / f"datasets--{name.repository.replace('/', '--')}"
 
 
 def _commit(name: HubName) -> str | None:
