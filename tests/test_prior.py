@@ -81,6 +81,24 @@ def test_a_prior_joins_the_omnibus_signed_and_with_weight_one(trained: Detector)
     assert statistic["prior"] > 3
 
 
+def test_placebos_are_looked_at_with_the_prior_that_the_main_test_has(trained: Detector) -> None:
+    new, labels = rows(60, 11)
+    arms = arm(new, labels, 1, "suspect"), arm(new, labels, 0, "reference")
+    other, others = rows(60, 13, tilt="dense", d_prime=1.0)
+    placebo = arm(other, others, 1, "placebo")
+    options = {"ladder": False, "n_permutations": 199, "features": "layout", "prior": trained}
+    found = fingerprint.detect(*arms, placebos=[placebo], **options)  # type: ignore[arg-type]
+    assert found.attribution is not None
+    assert found.attribution.presence_pvalue == found.pvalue == 0.005
+    old, _ = rows(500, 1)
+    known = Corpus(old.texts[:40] + placebo.texts, old.prompts[:40] + placebo.prompts, name="mixed")
+    with pytest.raises(ValueError, match="mixed must hold no rows or prompts that the detector was trained on, got 40"):
+        fingerprint.detect(*arms, placebos=[known], **options)  # type: ignore[arg-type]
+    dropped = fingerprint.detect(*arms, placebos=[known], trained_rows="drop", **options)  # type: ignore[arg-type]
+    assert dropped.attribution is not None
+    assert dropped.attribution.placebos[0].pvalue == found.attribution.placebos[0].pvalue
+
+
 def test_a_report_with_a_prior_can_be_written_and_read_again(trained: Detector, tmp_path: Path) -> None:
     new, labels = rows(80, 12)
     report = fingerprint.detect(

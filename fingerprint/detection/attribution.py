@@ -6,6 +6,9 @@ with the suspect by the exact test; "differs from every placebo" is an intersect
 10.1080/00401706.1982.10487790): the largest of the p-values is a valid one, without any adjustment. That the suspect
 differs from the reference *more* than they do is judged by its rank: if it was conditioned as they were, its place
 among P placebos is uniform, so p >= 1 / (P + 1).
+
+Every look is the main test: what is known from other rows joins it here too. A detector's score then counts where the
+suspect looks more like its trait than a placebo does.
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
 
     def compare(comparison: Comparison, sides: tuple[int, int]) -> Found:
         texts = choose(prepared.families, comparison.texts)
-        analysis = analyse(case, comparison, {**texts, **prepared.model_families(comparison, sides)})
+        families = {**texts, **prepared.model_families(comparison, sides)}
+        analysis = analyse(case, comparison, families, priors=case.priors)
         return Found(analysis.test.pvalue, auc_interval(analysis.scores))
 
     found = attribute(corpora, paired, compare, case.alpha)

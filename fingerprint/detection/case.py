@@ -52,6 +52,7 @@ class Case:
     left : pair of int arrays
         Index of each of their rows among those given, rising.
     placebos : tuple of Corpus
+        Without such rows too.
     text, prompt : str, pair of str, or None, and False for prompts to ignore
         Column names as they were asked for.
     features : object
@@ -124,7 +125,10 @@ class Case:
         suspect_left, reference_left = (without_trained(corpus, priors, options.trained_rows) for corpus in given)
         system_prompts = checked_system_prompts(options.system_prompts, model)
         _check_student(options, model, prompt)
-        others = _placebos(placebos, texts[0], columns[0], options)
+        others = tuple(
+            without_trained(placebo, priors, options.trained_rows)[0]
+            for placebo in _placebos(placebos, texts[0], columns[0], options)
+        )
         corpora = suspect_left[0], reference_left[0]
         base = _loaded(model, (*corpora, *others))
         return cls(

@@ -97,7 +97,7 @@ def detect(
         Best the base that the suspect's teacher was made from.
     placebos : sequence of corpora
         Rows of teachers of the same base that were conditioned on something else, sampled as the suspect's were. The
-        report then says whether the suspect differs from every one of them.
+        report then says whether the suspect differs from every one of them, by the same test, a prior included.
     alpha : float
         Level of the test, in (0, 1).
     rng : int
