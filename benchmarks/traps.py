@@ -136,8 +136,8 @@ MUTANTS = (
         (
             Change(
                 "statistics/permutation.py",
-                "variance = float(design.sum_variance(units, contrasts[0]))",
-                "variance = float((contrasts[1:] @ units).var())",
+                "SignedTest(exact, sd, contrasts @ exact / sd)",
+                "SignedTest(exact, sd, contrasts @ exact / (contrasts[1:] @ exact).std())",
             ),
         ),
     ),
