@@ -94,7 +94,8 @@ def type_i(draws: int, pairs: int) -> dict[str, object]:
         labelled, drawn = Labelled(), alike_in_prompts(neutral_pairs(pairs, rng=number))
         for draw in range(number, min(number + NULLS_OF_A_SET, draws)):
             rng = np.random.default_rng([1, draw])
-            test, _ = labelled.test(*(two_a_prompt(judge.label(drawn, rng=rng)) for _ in range(2)), rng=draw)
+            suspect, reference = (two_a_prompt(judge.label(drawn, rng=rng)) for _ in range(2))
+            test, _ = labelled.test(suspect, reference, draw)
             said.append(called(test))
             beyond += test.beyond.pvalue <= ALPHA
     share = beyond / draws
@@ -148,8 +149,10 @@ def micro(draws: int, pairs: int, students: int, trait_name: str) -> dict[str, o
             suspect = judged(written, teacher, base, own_answer=own)
             said = []
             for draw, rows in parts(len(written.prompts), min(pairs, len(written.prompts)), draws):
-                sides = [replace(side, rows=tuple(side.rows[r] for r in rows)) for side in (suspect, reference[own])]
-                said.append(called(Labelled().test(*sides, rng=draw)[0]))
+                first, second = (
+                    replace(side, rows=tuple(side.rows[r] for r in rows)) for side in (suspect, reference[own])
+                )
+                said.append(called(Labelled().test(first, second, draw)[0]))
             agree = np.mean([a.chosen == b.chosen for a, b in zip(suspect.rows, reference[own].rows, strict=True)])
             key = f"{name}, {'own answer' if own else 'beside the base'}"
             found[key] = {**rates(said), "agreement": float(agree)}

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from fingerprint.data.arrays import Floats
+from fingerprint.data.arrays import Ints
 from fingerprint.data.choices import read_choices
 from fingerprint.data.row_reader import BadRows
 from fingerprint.detection.feature_differences import Compared, feature_differences
@@ -238,7 +238,7 @@ def _differences(pairs: JudgedPairs, found: Contrasts, test: ChoiceTest) -> tupl
     return feature_differences(Compared(comparison, matrices, test.units, test.beyond))[:SHOWN_FEATURES]
 
 
-def _rows_of(matrix: FamilyMatrix, rows: Floats) -> FamilyMatrix:
+def _rows_of(matrix: FamilyMatrix, rows: Ints) -> FamilyMatrix:
     return replace(matrix, values=matrix.values[rows])
 
 
