@@ -8,6 +8,7 @@ OTHER_PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 \
 	$(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python),\
 	$(shell $(python) -c "print('$(python)')" 2>/dev/null)) $(PYTHON))
 MINIMAL := .venv-minimal
+LOWEST := .venv-lowest
 TESTS ?= tests
 
 # Test files go to so many processes; a file stays whole, since its tests share what they have made. What is not run
@@ -15,7 +16,7 @@ TESTS ?= tests
 WORKERS ?= 2
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/integrations
 
-.PHONY: demo test test-minimal test-integrations test-slow lint clean
+.PHONY: demo test test-minimal test-lowest test-integrations test-slow lint clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,13 +36,19 @@ $(MINIMAL)/.test: pyproject.toml
 	$(MINIMAL)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test-minimal]'
 	touch $@
 
+$(LOWEST)/.test: pyproject.toml
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python benchmarks/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[test-minimal]'
+	touch $@
+
 demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write demo-report.html
 	$(BIN)/fingerprint demo --html demo-report.html
 
 # Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
-test test-minimal test-integrations test-slow: export OMP_NUM_THREADS ?= 1
+test test-minimal test-lowest test-integrations test-slow: export OMP_NUM_THREADS ?= 1
 # Modules are compiled once, and not anew by each of the many processes that tests start.
-test test-minimal test-integrations test-slow: export PYTHONDONTWRITEBYTECODE :=
+test test-minimal test-lowest test-integrations test-slow: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.test lint  ## everything but the slow statistical suites
 	$(BIN)/python $(PYTEST)
@@ -53,6 +60,9 @@ lint: $(VENV)/.test
 test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
 	$(MINIMAL)/bin/python $(PYTEST) $(TESTS)
 
+test-lowest: $(LOWEST)/.test  ## the same with the lowest versions that pyproject.toml allows; old ones warn of new ones
+	$(LOWEST)/bin/python $(PYTEST) -o filterwarnings=default $(TESTS)
+
 test-integrations: $(VENV)/.integrations  ## work with heavy partners, for real: a Ray cluster, inspect_ai, TRL
 	$(BIN)/python -m pytest -q -m integration tests/integrations tests/test_pages.py
 
@@ -60,4 +70,4 @@ test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other
 	$(BIN)/python $(PYTEST) -m slow --timeout 7200
 
 clean:
-	rm -rf $(VENV) $(MINIMAL) build dist *.egg-info demo-report.*
+	rm -rf $(VENV) $(MINIMAL) $(LOWEST) build dist *.egg-info demo-report.*

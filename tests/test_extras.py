@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import EXTRA_OF, Run
+from lowest import lowest
 
 from fingerprint.data.extras import EXTRAS, install_command
 
@@ -25,6 +26,19 @@ def test_every_extra_that_is_named_exists() -> None:
     assert {"lm", "ray"} <= named
     assert named | set(EXTRAS.values()) <= set(PROJECT["optional-dependencies"])
     assert {extra for extra in EXTRA_OF.values() if extra in EXTRAS.values()} <= set(EXTRAS.values())
+
+
+def test_every_dependency_has_a_lowest_version() -> None:
+    found = list(lowest([]))
+    assert len(found) == len(PROJECT["dependencies"])
+    assert "typer==0.15.4" in found
+    assert "torch" in "".join(lowest(["test"])), "extras of extras are followed"
+
+
+def test_a_dependency_without_a_lowest_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["numpy<3"]\n')
+    with pytest.raises(ValueError, match="'numpy<3' must be a name and a lower bound"):
+        list(lowest([], tmp_path / "pyproject.toml"))
 
 
 def test_no_message_has_a_command_that_needs_a_clone() -> None:
