@@ -166,3 +166,18 @@ def test_the_table_of_the_lab_fits_100_columns() -> None:
     lines = as_text(result).splitlines()
     assert max(map(len, lines)) <= 100
     assert any("broken" in line and "other base" in line for line in lines)
+
+
+def test_errors_speak_in_options(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Prompt,Answer\nx,1\n" * 3)
+    code, _, err = run("detect", tmp_path / "a.csv", tmp_path / "a.csv", "--text", "answr", "--prompt", "Prompt")
+    assert (code, "did you mean 'Answer'? Otherwise name another with --text COL" in err) == (2, True)
+    assert "bad_rows=" not in err
+    (tmp_path / "owl.detector").write_text("")
+    code, _, err = run("scan", tmp_path / "a.csv", "--detector", tmp_path / "owl.detectr")
+    assert (code, f"did you mean {tmp_path / 'owl.detector'}?" in err) == (2, True)
+
+
+def test_the_list_of_commands_cuts_no_sentence(run: Run) -> None:
+    lines = run("--help")[1].split("Commands:")[1].splitlines()
+    assert not [line for line in lines if line.endswith("...") and "panel" not in line]

@@ -45,8 +45,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Is a data set written by a model with a hidden trait? Compares two corpora of model-written rows.",
 )
+# What each does, in the list of all commands: a line of 80 columns.
+SHORT_HELP = {
+    "detect": "Compare SUSPECT with REFERENCE: the report.",
+    "filter": "Judge rows by semantic filters, with the reasons.",
+    "demo": "Run detect on two small corpora of the package.",
+    "lab": "Make subliminal learning happen, and measure it.",
+    "train": "Train a detector on rows of a known trait.",
+    "scan": "Judge SUSPECT by a trained detector.",
+    "identify": "Say which of several candidates wrote SUSPECT.",
+    "sketch": "Sum rows, however many, into a fingerprint.",
+    "merge": "Add fingerprints of different rows up.",
+    "compare": "Compare two fingerprints, without any row.",
+    "labels": "Test the choices of preference labels.",
+}
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, short_help=SHORT_HELP[_name])(_command)
 app.add_typer(panel, name="panel")
 
 

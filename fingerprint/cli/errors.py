@@ -7,6 +7,8 @@ interrupted.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 import traceback
@@ -14,6 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +92,9 @@ _OPTIONS = {
 }
 _ITEM = re.compile(r"([a-z_]+)\[\d+\]")
 _PHRASES = {
+    'bad_rows="skip" (--skip-bad-rows)': "--skip-bad-rows",
+    "(trained_rows='drop', --drop-trained-rows)": "(--drop-trained-rows)",
+    ", or scikit-learn transformers, got": ", got",
     " Or say what it is compared with: known_trait(name, category)": "",
     " or pass fingerprint.lm.traits.known_trait(name, category)": "",
     ", in Python prompt=False": "",
@@ -205,8 +211,19 @@ def _message(error: Exception, words: Mapping[str, str]) -> str:
     if isinstance(error, ImportError) and (extra := _missing_extra(error)) is not None:
         return f"this needs the extra {extra}, got no {error.name}; install it: {install_command(extra)}"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}{_near(error)}"
     return _in_options(str(error), words)
+
+
+def _near(error: OSError) -> str:
+    """The file that a missing one may stand for, by its name."""
+    from fingerprint.data.nearest import nearest
+
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else None
+    if path is None or error.errno != errno.ENOENT or not path.parent.is_dir():
+        return ""
+    near = nearest(path.name, (other.name for other in path.parent.iterdir()))
+    return "" if near is None else f"; did you mean {path.with_name(near)}?"
 
 
 def _in_options(message: str, words: Mapping[str, str]) -> str:

@@ -107,10 +107,12 @@ class Screen:
             page = Page(columns(), takes_colors(sys.stdout, cast("Color", self.color)))
             show(found.text(page, full=self.verbose))
 
-    def say(self, text: str) -> None:
-        """Print something that is no verdict."""
-        if not self.quiet:
-            show(text)
+    def say(self, text: str, *, wraps: bool = False) -> None:
+        """Print something that is no verdict; its lines broken at the width of the terminal where that is asked for."""
+        if self.quiet:
+            return
+        lines = [part for line in text.split("\n") for part in (Page(columns()).wrap(line, "  ") or [""])]
+        show("\n".join(lines) if wraps else text)
 
     @contextmanager
     def bar(self) -> Iterator[Callable[[str, float], None] | None]:

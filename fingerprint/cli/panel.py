@@ -65,6 +65,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it would
 panel = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
+    short_help="Known conditioning as a prior of detect.",
     help="Panels: what conditioning is known to do to the rows of a base model, as prior of detect.",
 )
 

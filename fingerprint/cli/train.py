@@ -75,7 +75,7 @@ def train(
                 progress=progress or False,
             )
         trained.save(out)
-        screen.say(described(trained.card_))
+        screen.say(described(trained.card_), wraps=True)
 
 
 def _by_name(

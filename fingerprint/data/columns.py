@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from fingerprint.data.chats import Which, checked_which, is_turn
+from fingerprint.data.nearest import nearest
 from fingerprint.data.quoting import listed, short, shown
 from fingerprint.data.sources import OR_SKIP, BadRowError
 
@@ -220,9 +221,11 @@ def check_columns(record: Mapping[object, object], columns: Columns) -> None:
     """
     for kind, name in (("text", columns.text), ("prompt", columns.prompt)):
         if name is not None and name not in record:
+            near = nearest(name, map(str, record))
+            guess = "" if near is None else f"did you mean {near!r}? Otherwise "
             raise BadRowError(
                 f"must have the column {name!r}, as all rows must, got the columns {listed(record)}; "
-                f'name another with {kind}="..." (--{kind}), {OR_SKIP}'
+                f'{guess}name another with {kind}="..." (--{kind}), {OR_SKIP}'
             )
     if columns.prompt is None and not columns.is_chat and (extra := _prompt_beside(record, columns)):
         raise BadRowError(

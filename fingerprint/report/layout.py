@@ -42,12 +42,19 @@ class Page:
         indent = max((len(label) for label, _ in rows), default=0) + 2
         lines = []
         for label, text in rows:
-            told = self.wrap(text, " " * indent, f"{label:<{indent}}")
-            if len(told) > most:
-                told[most - 1] = told[most - 1][: self.width - 2] + " …"
+            told = self.cut(self.wrap(text, " " * indent, f"{label:<{indent}}"), most)
             lines.append(painted(told[0][:indent], "bold", self.colors) + told[0][indent:])
-            lines += told[1:most]
+            lines += told[1:]
         return lines
+
+    def cut(self, lines: list[str], most: int) -> list[str]:
+        """The first lines, the last of them with an ellipsis after a whole word where something was cut."""
+        if len(lines) <= most:
+            return lines
+        last = lines[most - 1]
+        if len(last) > self.width - 2:
+            last = last[: self.width - 2].rpartition(" ")[0] or last[: self.width - 2]
+        return [*lines[: most - 1], f"{last.rstrip()} …"]
 
     def table(self, header: Row, rows: Sequence[Row], left: Sequence[int], optional: Sequence[int] = ()) -> list[str]:
         """Lines of a table, rows indented by two under their header.

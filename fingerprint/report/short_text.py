@@ -34,6 +34,10 @@ def dozen_lines(report: DetectionResult, page: Page) -> str:
 
 def _compared(report: DetectionResult) -> str:
     design = report.design
+    if design.kind == "mixed":
+        others = design.parts[-1]
+        sizes = f"{formatting.count(others.rows_suspect)} against {formatting.count(others.rows_reference)}"
+        return f"{formatting.count(design.pairs)} pairs that answer the same prompts, and {sizes} of other prompts"
     if design.pairs:
         return f"{formatting.count(design.pairs)} pairs that answer the same prompts"
     if design.kind == "cells":
@@ -116,10 +120,7 @@ def _warnings(report: DetectionResult, page: Page) -> list[str]:
     for warning in report.warnings[:_WARNINGS]:
         figures = f"{formatting.rate(warning.value)}, threshold {formatting.rate(warning.threshold)}"
         told = f"Warning {formatting.visible(warning.code)} ({figures}): {formatting.visible(warning.message)}"
-        whole = page.wrap(told, "  ")
-        if len(whole) > _LINES:
-            whole[_LINES - 1] = whole[_LINES - 1][: page.width - 2] + " …"
-        lines += page.headed(whole[:_LINES], "caution")
+        lines += page.headed(page.cut(page.wrap(told, "  "), _LINES + (len(report.warnings) == 1)), "caution")
     more = report.warnings[_WARNINGS:]
     if more:
         codes = ", ".join(formatting.visible(warning.code) for warning in more)
