@@ -104,6 +104,7 @@ def test_bad_shards_are_left_out_as_they_are_here(tmp_path: Path) -> None:
 
 def test_work_goes_on_from_either_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fingerprint.fingerprints.resume.PAUSE", 0.0)
+    monkeypatch.setattr("fingerprint.detection.kept_results.TOGETHER", 1)
     monkeypatch.setattr("fingerprint.data.progress.NOTE_SECONDS", 0.0)
     files = [written(tmp_path, name, corpus) for name, corpus in zip("ab", drawn("shared"), strict=True)]
     asked: dict[str, Any] = {**QUICK, "features": "numbers"}
