@@ -27,7 +27,7 @@ def test_defaults_are_those_of_detect(run: Run, calls: list[dict[str, Any]]) -> 
             "filters": [], "ladder": True, "alpha": 0.05, "min_auc": 0.5, "min_effect": None, "n_permutations": 9999,
             "self_test": False, "bad_rows": "error", "rng": 0, "progress": False, "model": None, "system_prompts": (),
             "teacher": None, "placebos": (), "student": False, "bad_shards": "error", "scores": None, "engine": "local",
-            "prior": None, "trained_rows": "error", "title": None, "turn": None,
+            "prior": None, "trained_rows": "error", "title": None, "turn": None, "resume": None,
         }
     ]  # fmt: skip
 
@@ -40,11 +40,12 @@ def test_every_option_reaches_detect(
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
         "--min-effect 0.57 --seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers "
         "--filter keywords=owl,owlet --model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
-        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine --turn=-2"
+        "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine --turn=-2 "
+        "--json r.json --resume"
     )
     assert run("detect", "a", "b", *options.split())[0] == 0
     draft = calls[0].pop("scores")  # moved to its place with all other files
-    assert (draft.parent, os.listdir(tmp_path)) == (tmp_path, ["s.parquet"])
+    assert (draft.parent, sorted(os.listdir(tmp_path))) == (tmp_path, ["r.json", "s.parquet"])
     assert calls == [
         {
             "suspect": "a", "reference": "b", "text": "answer", "prompt": "question", "features": ["numbers", "tokens"],
@@ -53,6 +54,7 @@ def test_every_option_reaches_detect(
             "self_test": True, "bad_rows": "skip", "rng": 7, "progress": False, "model": "M",
             "system_prompts": ["C", "D"], "teacher": "T", "placebos": ["P"], "student": True, "bad_shards": "skip",
             "engine": "ray", "prior": None, "trained_rows": "drop", "title": "mine", "turn": -2,
+            "resume": Path("r.json.part"),  # beside the first file that is written
         }
     ]  # fmt: skip
 

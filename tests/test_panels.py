@@ -357,7 +357,7 @@ def test_the_command_line_takes_panels_and_detectors(
         lines = (json.dumps({"prompt": p, "text": t}) for t, p in zip(corpus.texts, corpus.prompts, strict=True))
         files[-1].write_text("\n".join(lines), encoding="utf-8")
     priors = ["--prior", str(tmp_path / "a.panel"), "--prior", str(tmp_path / "a.detector"), "--no-ladder"]
-    code, out, _ = run("detect", str(files[0]), str(files[1]), *priors)
+    code, out, _ = run("detect", str(files[0]), str(files[1]), *priors, "--verbose")
     assert code == 0
     assert "panel direction" in out
     code, _, err = run("detect", str(files[2]), str(files[1]), *priors)
