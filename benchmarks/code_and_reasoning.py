@@ -166,8 +166,8 @@ if __name__ == "__main__":
     parser.add_argument("--permutations", type=int, default=199)
     parser.add_argument("--seed", type=int, default=1)
     results.add_json_option(parser)
-    chosen = parser.parse_args()
-    chosen.kinds = chosen.kinds or list(KINDS)
+    options = parser.parse_args()
+    options.kinds = options.kinds or list(KINDS)
     started = time.perf_counter()
-    run = {"power": power, "type-i": type_i, "ladder": ladder, "speed": speed, "kinds": kinds_of}[chosen.what]
-    results.write(chosen.json, run(chosen), started)
+    run = {"power": power, "type-i": type_i, "ladder": ladder, "speed": speed, "kinds": kinds_of}[options.what]
+    results.write(options.json, run(options), started)

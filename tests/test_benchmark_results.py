@@ -12,8 +12,9 @@ import pytest
 import results
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-# `unchanged.py` compares recorded runs, `character_table.py` makes a part of the package: they have no figures.
-WITHOUT_FIGURES = ("unchanged.py", "character_table.py")
+# `unchanged.py` compares recorded runs, `character_table.py` makes a part of the package, `lowest.py` versions to test
+# with: they have no figures.
+WITHOUT_FIGURES = ("unchanged.py", "character_table.py", "lowest.py")
 SCRIPTS = [
     path.name
     for path in sorted(BENCHMARKS.glob("*.py"))

@@ -149,7 +149,7 @@ def test_tokens_joined_are_the_text_whatever_it_holds(style: str) -> None:
 @pytest.mark.parametrize(
     "piece",
     ['"', '\\"', "/*", "`\\", '"""', "'''\\", " ", "\n", "(",
-     "f(()", "9_.e", "a.", "0+0 ", "for a in ", "```\n"],
+     "f(()", "9_.e", "a.", "0+0 ", "for a in ", "```\n", "\\\"a", "{\\\"a\\\": "],
 )
 def test_hostile_rows_take_milliseconds(piece: str) -> None:
     row = piece * (20_000 // len(piece))
@@ -157,7 +157,7 @@ def test_hostile_rows_take_milliseconds(piece: str) -> None:
     is_code(row)
     Code().counts([row])
     Syntax().counts([row])
-    assert time.process_time() - began < 1.0  # measured: .02
+    assert time.process_time() - began < 0.2  # measured: .02; .3 where every escaped quote began a string
 
 
 def test_the_language_is_told_by_the_row_alone() -> None:

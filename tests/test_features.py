@@ -143,7 +143,7 @@ def test_a_callers_transformer_is_cloned() -> None:
 @pytest.mark.parametrize(
     ("features", "error", "match"),
     [
-        ("token", ValueError, "features must be 'auto', names among tokens, .*got 'token'; check the spelling"),
+        ("token", ValueError, "features must be 'auto', names among tokens, .*got 'token'; did you mean tokens"),
         (["tokens", "nope"], ValueError, "got 'nope'; check the spelling"),
         ([], ValueError, "got nothing; leave it out"),
         (["tokens", "tokens"], ValueError, "'tokens' twice; name them with a dict"),

@@ -364,7 +364,7 @@ def test_auc_counts_ties_half_and_agrees_with_the_rank_sum() -> None:
         ({"n_prompts": 0}, "n_prompts must be an int of at least 1, got 0; "),
         ({"n_prompts": 2.5}, "n_prompts must be an int of at least 1, got 2.5; "),
         ({"n_prompts": 300_000, "kind": "prose"}, "n_prompts must be at most 200000 .*, got 300000; "),
-        ({"kind": "code"}, "kind must be one of numbers, prose, got 'code'; "),
+        ({"kind": "music"}, "kind must be one of numbers, prose, code, reasoning, got 'music'; "),
         ({"tilt": "loud"}, "tilt must be one of none, dense, sparse, order, got 'loud'; "),
         ({"design": "paired"}, "design must be one of shared, disjoint, independent, got 'paired'; "),
         ({"d_prime": -1.0}, "d_prime must be between 0 and 4, got -1.0; "),

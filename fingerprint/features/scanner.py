@@ -42,6 +42,9 @@ _STRINGS = {
 }
 _REST = (
     r"\n|[ \t\r\f\v]+"
+    # With what it escapes: a quote that is escaped outside of a string would begin one that goes on to the row's end,
+    # and each further one again.
+    r"|\\[^\n]"
     r"|0[xXbBoO][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?[jJlLfFuUn]*"
     r"|[A-Za-z_$\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*"
     r"|\*\*=|//=|>>=|<<=|===|!==|\.\.\.|>>>|->|=>|:=|::|\+\+|--|&&|\|\||\?\?|\?\.|\*\*|//|>>|<<|[-+*/%&|^=!<>]=|."

@@ -78,8 +78,7 @@ def known_trait(name: str, category: str | None = None) -> Trait:
             every = [other for names in CATEGORIES.values() for other in names]
             raise ValueError(
                 f"trait must be one of the names known to the lab ({known}), got {name!r}; "
-                f"{did_you_mean(name, every, 'choose one')} Or say what it is compared with: "
-                "known_trait(name, category)"
+                + did_you_mean(name, every, "choose one, or say what it is compared with: known_trait(name, category)")
             )
         category = homes[0]
     elif category not in CATEGORIES:

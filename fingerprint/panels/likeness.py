@@ -53,11 +53,13 @@ class TokenRates:
             How many rows a group has; groups without any take no part.
         """
         mean, square = Tokens().moments(pooled)
-        known = int((rows > 0).sum())
+        variance, known = np.maximum(square - mean**2, 0.0), int((rows > 0).sum())
+        if known < 2:  # one group does not show how far groups lie apart: at least so much as its rows do
+            return cls(mean, variance, variance / max(pooled.rows, 1))
         squared = np.asarray(sums.multiply(sums).sum(axis=0), dtype=np.float64).ravel()
         apart = squared - 2 * mean * (rows @ sums) + mean**2 * float(np.square(rows, dtype=np.float64).sum())
         noise = np.maximum(apart, 0.0) / max(pooled.rows, 1) ** 2 * known / max(known - 1, 1)
-        return cls(mean, np.maximum(square - mean**2, 0.0), noise)
+        return cls(mean, variance, noise)
 
     @classmethod
     def of_rows(cls, texts: Sequence[str], group: Ints) -> TokenRates:

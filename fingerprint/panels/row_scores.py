@@ -108,4 +108,4 @@ def _row_variance(scores: Floats, rows: Ints) -> float:
     """
     apart = scores - rows * (scores.sum() / rows.sum())
     filled = int((rows > 0).sum())
-    return float((apart**2).sum()) / float(rows.sum()) * filled / (filled - 1)
+    return float((apart**2).sum()) / float(rows.sum()) * filled / max(filled - 1, 1)
