@@ -80,9 +80,6 @@ def test_the_order_of_chosen_and_rejected_is_known_where_a_column_says_it() -> N
 
 
 WRONG = {
-    "a or b, first or second, 1 or 2": {"response_a": "x", "response_b": "y", "winner": 0},
-    "got True": {"response_a": "x", "response_b": "y", "winner": True},
-    "must say which text was chosen": {"response_a": "x", "response_b": "y"},
     "must have two texts": {"prompt": "x", "response": "y"},
     "must have one prompt for both texts": {
         side: [{"role": "user", "content": side}, {"role": "assistant", "content": "x"}]
@@ -97,6 +94,32 @@ def test_what_cannot_be_read_is_an_error_that_names_the_row_or_is_counted(messag
         read_choices([row], argument="rows")
     good = {name: "a" if name == "winner" else value for name, value in FORMS["neutral"].items()}
     assert read_choices([row, good], bad_rows="skip").skipped == 1
+
+
+UNREADABLE = [0, 3, 4.5, "0", True, None, "", float("nan"), "gpt_2", "llama_2", "policy_b", "not_a"]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_a_choice_that_cannot_be_read_is_an_error_even_where_bad_rows_are_skipped(value: object) -> None:
+    rows = [{"response_a": "x", "response_b": "y", "winner": winner} for winner in ("a", value)]
+    for bad_rows in ("error", "skip"):
+        with pytest.raises(ValueError, match=r"rows, row index 1 must be a or b, .* write a or b for the text"):
+            read_choices(rows, argument="rows", bad_rows=bad_rows)
+
+
+def test_a_row_without_a_choice_is_an_error_even_where_bad_rows_are_skipped() -> None:
+    without, whole = {"response_a": "x", "response_b": "y"}, {"response_a": "x", "response_b": "y", "winner": "a"}
+    for rows in ([without, whole], [whole, without]):
+        with pytest.raises(ValueError, match="must say which text was chosen"):
+            read_choices(rows, bad_rows="skip")
+    with pytest.raises(ValueError, match="must be true or false in 'chosen_first'"):
+        read_choices([{"chosen": "x", "rejected": "y", "chosen_first": "yes"}], bad_rows="skip")
+
+
+@pytest.mark.parametrize("word", ["model_b", "Response_2", "option_b", "assistant_2", "answer_b", "B", "second", 2.0])
+def test_a_choice_may_have_a_known_word_before_it(word: object) -> None:
+    (row,) = read_choices([{"response_a": "x", "response_b": "y", "winner": word}]).rows
+    assert row.chosen == -1
 
 
 # ------------------------------------------------------------------------------------------------------ what is matched
@@ -118,6 +141,49 @@ def test_a_pair_labelled_in_both_orders_counts_once_and_its_choices_are_averaged
     assert sorted(found.choices[0]) == [0, 0, 1]
     assert sorted(found.positions[0]) == [0, 1, 1]
     assert counts.prompts == 3
+
+
+def test_both_judges_labels_of_a_pair_count_equally_often_and_in_like_order() -> None:
+    ab, ba = Choice("p", "1", "2", 1, 1), Choice("p", "2", "1", 1, 1)
+    alone = [Choice("q", "3", "4", 1, 1)] * 2
+    first, second = Choices((ab, ab, ab, ba, *alone)), Choices((ba, ab, ba))
+    for sides in ((first, second), (second, first)):
+        found = matched(*sides, use_prompts=True)
+        place = int(np.flatnonzero(found.shared)[0])
+        assert found.choices[:, place].tolist() == [0.0, 0.0]  # one label in each order
+        assert found.shown[:, place].tolist() == [0.0, 0.0]
+        surplus = (found.counts.surplus_suspect, found.counts.surplus_reference)
+        assert surplus == ((2, 1) if sides[0] is first else (1, 2))
+    # Pairs that one side alone has are compared with each other: as many labels of each as all have.
+    other = Choices((ab, ab, ab, Choice("r", "5", "6", 1, 1)))
+    found = matched(first, other, use_prompts=True, other_pairs=True)
+    assert (found.counts.surplus_suspect, found.counts.surplus_reference) == (1 + 1, 0)
+
+
+def test_equal_judges_of_whom_one_was_asked_more_often_are_rejected_at_the_level_and_no_more() -> None:
+    """Both choose the text that sorts first with probability .95; five labels of a pair by one, one by the other."""
+    runs, size, draw = 400, 40, np.random.default_rng(0)
+    names = [f"{run:03d} {pair:02d}" for run in range(runs) for pair in range(size)]
+    suspect, reference = (
+        Choices(
+            tuple(
+                Choice(name, "1", "2", 1 if chance < 0.95 else -1, 0)
+                for name, own in zip(names, draw.random((len(names), times)), strict=True)
+                for chance in own
+            )
+        )
+        for times in (5, 1)
+    )
+    found = matched(suspect, reference, use_prompts=True)
+    assert (found.counts.surplus_suspect, found.counts.surplus_reference) == (4 * runs * size, 0)
+    turns = found.turns.reshape(runs, size)  # pairs are independent and alike: any forty of them are a run
+    signs = np.where(draw.random((199, size)) < 0.5, 1.0, -1.0)
+    least = (1 + (np.abs(turns @ signs.T) >= np.abs(turns.sum(axis=1, keepdims=True)) - 1e-9).sum(axis=1)) / 200
+    assert (least <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    averaged = draw.random((2, runs, size, 5)) < 0.95  # what means of five against single labels would give
+    unequal = averaged[0].mean(axis=2) - averaged[1, :, :, 0]
+    raw = (1 + (np.abs(unequal @ signs.T) >= np.abs(unequal.sum(axis=1, keepdims=True)) - 1e-9).sum(axis=1)) / 200
+    assert (raw <= 0.05).mean() > 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
 def test_pairs_of_one_prompt_keep_their_place_together() -> None:

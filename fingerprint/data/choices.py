@@ -15,10 +15,20 @@ from fingerprint.data.row_reader import BadRows
 from fingerprint.data.rows import read_row
 from fingerprint.data.sources import OR_SKIP, BadRowError
 
-# Words for a choice, as published preference data write them (lower case, without what stands before the last "_").
+# Words for a choice, as published preference data write them (lower case), and what may stand before them and a "_".
+# Any other word before is part of a name: "llama_2" does not say that the second text was chosen.
 _FIRST = frozenset({"a", "first", "left", "1"})
 _SECOND = frozenset({"b", "second", "right", "2"})
 _NEITHER = frozenset({"tie", "tied", "equal", "both", "neither", "none", "tie (bothbad)", "bothbad"})
+_BEFORE = frozenset({"model", "response", "text", "completion", "answer", "output", "option", "assistant"})
+_CHOICE_REMEDY = (
+    "write a or b for the text that was chosen, tie where neither was, in every row (rows without a readable choice "
+    "are never left out: those left would be chosen by their choices)"
+)
+
+
+class _BadChoiceError(BadRowError):
+    """A choice that cannot be read. It is never left out as other bad rows are: rows would be lost by their choice."""
 
 
 class Choice(NamedTuple):
@@ -87,7 +97,8 @@ def read_choices(
     prompt : str, optional
         Column of the prompt, where it has none of the usual names.
     bad_rows : {"error", "skip"}, optional
-        What to do with a row that cannot be used: raise, or leave it out and count it.
+        What to do with a row that cannot be used: raise, or leave it out and count it. A choice that is missing or
+        cannot be read is an error either way: without such rows, those left would be chosen by their choices.
     argument : str, optional
         What to call the data in messages.
 
@@ -107,7 +118,9 @@ def read_choices(
     false) says it. And the neutral one: two texts (`response_a` and `response_b`; `a`, `text`, `completion`, `answer`,
     `output` serve too, with `_a` and `_b` or `_1` and `_2`) in the order in which the judge saw them, and a column
     `winner`, `choice`, `preferred`, `preference` or `label` that says which it chose: a or b, first or second, 1 or 2,
-    the name of the column, or tie. 0 and 1 are refused: some count from 0, for others 1 means that the first has won.
+    the name of the column, or tie. Before a, b, 1 or 2 may stand model, response, text, completion, answer, output,
+    option or assistant, and "_": `model_a`. Other numbers are refused: some count from 0, for others 1 means that the
+    first has won. An empty choice is refused too: write tie where the judge chose neither.
 
     Examples
     --------
@@ -128,7 +141,7 @@ def read_choices(
             found.append(_choice(row, own))
         except BadRowError as error:
             message = error.at(f"{source.name}, {source.unit} {number}")
-            if bad_rows == "error":
+            if bad_rows == "error" or isinstance(error, _BadChoiceError):
                 raise ValueError(message) from None
             skipped, first_bad = skipped + 1, first_bad or message
             continue
@@ -153,7 +166,7 @@ def _layout_of(row: object, asked: Columns) -> _Layout:
     if pair[0] != CHOSEN:
         choice = next((there[name] for name in CHOICES if name in there), None)
         if choice is None:
-            raise BadRowError(
+            raise _BadChoiceError(
                 f"must say which text was chosen ({listed(CHOICES)}), got the columns {listed(record)}; rename the "
                 "column"
             )
@@ -164,6 +177,8 @@ def _layout_of(row: object, asked: Columns) -> _Layout:
 def _choice(row: object, layout: _Layout) -> Choice:
     record = checked_record(row)
     missing = [name for name in layout if name is not None and name not in record]
+    if layout.choice is not None and layout.choice in missing:
+        raise _BadChoiceError(f"must say which text was chosen in {layout.choice!r}, {_CHOICE_REMEDY}")
     if missing:
         raise BadRowError(
             f"must have the columns {listed(missing)}, as all rows must, got {listed(record)}; correct it, {OR_SKIP}"
@@ -187,7 +202,7 @@ def _shown(record: Mapping[object, object]) -> int:
         return 0
     known = {"true": 1, "false": -1}.get(str(value).strip().lower())
     if known is None:
-        raise BadRowError(f"must be true or false in {CHOSEN_FIRST!r}, got {shown(value)}; correct it, {OR_SKIP}")
+        raise _BadChoiceError(f"must be true or false in {CHOSEN_FIRST!r}, got {shown(value)}; correct it")
     return known
 
 
@@ -200,12 +215,11 @@ def _chosen(value: object, layout: _Layout) -> int:
         word = (str(int(value)) if isinstance(value, float) else str(value)).strip().casefold()
         if word in (layout.first.casefold(), layout.second.casefold()):
             return 1 if word == layout.first.casefold() else -1
-        short = word.rpartition("_")[2]
+        before, _, short = word.rpartition("_")
         for sign, known in ((1, _FIRST), (-1, _SECOND), (0, _NEITHER)):
-            if short in known or word in known:
+            if word in known or (before in _BEFORE and short in known):
                 return sign
-    raise BadRowError(
+    raise _BadChoiceError(
         f"must be a or b, first or second, 1 or 2, the name of a column, or tie in {layout.choice!r}, got "
-        f"{shown(value)}; write which text was chosen in one of these words, {OR_SKIP}"
+        f"{shown(value)}; {_CHOICE_REMEDY}"
     )
-

@@ -126,7 +126,8 @@ def detect_labels(
         for data, name in ((suspect, "suspect"), (reference, "reference"))
         if data is not None or name == "suspect"
     ]
-    pairs = matched(sides[0], sides[1] if reference is not None else None, use_prompts=prompt is not False)
+    other = sides[1] if reference is not None else None
+    pairs = matched(sides[0], other, use_prompts=prompt is not False, other_pairs=other_pairs)
     if not other_pairs:
         _check_shared(pairs)
         pairs = pairs.only(pairs.shared)

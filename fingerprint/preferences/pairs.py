@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,16 +17,15 @@ from fingerprint.data.normal_form import normal_form
 _Key = tuple[str | None, str, str]
 
 
-@dataclass
-class _Tally:
-    """What one judge said of a pair, however often it was asked."""
+class _Label(NamedTuple):
+    """One answer of a judge about a pair."""
 
-    times: int = 0
-    chosen: int = 0  # for the text that sorts first, less against it
-    position: int = 0  # for the text that was shown first, less against it
-    shown: int = 0  # times the text that sorts first was shown first, less the others
-    known: int = 0  # times the order was known
-    ties: int = 0
+    order: int  # 1 where the text that sorts first was shown first, -1 the other, 0 where that is not known
+    chosen: int  # 1 for the text that sorts first, -1 for the other, 0 for neither
+
+
+_Labels: TypeAlias = dict[_Key, list[_Label]]
+_ORDERS = (1, -1, 0)
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class PairCounts:
     """Pairs of distinct texts, and what was left out or put together. Pairs are counted once, whatever their order.
 
     `suspect` and `reference` count the pairs that each judge saw (of a single judge both are the same), `shared` those
-    that both did. `repeated_*` are rows of a pair that the judge had labelled already, in the same order or the other:
-    its choices are averaged. `ties_*` are pairs of which it chose neither. `identical` rows hold the same text twice.
+    that both did. `repeated_*` are rows of a pair that the judge had labelled already, in the same order or the other.
+    `surplus_*` are those labels of compared pairs that were left out because the other judge gave fewer; the choices of
+    the others are averaged. `ties_*` are pairs of which it chose neither. `identical` rows hold the same text twice.
     """
 
     suspect: int
@@ -48,6 +49,8 @@ class PairCounts:
     ties_reference: int
     identical: int
     skipped: int
+    surplus_suspect: int = 0
+    surplus_reference: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ class JudgedPairs:
         return np.where(self.shared, (self.choices[0] - self.choices[1]) / 2, 0.0)
 
 
-def matched(suspect: Choices, reference: Choices | None, *, use_prompts: bool) -> JudgedPairs:
+def matched(
+    suspect: Choices, reference: Choices | None, *, use_prompts: bool, other_pairs: bool = False
+) -> JudgedPairs:
     """Match the pairs of two judges by their prompt and their two texts, in whatever order.
 
     Parameters
@@ -122,20 +127,29 @@ def matched(suspect: Choices, reference: Choices | None, *, use_prompts: bool) -
         Without a reference the suspect is compared with its own opposite.
     use_prompts : bool
         Whether pairs of one prompt belong together; one prompt for all pairs is ignored.
+    other_pairs : bool
+        Whether pairs that one side alone labelled are to be compared too.
 
     Raises
     ------
     ValueError
         If no pair of two texts is left.
+
+    Notes
+    -----
+    What is compared is labelled equally often by both judges, in like order where that is known. Means over five labels
+    and single labels are not exchangeable though the judges be the same: the former lie between, the latter at the
+    ends. Which of a judge's labels of a pair are left out is drawn by a digest of the pair and of their places among
+    the rows; the choices have no say in it.
     """
     sides = [suspect] if reference is None else [suspect, reference]
     prompts = {None if row.prompt is None else normal_form(row.prompt) for side in sides for row in side.rows}
     use_prompts = use_prompts and len(prompts) > 1
     raw: dict[str, str] = {}
-    tallies: list[dict[_Key, _Tally]] = []
+    judged: list[_Labels] = []
     identical = 0
     for side in sides:
-        tally: dict[_Key, _Tally] = defaultdict(_Tally)
+        labels: _Labels = defaultdict(list)
         for row in side.rows:
             forms = normal_form(row.first), normal_form(row.second)
             if forms[0] == forms[1]:
@@ -146,47 +160,82 @@ def matched(suspect: Choices, reference: Choices | None, *, use_prompts: bool) -
             first, second = sorted(forms)
             sign = 1 if forms[0] == first else -1
             prompt = normal_form(row.prompt) if use_prompts and row.prompt is not None else None
-            found = tally[prompt, first, second]
-            found.times += 1
-            found.chosen += sign * row.chosen
-            found.position += row.shown * row.chosen
-            found.shown += sign * row.shown
-            found.known += abs(row.shown)
-            found.ties += row.chosen == 0
-        if not tally:
+            labels[prompt, first, second].append(_Label(sign * row.shown, sign * row.chosen))
+        if not labels:
             raise ValueError(f"{side.name} must hold pairs of two different texts, got none; check how they were made")
-        tallies.append(tally)
-    return _laid_out(tallies, raw, sides, identical)
+        judged.append(labels)
+    return _laid_out(judged, _equally_often(judged, other_pairs), raw, sides, identical)
+
+
+def _equally_often(judged: list[_Labels], other_pairs: bool) -> list[_Labels]:
+    """The labels that are compared: of every shared pair the same number by both judges.
+
+    Pairs that one side alone labelled are compared with each other, so that all of them have the same number.
+    """
+    if len(judged) == 1:
+        return judged
+    shared = judged[0].keys() & judged[1].keys()
+    wanted = {key: _common([labels[key] for labels in judged]) for key in shared}
+    if other_pairs and (alone := [own for labels in judged for key, own in labels.items() if key not in shared]):
+        common = _common(alone)
+        wanted |= dict.fromkeys((judged[0].keys() | judged[1].keys()) - shared, common)
+    return [
+        {key: _drawn(key, own, wanted[key]) if key in wanted else own for key, own in labels.items()}
+        for labels in judged
+    ]
+
+
+def _common(several: list[list[_Label]]) -> dict[tuple[int, ...], int]:
+    """How many labels with which orders all have; where no order is common, how many in whatever order."""
+    alike: dict[tuple[int, ...], int] = {
+        (order,): min(sum(label.order == order for label in own) for own in several) for order in _ORDERS
+    }
+    return alike if any(alike.values()) else {_ORDERS: min(map(len, several))}
+
+
+def _drawn(key: _Key, own: list[_Label], wanted: dict[tuple[int, ...], int]) -> list[_Label]:
+    """So many of a judge's labels of a pair."""
+    if len(own) == sum(wanted.values()):
+        return own
+    places = np.argsort(digests.numbers_of((*key, place) for place in range(len(own)))).tolist()
+    return [
+        label
+        for orders, number in wanted.items()
+        for label in [own[place] for place in places if own[place].order in orders][:number]
+    ]
 
 
 def _laid_out(
-    tallies: list[dict[_Key, _Tally]], raw: dict[str, str], sides: list[Choices], identical: int
+    read: list[_Labels], judged: list[_Labels], raw: dict[str, str], sides: list[Choices], identical: int
 ) -> JudgedPairs:
-    """Pairs in the order of a hash of prompt and texts."""
-    keys = list(dict.fromkeys(key for tally in tallies for key in tally))
+    """Pairs in the order of a hash of prompt and texts, with the labels that are compared out of all that were read."""
+    keys = list(dict.fromkeys(key for labels in judged for key in labels))
     # A pair without a prompt is a group by itself.
     groups = digests.numbers_of((prompt,) if prompt is not None else (None, *texts) for prompt, *texts in keys)
     order = np.lexsort((digests.numbers_of(keys), groups)).tolist()
     keys = [keys[i] for i in order]
     choices, positions, shown = np.full((3, 2, len(keys)), np.nan)
-    for side, tally in enumerate(tallies):
+    for side, labels in enumerate(judged):
         for place, key in enumerate(keys):
-            if key in tally:
-                found = tally[key]
-                choices[side, place] = found.chosen / found.times
-                if found.known == found.times:
-                    positions[side, place] = found.position / found.times
-                    shown[side, place] = found.shown / found.times
-    is_alone = len(tallies) == 1
+            if key in labels:
+                seen, chosen = np.array(labels[key]).T
+                choices[side, place] = chosen.mean()
+                if seen.all():
+                    positions[side, place] = (seen * chosen).mean()
+                    shown[side, place] = seen.mean()
+    is_alone = len(judged) == 1
     if is_alone:
         choices[1], positions[1], shown[1] = -choices[0], -positions[0], shown[0]
     has_prompt = np.array([key[0] is not None for key in keys])
     both = np.isfinite(choices).all(axis=0)
     known = [np.isfinite(side) for side in choices]
-    repeated, ties = (
-        [sum(tally_of(found) for found in tally.values()) for tally in (tallies[0], tallies[-1])]
-        for tally_of in (lambda found: found.times - 1, lambda found: int(found.ties == found.times))
-    )
+    ends = (read[0], read[-1])
+    repeated = [sum(len(own) - 1 for own in labels.values()) for labels in ends]
+    ties = [sum(not any(label.chosen for label in own) for own in labels.values()) for labels in ends]
+    surplus = [
+        sum(len(own) - len(left[key]) for key, own in labels.items())
+        for labels, left in zip(ends, (judged[0], judged[-1]), strict=True)
+    ]
     counts = PairCounts(
         suspect=int(known[0].sum()),
         reference=int(known[1].sum()),
@@ -199,6 +248,8 @@ def _laid_out(
         ties_reference=ties[1],
         identical=identical,
         skipped=sum(side.skipped for side in sides),
+        surplus_suspect=surplus[0],
+        surplus_reference=surplus[1],
     )
     return JudgedPairs(
         texts=(tuple(raw[key[1]] for key in keys), tuple(raw[key[2]] for key in keys)),

@@ -172,8 +172,10 @@ class LabelsResult(Shown, Result):
 
     def _tables(self, page: Page, sure: list[FeatureDifference]) -> list[str]:
         counts = self.pairs
+        surplus = counts.surplus_suspect + counts.surplus_reference
         left = {
-            "rows of a pair labelled again, choices averaged": counts.repeated_suspect + counts.repeated_reference,
+            "rows of a pair labelled again": counts.repeated_suspect + counts.repeated_reference,
+            "labels left out, of pairs that the other judge labelled less often": surplus,
             "pairs without a choice (ties)": counts.ties_suspect + counts.ties_reference,
             "rows of two equal texts, left out": counts.identical,
             "bad rows, left out": counts.skipped,
