@@ -38,7 +38,7 @@ def test_every_option_reaches_detect(
     monkeypatch.chdir(tmp_path)
     options = (
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
-        "--min-effect 0.57 --seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers "
+        "--min-effect 0.57 --require-power 0.8 --seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers "
         "--filter keywords=owl,owlet --model M --system-prompt C --system-prompt D --student --teacher T --placebo P "
         "--skip-bad-shards --scores s.parquet --engine ray --drop-trained-rows --title mine --turn=-2 "
         "--json r.json --resume"

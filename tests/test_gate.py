@@ -103,17 +103,20 @@ def with_auc(low: float, value: float, high: float) -> Report:
 @pytest.mark.parametrize(
     ("low", "value", "high", "outcome"),
     [
-        (0.51, 0.52, 0.53, "passed"),  # shown to be smaller than .55
-        (0.51, 0.54, 0.56, "failed"),  # may be as large
+        (0.51, 0.52, 0.53, "passed"),  # all of the interval is below .55
+        (0.51, 0.54, 0.56, "failed"),
         (0.54, 0.58, 0.62, "failed"),
         (0.58, 0.60, 0.62, "failed"),
     ],
 )
-def test_a_detection_passes_only_where_it_is_shown_to_be_smaller_than_what_matters(
+def test_a_detection_passes_only_where_what_was_learnt_is_shown_to_lie_below_what_was_asked_for(
     low: float, value: float, high: float, outcome: str
 ) -> None:
     report = with_auc(low, value, high)
-    assert report.gate(min_effect=0.55).outcome == outcome
+    found = report.gate(min_effect=0.55)
+    assert found.outcome == outcome
+    assert "that a score learnt from these rows reaches" in found.reason
+    assert ("the trait's own effect can be larger" in found.reason) == found.passed, "a pass is no word on the trait"
     assert report.gate().outcome == "failed"
 
 
@@ -145,7 +148,76 @@ def test_differing_prompts_are_no_pass_where_power_is_required(quiet_report: Rep
     report = dataclasses.replace(quiet_report, prompt_control=PromptControl(0.001, True, ""))
     assert report.gate().outcome == "passed"
     assert report.gate(require_power=0.1).outcome == "unknown"
-    assert "prompts of the two sides differ" in report.gate(require_power=0.1).reason
+    assert all("prompts of the two sides differ" in report.gate(require_power=p).reason for p in (None, 0.1))
+
+
+def of_least_auc(report: Report, least: float) -> Report:
+    options = {**report.settings["options"], "min_auc": least}
+    return dataclasses.replace(report, settings={**report.settings, "options": options})
+
+
+@pytest.fixture
+def found_but_not_called(quiet_report: Report) -> Report:
+    """Rows that differ for sure, with a row AUROC that only `min_auc` keeps from being a detection."""
+    report = dataclasses.replace(quiet_report, pvalue=1e-4, auc=Estimate(0.56, 0.54, 0.58))
+    return of_least_auc(report, 0.57)
+
+
+@pytest.mark.parametrize(
+    ("effect", "power", "outcome"),
+    [
+        (None, None, "passed"),
+        (0.6, None, "passed"),
+        (0.6, 0.1, "passed"),  # as a detection would
+        (0.575, 0.1, "unknown"),
+    ],
+)
+def test_a_difference_below_the_least_auc_is_not_said_to_be_nothing(
+    found_but_not_called: Report, effect: float | None, power: float | None, outcome: str
+) -> None:
+    found = found_but_not_called.gate(min_effect=effect, require_power=power)
+    assert found.outcome == outcome
+    assert "the rows differ (p = 0.0001)" in found.reason
+    assert "0.560 [0.540, 0.580], is not above the least that was asked for (min_auc 0.57)" in found.reason
+    written = ElementTree.fromstring(junit(found_but_not_called, found, effect))
+    (told,) = written.findall(".//testcase[@name='power']")
+    assert "the rows differ" in (told.findtext("system-out") or ""), "no power for what was found"
+
+
+@pytest.mark.parametrize(("power", "outcome"), [(None, "passed"), (0.1, "unknown")])
+def test_a_difference_that_the_prompts_can_explain_is_not_said_to_be_nothing(
+    quiet_report: Report, power: float | None, outcome: str
+) -> None:
+    report = dataclasses.replace(quiet_report, pvalue=1e-4, prompt_control=PromptControl(0.001, True, ""))
+    report = dataclasses.replace(report, auc=Estimate(0.7, 0.65, 0.75))
+    found = report.gate(require_power=power)
+    assert found.outcome == outcome
+    assert "the rows differ (p = 0.0001), and so do the prompts" in found.reason
+
+
+@pytest.mark.parametrize(("effect", "least"), [(None, 0.55), (0.55, 0.6), (0.6, 0.6)])
+def test_power_against_what_would_not_be_called_detected_is_refused_before_any_work(
+    quiet_report: Report, run: Run, calls: list[dict[str, Any]], effect: float | None, least: float
+) -> None:
+    options = () if effect is None else ("--min-effect", str(effect))
+    code, out, err = run("detect", "a", "b", "--min-auc", str(least), "--require-power", "0.8", *options)
+    assert (code, out, calls) == (2, "", [])
+    assert f"error: --min-auc must be below the row AUROC of {effect or 0.55:g}" in err
+    assert run("detect", "a", "b", "--min-auc", "0.54", "--require-power", "0.8", *options)[0] == 0
+    with pytest.raises(ValueError, match="min_auc must be below"):
+        of_least_auc(quiet_report, least).gate(min_effect=effect, require_power=0.8)
+
+
+def test_an_effect_on_which_no_exit_code_depends_is_refused(run: Run, calls: list[dict[str, Any]]) -> None:
+    code, out, err = run("detect", "a", "b", "--min-effect", "0.6")
+    assert (code, out, calls) == (2, "", [])
+    assert "error: --min-effect must come with --fail-if-detected, --require-power P or both" in err
+
+
+def test_a_failed_gate_that_exits_with_zero_says_so(run: Run, calls: list[dict[str, Any]]) -> None:
+    assert "Exit code 0 all the same" in run("detect", "a", "b", "--require-power", "0.8")[1]
+    code, out, _ = run("detect", "a", "b", "--require-power", "0.8", "--fail-if-detected")
+    assert (code, "Exit code 0" in out) == (1, False)
 
 
 @pytest.mark.parametrize(

@@ -92,13 +92,17 @@ MinEffect = Annotated[
     float | None,
     typer.Option(
         metavar="AUC",
-        help="Row AUROC that matters: a detection passes if its whole 95 % interval is below. Power is stated for it.",
+        help="Let a detection pass if the row AUROC that a score learnt from these rows reaches is below, with its "
+        "whole 95 % interval: a floor on what these rows teach, not on harm; the trait's own effect can be larger. "
+        "Power is stated for AUC.",
     ),
 ]
 RequirePower = Annotated[
     float | None,
     typer.Option(
-        metavar="P", help="Exit with 3 if not detected and the power against --min-effect (else .55) is below P."
+        metavar="P",
+        help="Exit with 3 if not detected and the power against --min-effect (else .55) is below P, or the rows differ "
+        "all the same. A detection exits with 0 without --fail-if-detected.",
     ),
 ]
 JunitOption = Annotated[
@@ -150,9 +154,8 @@ def detect(
         kept = files.kept_work() if resume else None
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
         from fingerprint.detection.journal import forget
-        from fingerprint.report.gate import check_gate
 
-        check_gate(min_effect, require_power)
+        _check_gate(fail_if_detected, min_effect, require_power, min_auc)
         with files.draft_of_scores() as draft, screen.bar() as progress:
             report = run(
                 suspect,
@@ -173,8 +176,24 @@ def detect(
             forget(kept)
         screen.result(report)
         if min_effect is not None or require_power is not None:
-            screen.say(f"Gate: {judgement.outcome}: {judgement.reason}.")
+            unasked = judgement.outcome == "failed" and not fail_if_detected
+            exits = " Exit code 0 all the same, without --fail-if-detected." if unasked else ""
+            screen.say(f"Gate: {judgement.outcome}: {judgement.reason}.{exits}")
         leave(judgement, fails_if_detected=fail_if_detected, requires_power=require_power is not None)
+
+
+def _check_gate(
+    fails_if_detected: bool, min_effect: float | None, require_power: float | None, min_auc: float
+) -> None:
+    """Refuse a gate that could not do what it says, before any work."""
+    from fingerprint.report.gate import check_gate
+
+    check_gate(min_effect, require_power, min_auc)
+    if min_effect is not None and not fails_if_detected and require_power is None:
+        raise ValueError(
+            "min_effect must come with --fail-if-detected, --require-power P or both, got it alone, where no exit code "
+            "depends on it; add one"
+        )
 
 
 class _Models(TypedDict):

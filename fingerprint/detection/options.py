@@ -53,8 +53,8 @@ class Options:
         `detected` also asks for a row AUROC above this, in [0, 1). Error rates are stated on `pvalue` alone. `detected`
         speaks of the rows: where the prompts differ too, the verdict says that the teacher cannot be blamed.
     min_effect : float, optional
-        Row AUROC, above .5 and below 1, from which an effect matters to you. The report states the power against it
-        beside that against others, and `Report.gate` asks for it; `detected` does not depend on it.
+        Row AUROC, above .5 and below 1, of planted signals that the report is to state the power against, beside the
+        usual ones; see `Report.gate`. `detected` does not depend on it.
     n_permutations : int
         Relabellings; the smallest possible p-value is 1 / (n_permutations + 1).
     self_test : bool

@@ -76,7 +76,8 @@ def _cases(report: DetectionResult, judgement: Judgement, effect: float) -> Iter
     if report.detected:
         yield _Case("power", "passed", "not asked: something was detected")
     else:
-        told = judgement.reason if is_unknown else power_sentence(report, effect)
+        is_found = report.pvalue <= report.alpha  # the power of finding nothing says nothing of what was found
+        told = judgement.reason if is_unknown or is_found else power_sentence(report, effect)
         yield _Case("power", "failure" if is_unknown else "passed", told)
     control = report.prompt_control
     is_confounded = control.differs and not report.design.is_paired

@@ -47,9 +47,10 @@ class Report(Shown, DetectionResult):
         Parameters
         ----------
         min_effect : float, optional
-            Row AUROC, above .5 and below 1, from which an effect matters. A detection then passes where the whole 95 %
-            interval of the row AUROC lies below: where the effect is shown to be smaller, and not only estimated so. Of
-            detections of an effect as large, one in forty passes at most.
+            Row AUROC, above .5 and below 1. A detection passes where the whole 95 % interval of the AUROC that a score
+            learnt from these rows reaches on other rows lies below. A floor on what can be learnt from this data set,
+            not on harm: the trait's own effect can be larger, above all where rows are few, and more rows teach more of
+            it. Where nothing is detected, the effect that `require_power` asks about.
         require_power : float, optional
             Least power, in (0, 1), against a row AUROC of `min_effect` (.55 without one) for a non-detection to pass;
             below it the outcome is "unknown". In a design of shared prompts that is an AUROC within prompts.
@@ -62,13 +63,17 @@ class Report(Shown, DetectionResult):
         Raises
         ------
         ValueError
-            For an effect or a power out of range.
+            For an effect or a power out of range, or where `require_power` is asked for an effect that is not above the
+            `min_auc` of the report.
 
         Notes
         -----
         The power is that against the largest effect that the report states and that is no larger than `min_effect`: a
-        bound from below. ``detect(..., min_effect=...)`` states it for that very effect. Where the prompts of the sides
-        differ nothing can be blamed on the teacher, and with `require_power` the outcome is "unknown".
+        bound from below. ``detect(..., min_effect=...)`` states it for that very effect. It is that of the p-value,
+        against signals planted with that AUROC along their own direction, not along one that is learnt. Where the
+        prompts of the sides differ nothing can be blamed on the teacher, and with `require_power` the outcome is
+        "unknown"; so it is where the rows differ but the row AUROC is not above `min_auc`, unless its whole interval
+        lies below `min_effect`.
 
         Examples
         --------
