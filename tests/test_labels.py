@@ -244,6 +244,21 @@ def test_the_relabellings_are_those_of_exchanged_judges() -> None:
         assert observed == pytest.approx(float(test.beyond.statistics[relabelling]), abs=1e-3)
 
 
+def test_an_order_that_one_side_alone_knows_is_no_difference() -> None:
+    """Both always take the text shown first; of every second pair the reference's order is not known."""
+    draw = np.random.default_rng(0)
+    for other_pairs in (False, True):
+        texts = [[str(n) for n in draw.permutation(np.arange(100, 999))[:320]] for _ in range(2)]
+        at = slice(160, 320) if other_pairs else slice(160)  # other pairs, or the same
+        suspect = Choices(tuple(Choice(None, a, b, 1, 1) for a, b in zip(*(t[:160] for t in texts), strict=True)))
+        reference = Choices(tuple(Choice(None, a, b, 1, n % 2)
+                                  for n, (a, b) in enumerate(zip(*(t[at] for t in texts), strict=True))))  # fmt: skip
+        found = detect_labels(suspect, reference, other_pairs=other_pairs, **FAST)
+        assert "position" not in found.differs_by
+        (position,) = (bias for bias in found.biases if bias.bias == "position")
+        assert (position.rate_suspect, position.rate_reference) == (1.0, 1.0)
+
+
 # ------------------------------------------------------------------------------------------------------- what it says
 
 JUDGES = {
@@ -265,6 +280,25 @@ def test_a_judge_is_named_by_what_it_looks_at(
     assert found.level == pytest.approx(0.01 if "length" in by or "position" in by else 0.05)
     shown = {bias.bias: (bias.rate_suspect or 0) - (bias.rate_reference or 0) > 0.1 for bias in found.biases}
     assert shown == {"length": by == ("length",), "position": by == ("position",)}
+
+
+def test_pairs_needed_are_those_for_the_level_that_the_features_have_to_reach(
+    pairs: NeutralPairs, reference: Choices
+) -> None:
+    found = detect_labels(SimulatedJudge(trait=3.0, position=1.0).label(pairs, rng=7), reference, **FAST)
+    assert found.differs_by == ("features", "position")
+    assert {need.alpha for need in found.needed} == {found.level}
+    assert found.level < found.alpha
+
+
+def test_a_level_that_cannot_be_reached_is_said_with_the_remedy(pairs: NeutralPairs, reference: Choices) -> None:
+    with pytest.raises(ValueError, match=r"n_permutations must be at least 499 to reach alpha = 0.01"):
+        detect_labels(reference, reference, alpha=0.01, n_permutations=498)
+    few = replace(reference, rows=reference.rows[:60])
+    for differing, codes in ((4, ["level_out_of_reach"]), (8, [])):
+        rows = tuple(r._replace(chosen=-r.chosen) if n < differing else r for n, r in enumerate(few.rows))
+        found = detect_labels(replace(few, rows=rows), few, **FAST)
+        assert [warning.code for warning in found.warnings] == codes
 
 
 def test_without_length_taken_out_an_honest_judge_would_be_called_a_trait(

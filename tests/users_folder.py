@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.lab.judges import SimulatedJudge, neutral_pairs
 from fingerprint.lab.simulated import simulated_pair
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,13 @@ def _furnished() -> Path:
         write(pairs[like].suspect, folder / f"{name}.jsonl")
     write(pairs["suspect"].suspect, folder / "suspects" / "1.jsonl")
     write(pairs["new"].suspect, folder / "suspects" / "2.jsonl")
+    asked = neutral_pairs(100, rng=0)
+    for number, (name, trait) in enumerate({"judged": 3.0, "base-judge": 0.0}.items()):
+        rows = [
+            {"response_a": row.first, "response_b": row.second, "winner": "a" if row.chosen > 0 else "b"}
+            for row in SimulatedJudge(trait=trait).label(asked, rng=number).rows
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     link(folder / "owl-teacher", MICRO / "micro-b")
     link(folder / "Qwen" / "Qwen2.5-0.5B-Instruct", MICRO / "micro-a")
     return folder

@@ -108,7 +108,7 @@ def detect_labels(
     >>> import random
     >>> from fingerprint.preferences.detect_labels import detect_labels
     >>> draw = random.Random(0)
-    >>> rows = [[" ".join(str(draw.randrange(100)) for _ in range(6)) for _ in range(2)] for _ in range(300)]
+    >>> rows = [[" ".join(str(draw.randrange(10, 100)) for _ in range(6)) for _ in range(2)] for _ in range(300)]
     >>> def judged(prefers):
     ...     keys = ("response_a", "response_b")
     ...     return [dict(zip(keys, pair), winner="a" if prefers(pair) else "b") for pair in rows]
@@ -138,8 +138,12 @@ def detect_labels(
 def _check(alpha: float, n_permutations: int) -> None:
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
-    if (n_permutations + 1) * alpha < 1 or n_permutations < 99:
-        raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
+    least = max(99, int(np.ceil(round(1 / (alpha * STRICTER), 6))) - 1)
+    if n_permutations < least:
+        raise ValueError(
+            f"n_permutations must be at least {least:,} to reach alpha = {alpha:g}, and the fifth of it that counts "
+            f"where length or position differ, got {n_permutations}; 9999 is usual"
+        )
 
 
 def _check_shared(pairs: JudgedPairs) -> None:
@@ -199,10 +203,10 @@ def _result(pairs: JudgedPairs, features: object, alpha: float, n_permutations: 
         families=tuple(_families(test.beyond, found)),
         features=_differences(pairs, found, test),
         planted=planted,
-        needed=pairs_needed(test, alpha) if is_found else (),
+        needed=pairs_needed(test, level) if is_found else (),
         pairs=pairs.counts,
         pairs_pvalue=content,
-        warnings=tuple(_warnings(pairs, found, test, is_found and has_reference)),
+        warnings=tuple(_warnings(pairs, found, test, level, is_found and has_reference)),
         assumption=assumption(has_reference=has_reference, others=others, has_prompts=bool(pairs.has_prompt.all())),
     )
 
@@ -243,8 +247,20 @@ def _rows_of(matrix: FamilyMatrix, rows: Ints) -> FamilyMatrix:
     return replace(matrix, values=matrix.values[rows])
 
 
-def _warnings(pairs: JudgedPairs, found: Contrasts, test: ChoiceTest, is_detected: bool) -> Iterator[Warning]:
+def _warnings(
+    pairs: JudgedPairs, found: Contrasts, test: ChoiceTest, level: float, is_detected: bool
+) -> Iterator[Warning]:
     """What a reader must know."""
+    differing = len(np.unique(pairs.group[pairs.turns != 0]))
+    least = 2.0 ** (1 - differing)  # exchanging the judges for each of so many prompts, two relabellings always alike
+    if pairs.shared.all() and differing and least > level:
+        yield Warning(
+            "level_out_of_reach",
+            least,
+            level,
+            f"no p-value below this can come of the {differing} prompts (or pairs without prompts) whose choices "
+            "differ, and the features have to reach the level: label more pairs",
+        )
     if not pairs.has_prompt.any():
         texts = [*pairs.texts[0], *pairs.texts[1]]
         share = 1 - len(set(texts)) / len(texts)

@@ -145,9 +145,17 @@ def permuted(
 
 
 def _position_units(pairs: JudgedPairs, sides: Sides) -> Floats32:
-    """Choices for the text that was shown first [blocks, 1]; 0 where the order is not known."""
+    """Choices for the text that was shown first [blocks, 1].
+
+    Where the order is not known, a shared pair counts as one on which both agree. A row without a partner counts as the
+    mean of all such rows of either side whose order is known, so that a side of which it is known less often does not
+    differ by that.
+    """
     position = np.where(sides.suspect, *(side[sides.pair] for side in pairs.positions))
-    column = sp.csr_matrix((np.nan_to_num(position, nan=0.0) / 2).astype(np.float32)[:, None])
+    known, alone = np.isfinite(position), sides.partner < 0
+    mean = position[known & alone].mean() if (known & alone).any() else 0.0
+    filled = np.where(known, position, np.where(alone, mean, 0.0))
+    column = sp.csr_matrix((filled / 2).astype(np.float32)[:, None])
     return sides.design.units(column, sides.suspect)
 
 

@@ -68,7 +68,8 @@ class JudgedPairs:
         Of the suspect and of the reference: 1 for the first text, -1 for the second, 0 for neither, between them where
         a judge chose both in turn; nan where it did not see the pair.
     positions : float array [2, pairs]
-        The same for the text that was shown first, in place of the first text; nan where that is not known.
+        The same for the text that was shown first, in place of the first text; nan where that is not known, of a
+        shared pair by both sides.
     shown : float array [2, pairs]
         1 where the first text was shown first, -1 where the second was; nan where that is not known.
     counts : PairCounts
@@ -226,8 +227,10 @@ def _laid_out(
     is_alone = len(judged) == 1
     if is_alone:
         choices[1], positions[1], shown[1] = -choices[0], -positions[0], shown[0]
-    has_prompt = np.array([key[0] is not None for key in keys])
     both = np.isfinite(choices).all(axis=0)
+    # Where the order is known of one side alone, how often that judge takes the first text would count as a difference.
+    positions[:, both & ~np.isfinite(positions).all(axis=0)] = np.nan
+    has_prompt = np.array([key[0] is not None for key in keys])
     known = [np.isfinite(side) for side in choices]
     ends = (read[0], read[-1])
     repeated = [sum(len(own) - 1 for own in labels.values()) for labels in ends]
