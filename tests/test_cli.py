@@ -36,6 +36,7 @@ def test_every_option_reaches_detect(
     run: Run, calls: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fingerprint.cli.detect.check_extra", lambda *packages: None)  # nothing of them is reached
     options = (
         "--text answer --prompt question --features numbers,tokens --alpha 0.01 --min-auc 0.55 --permutations 999 "
         "--min-effect 0.57 --require-power 0.8 --seed 7 --no-ladder --self-test --skip-bad-rows --filter numbers "
