@@ -4,8 +4,9 @@
         [--seed N] [--json PATH]
 
 Each null is a fresh pair of simulated corpora of one law: 2,000 rows a side that answer the same prompts (shared),
-other prompts (separate), or half and half (partly); or a tenth of the rows against all, on other prompts (uneven). The minutes
-are shared between the designs; `--runs` is the most nulls of a design. The p-value is of all rows, from sums of counts.
+other prompts (separate), or half and half (partly); or a tenth of the rows against all, on other prompts (uneven).
+The minutes are shared between the designs; `--runs` is the most nulls of a design. The p-value is of all rows, from
+sums of counts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ import results
 from fingerprint import detect
 from fingerprint.data.corpus import Corpus, joined
 from fingerprint.detection import all_rows, streamed
+from fingerprint.detection import detect as main_path
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.feature_differences import Compared
-from fingerprint.detection import detect as main_path
-from fingerprint.report.results import FeatureDifference
 from fingerprint.lab.simulated import simulated_pair
+from fingerprint.report.results import FeatureDifference
 from fingerprint.statistics.intervals import exact_interval
 
 ALPHAS = (0.05, 0.01)
@@ -89,10 +90,11 @@ def main() -> int:
     streamed.SAMPLE_ROWS = max(FEWEST_SAMPLED, options.rows // SAMPLED)
     # The others add to a report, and touch no p-value; nor do the features that differ.
     main_path.SECTIONS = (all_rows.SECTION,)
-    setattr(main_path, "feature_differences", nothing_differs)
+    main_path.feature_differences = nothing_differs
     seconds = 60 * options.minutes / len(designs)
     print("| design | nulls | rejected at .05 | at .01 |\n|---|---|---|---|")
-    results.write(options.json, [measured(design, options.rows, options.runs, seconds, options.seed) for design in designs], started)
+    figures = [measured(design, options.rows, options.runs, seconds, options.seed) for design in designs]
+    results.write(options.json, figures, started)
     return 0
 
 
