@@ -10,8 +10,8 @@ from test_layers import ORDER
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+ARCHITECTURE = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def test_every_file_that_the_architecture_names_is_there() -> None:
@@ -31,7 +31,8 @@ def test_links_lead_to_files(page: Path) -> None:
 
 
 def test_no_word_of_the_glossary_is_explained_twice() -> None:
-    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    glossary = (DOCS / "reference" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", glossary, re.MULTILINE)
     words = [word for row in rows if row != "word" for word in row.split(", ")]
     assert len(words) > 60
     assert len(words) == len(set(words))

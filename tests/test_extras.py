@@ -21,7 +21,7 @@ COMMAND = re.compile(r"subliminal-fingerprint\[(\w+)\]")
 
 
 def test_every_extra_that_is_named_exists() -> None:
-    places = [*(ROOT / "fingerprint").rglob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    places = [*(ROOT / "fingerprint").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
     named = {extra for place in places for extra in COMMAND.findall(place.read_text(encoding="utf-8"))}
     assert {"lm", "ray"} <= named
     assert named | set(EXTRAS.values()) <= set(PROJECT["optional-dependencies"])

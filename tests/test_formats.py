@@ -31,7 +31,7 @@ def test_the_documentation_of_read_lists_every_format() -> None:
 
 
 def test_the_page_on_inputs_lists_every_format_and_every_column() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "inputs.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "inputs.md").read_text(encoding="utf-8")
     names = (*FORMATS, *COMPRESSIONS, *TEXT_COLUMNS, *PROMPT_COLUMNS, *CHATS, CHOSEN, REJECTED, STEPS, TOOL_CALLS)
     assert [name for name in names if f"`{name}`" not in page] == []
 

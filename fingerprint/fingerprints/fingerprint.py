@@ -119,7 +119,7 @@ class Fingerprint(SummedRows):
         -----
         `max_auc` holds in the mean over rows, for one file and rows that are drawn one by one. It does not protect
         rows that are repeated, all rows of a prompt together, or anything if two fingerprints are given away that
-        differ by few rows. See ``docs/sharing.md``.
+        differ by few rows. See ``docs/how-to/sharing.md``.
         """
         return for_sharing(self, min_rows, max_auc)
 
