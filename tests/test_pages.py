@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from fingerprint.cli.app import main
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OUTPUT = "output"
+"""The language of what the block before it prints."""
+NUMBER = re.compile(r"\d[\d,]*\.?\d*|\.\d+")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 NOT_HERE = re.compile(r"^\s*(pip|make|\.venv/bin/\S+)\b")
 """Lines of the shell that set a machine up; .ci/run does that."""
@@ -63,13 +67,16 @@ class Block:
     heading: str
     language: str
     source: str
+    printed: str | None = None
 
 
 def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
-    for found in BLOCK.finditer(text):
+    every = list(BLOCK.finditer(text))
+    for found, after in zip_longest(every, every[1:]):
         headings = HEADING.findall(BLOCK.sub("", text[: found.start()]))
-        yield Block(page.name, headings[-1] if headings else "", found[1], found[2])
+        shown = after[2] if after and after[1] == OUTPUT else None
+        yield Block(page.name, headings[-1] if headings else "", found[1], found[2], shown)
 
 
 def of_language(*languages: str) -> list[Any]:
@@ -96,6 +103,23 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def assert_prints(block: Block, printed: str) -> None:
+    """What a block prints is what the page says, words to the letter and numbers to the last digit shown or so.
+
+    Other processors sum in another order, so that a figure may round the other way: one unit of its last digit, or a
+    hundredth of it, which is more than that for rows needed.
+    """
+    if block.printed is None:
+        return
+    shown, found = block.printed.split(), printed.split()
+    words = [[NUMBER.sub("0", word) for word in side] for side in (shown, found)]
+    assert words[0] == words[1], printed
+    for one, other in zip(NUMBER.findall(" ".join(shown)), NUMBER.findall(" ".join(found)), strict=True):
+        last_digit = 10.0 ** -len(one.partition(".")[2])
+        value, known = (float(number.replace(",", "")) for number in (other, one))
+        assert abs(value - known) <= max(1.01 * last_digit, abs(known) / 100), printed
+
+
 def with_fewer_rows(source: str) -> str:
     for many, few in FEWER.items():
         source = source.replace(many, few)
@@ -114,17 +138,19 @@ def served(request: pytest.FixtureRequest, users_folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("block", of_language("python"))
-def test_python_runs(block: Block, users_folder: Path, served: str) -> None:
+def test_python_runs(block: Block, users_folder: Path, served: str, capsys: pytest.CaptureFixture[str]) -> None:
     namespace: dict[str, object] = {"__name__": __name__}
     exec(READER, namespace)
     for written in re.findall(r'^generate\(.*"(.+)"\)', block.source, re.MULTILINE):
         (users_folder / written).unlink(missing_ok=True)
     source = with_fewer_rows(block.source.replace(ENDPOINT, served))
+    capsys.readouterr()
     exec(compile(source, f"{block.page}: {block.heading}", "exec", dont_inherit=True), namespace)
+    assert_prints(block, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("block", of_language("", "sh", "bash", "console"))
-def test_shell_runs(block: Block, users_folder: Path, served: str) -> None:
+def test_shell_runs(block: Block, users_folder: Path, served: str, capsys: pytest.CaptureFixture[str]) -> None:
     source = with_fewer_rows(block.source.replace(ENDPOINT, served))
     lines = [line.removeprefix("$ ") for line in source.splitlines() if not NOT_HERE.match(line)]
     if not lines:
@@ -133,11 +159,13 @@ def test_shell_runs(block: Block, users_folder: Path, served: str) -> None:
     if all(PLAIN.fullmatch(command) for command in commands):
         for command in commands:
             run_here(command)
+        assert_prints(block, capsys.readouterr().out)
         return
     put_command(users_folder / "bin")
     environment = {**without_proxies(), "PATH": f"{users_folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run([*BASH, "\n".join(lines)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert_prints(block, done.stdout)
 
 
 BASH = ["bash", "-euo", "pipefail", "-c"]
@@ -154,9 +182,17 @@ def run_here(command: str) -> None:
 
 def test_the_blocks_of_the_readme_are_found() -> None:
     found = list(blocks(ROOT / "README.md"))
-    assert {block.language for block in found} == {"", "python"}
-    assert len(found) > 10
+    assert [block.language for block in found] == ["python", OUTPUT, "sh", OUTPUT, ""]
+    assert [block.printed is not None for block in found] == [True, False, True, False, False]
     assert len(found) == (ROOT / "README.md").read_text(encoding="utf-8").count("```") / 2
+
+
+def test_a_block_that_prints_something_else_fails() -> None:
+    block = Block("page", "heading", "python", "", "p 0.0028, 2,225 rows of 0.59\n")
+    assert_prints(block, "p 0.0029, 2,230\nrows of 0.59")
+    for wrong in ("p 0.0030, 2,225 rows of 0.59", "p 0.0028, 2,325 rows of 0.59", "p 0.0028, 2,225 pairs of 0.59", ""):
+        with pytest.raises(AssertionError):
+            assert_prints(block, wrong)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)

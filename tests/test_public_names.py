@@ -18,7 +18,7 @@ NAMES = (
     "Corpus Detector Fingerprint Monitor Panel Report compare detect detect_labels filters identify lab read scan"
 ).split()
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def loaded(program: str) -> set[str]:
