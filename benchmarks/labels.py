@@ -3,13 +3,15 @@
     python benchmarks/labels.py type-i [--draws 2000] [--pairs 100] [--json PATH]
     python benchmarks/labels.py power  [--draws 20] [--pairs 2000] [--json PATH]
     python benchmarks/labels.py length [--draws 100] [--pairs 500]  [--json PATH]
-    python benchmarks/labels.py micro  [--draws 10] [--pairs 2000] [--students 2] [--trait owl] [--json PATH]
+    python benchmarks/labels.py micro  [--draws 1] [--pairs 2000] [--students 8] [--traits A,B] [--json PATH]
 
 `type-i`: two judges of one law, which like quality, length and the text shown first; two pairs a prompt, as alike as
 their prompt. `power`: a suspect that gives a simulated trait a weight in its log odds, and a reference without.
 `length`: a suspect that likes long texts, and no trait; how often is it called length, and how often more? `micro`:
-pairs of number rows that micro-a wrote; its prompted and its fine-tuned version as judges, beside one with a placebo,
-on random parts of the pairs; and students trained on what they chose.
+pairs of number rows that micro-a wrote; judges that love each of some animals, fine-tuned and prompted, and one with
+another prompt and no trait, each beside one with a placebo, on random parts of the pairs, choosing what they find more
+probable than their base does or what they find more probable; and students of the first trait, trained on what was
+chosen.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -34,11 +37,18 @@ from fingerprint.preferences.exact_test import LENGTH, ChoiceTest, Sides, permut
 from fingerprint.preferences.pairs import JudgedPairs, matched
 from fingerprint.statistics.intervals import exact_interval
 
+if TYPE_CHECKING:
+    from fingerprint.lab.model_judges import WrittenPairs
+    from fingerprint.lm.teachers import Teacher
+    from fingerprint.lm.traits import Trait
+
 ALPHA, PERMUTATIONS = 0.05, 199
 WEIGHTS = (0.5, 1.0, 2.0)
 REFERENCE = SimulatedJudge()
 NULLS_OF_A_SET = 200  # draws of labels for one set of pairs
 BAND = (0.0405, 0.0600)  # of 2,000 draws at .05
+# A judge without a trait whose prompt is another one than the reference's.
+OTHER_PROMPT = "You answer with care and keep to what was asked."
 
 
 class Labelled:
@@ -133,38 +143,70 @@ def length(draws: int, pairs: int) -> dict[str, object]:
     return {"named length and no more": named, "of": draws, "said": rates(said)}
 
 
-def micro(draws: int, pairs: int, students: int, trait_name: str) -> dict[str, object]:
-    """Language models as judges."""
-    from fingerprint.lab.model_judges import judged, student_change, written_pairs
-    from fingerprint.lm.teachers import finetuned, neutral, placebo, prompted
+def micro(draws: int, pairs: int, students: int, names: list[str]) -> dict[str, object]:
+    """Language models as judges: several traits, each fine-tuned and prompted, and a judge with no trait."""
+    from fingerprint.lab.model_judges import written_pairs
+    from fingerprint.lm.teachers import Teacher, finetuned, neutral, placebo, prompted
     from fingerprint.lm.traits import known_trait
 
-    trait, base = known_trait(trait_name), neutral("micro-a")
+    base = neutral("micro-a")
     written = written_pairs(base, pairs + pairs // 2, seed=1)
-    teachers = {"finetuned": finetuned("micro-a", trait), "prompted": prompted("micro-a", trait)}
-    reference = {own: judged(written, placebo("micro-a", trait), base, own_answer=own) for own in (False, True)}
+    by_base = written.scores(base)
+
+    def choices_of(judge: Teacher) -> dict[str, Choices]:
+        scores = written.scores(judge)
+        return {"beside the base": written.chosen_by(scores - by_base, judge.name),
+                "own answer": written.chosen_by(scores, judge.name)}  # fmt: skip
+
     found: dict[str, object] = {"pairs written": len(written.prompts)}
-    for name, teacher in teachers.items():
-        for own in (False, True):
-            suspect = judged(written, teacher, base, own_answer=own)
-            said = []
-            for draw, rows in parts(len(written.prompts), min(pairs, len(written.prompts)), draws):
-                first, second = (
-                    replace(side, rows=tuple(side.rows[r] for r in rows)) for side in (suspect, reference[own])
-                )
-                said.append(called(Labelled().test(first, second, draw)[0]))
-            agree = np.mean([a.chosen == b.chosen for a, b in zip(suspect.rows, reference[own].rows, strict=True)])
-            key = f"{name}, {'own answer' if own else 'beside the base'}"
-            found[key] = {**rates(said), "agreement": float(agree)}
-            print(key, found[key], flush=True)
-            if students and not own:
-                change = student_change("micro-a", suspect, trait, range(students)).change
-                found[f"students of {key}"] = [change.value, change.low, change.high]
-                print(f"students of {key}: {change}", flush=True)
-    if students:
-        change = student_change("micro-a", reference[False], trait, range(students)).change
-        found["students of the reference"] = [change.value, change.low, change.high]
-        print(f"students of the reference: {change}", flush=True)
+    inert = choices_of(Teacher(base.lm, "another prompt", OTHER_PROMPT))
+    told: dict[str, list[dict[str, Any]]] = {}
+    for name in names:
+        trait = known_trait(name)
+        reference = choices_of(placebo("micro-a", trait))
+        suspects = {
+            "finetuned": choices_of(finetuned("micro-a", trait)),
+            "prompted": choices_of(prompted("micro-a", trait)),
+        }
+        for form, suspect in (suspects | {"no trait": inert}).items():
+            for way, chosen in suspect.items():
+                one = compared(chosen, reference[way], pairs, draws)
+                told.setdefault(f"{form}, {way}", []).extend(one)
+                print(name, form, way, one, flush=True)
+    for key, tests in told.items():
+        agreement = float(np.mean([one["agreement"] for one in tests]))
+        found[key] = {"tests": len(tests), **rates(tests), "agreement": agreement}
+    return found | taken_up(written, base, known_trait(names[0]), students)
+
+
+def compared(suspect: Choices, reference: Choices, pairs: int, draws: int) -> list[dict[str, Any]]:
+    """What was called in random parts of the pairs, and how often the two judges agree."""
+    agreement = float(np.mean([a.chosen == b.chosen for a, b in zip(suspect.rows, reference.rows, strict=True)]))
+    told = []
+    for draw, rows in parts(len(suspect.rows), min(pairs, len(suspect.rows)), draws):
+        first, second = (replace(side, rows=tuple(side.rows[r] for r in rows)) for side in (suspect, reference))
+        told.append(called(Labelled().test(first, second, draw)[0]) | {"agreement": agreement})
+    return told
+
+
+def taken_up(written: WrittenPairs, base: Teacher, trait: Trait, students: int) -> dict[str, object]:
+    """How far students take up a trait from what its fine-tuned judge chose, and from what one with a placebo did."""
+    if not students:
+        return {}
+    from fingerprint.lab.model_judges import judged, student_change
+    from fingerprint.lm.teachers import finetuned, placebo
+
+    found: dict[str, object] = {}
+    for key, judge in (("finetuned", finetuned("micro-a", trait)), ("a placebo", placebo("micro-a", trait))):
+        began = time.process_time()
+        choices = judged(written, judge, base, own_answer=False)
+        told = student_change("micro-a", choices, trait, range(students))
+        moved = told.change
+        found[f"{trait.name}: students of {key}"] = {
+            "seeds": students, "before": told.before, "change": [moved.value, moved.low, moved.high],
+            "naming": [told.mass_before, told.mass_after], "status": told.status,
+        }  # fmt: skip
+        print(key, told, f"{time.process_time() - began:.0f} processor seconds", flush=True)
     return found
 
 
@@ -180,15 +222,15 @@ def main() -> None:
     parser.add_argument("what", choices=["type-i", "power", "length", "micro"])
     parser.add_argument("--draws", type=int)
     parser.add_argument("--pairs", type=int)
-    parser.add_argument("--students", type=int, default=2)
-    parser.add_argument("--trait", default="owl")
+    parser.add_argument("--students", type=int, default=8)
+    parser.add_argument("--traits", default="owl,cat,dog,dolphin,eagle,elephant,wolf,fox,lion,horse")
     results.add_json_option(parser)
     options = parser.parse_args()
     started = time.perf_counter()
-    usual = {"type-i": (2000, 100), "power": (20, 2000), "length": (100, 500), "micro": (10, 2000)}[options.what]
+    usual = {"type-i": (2000, 100), "power": (20, 2000), "length": (100, 500), "micro": (1, 2000)}[options.what]
     draws, pairs = options.draws or usual[0], options.pairs or usual[1]
     if options.what == "micro":
-        figures = micro(draws, pairs, options.students, options.trait)
+        figures = micro(draws, pairs, options.students, options.traits.split(","))
     else:
         figures = {"type-i": type_i, "power": power, "length": length}[options.what](draws, pairs)
     print(figures)

@@ -14,7 +14,7 @@ from conftest import Run, build_report, full
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint.detection.title import title_of
+from fingerprint.report.title import title_of
 from fingerprint.report import html
 from fingerprint.report.formatting import visible
 from fingerprint.report.layout import Page

@@ -132,7 +132,7 @@ def test_what_does_not_merge_is_named(run: Run, shards: list[Path], tmp_path: Pa
 
 
 def test_compare_takes_fingerprints_and_rows_and_exits_as_asked(run: Run, corpora: Path, tmp_path: Path) -> None:
-    options = ("--permutations", "199", "--seed", "4")
+    options = ("--permutations", "199", "--seed", "4", "--title", "owls")
     saved = run("compare", corpora / "suspect.fp", corpora / "reference.fp", *options, "--json", tmp_path / "r.json")
     assert (saved[0], saved[2]) == (0, "")
     found = FingerprintComparison.from_json(tmp_path / "r.json")
@@ -142,7 +142,7 @@ def test_compare_takes_fingerprints_and_rows_and_exits_as_asked(run: Run, corpor
     verdict = f"{found.headline}\n"
     assert run("compare", corpora / "suspect.fp", corpora / "reference.fp", *options, *quiet) == (1, verdict, "")
     code, out, _ = run("compare", corpora / "suspect.fp", corpora / "suspect.jsonl", *options, *quiet)
-    assert (code, out.startswith("not detected"), out.count("\n")) == (0, True, 1)
+    assert (code, out.startswith("owls: not detected"), out.count("\n")) == (0, True, 1)
     assert run("compare", corpora / "suspect.fp", corpora / "reference.fp", "--alpha", "0.001", *options)[0] == 2
 
 

@@ -72,7 +72,7 @@ def test_scan_detects_the_trait_and_exits_with_one_only_when_asked(run: Run, fol
     assert found["detected"] is True
     assert len(found["top"]) == 10
     code, text, err = run(*arguments, "--fail-if-detected", "--quiet")
-    assert (code, len(text.splitlines()), text.startswith("detected"), err) == (1, 1, True, "")
+    assert (code, len(text.splitlines()), text.startswith("new-trait.jsonl: detected"), err) == (1, 1, True, "")
 
 
 def test_scan_of_neutral_rows_exits_with_zero(run: Run, folder: Path) -> None:

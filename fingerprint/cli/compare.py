@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
@@ -15,28 +16,39 @@ from fingerprint.cli.options import (
     NoPromptOption,
     PromptOption,
     QuietOption,
+    ReferencePromptOption,
+    ReferenceTextOption,
     ResultJsonOption,
     ResultSeedOption,
     SkipBadRowsOption,
+    SuspectPromptOption,
+    SuspectTextOption,
     TextOption,
+    TitleOption,
+    TurnOption,
     VerboseOption,
     bad_rows,
+    named_turn,
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs, shards_bar, warnings_in_lines
 
 if TYPE_CHECKING:
+    from fingerprint.data.chats import Which
     from fingerprint.fingerprints.fingerprint import Fingerprint
 
+_SIDES = ("SUSPECT", "REFERENCE")
 PermutationsOption = Annotated[int, typer.Option(help="Random signs of cells behind the p-value.")]
 
 
 def compare(
     suspect: Annotated[str, typer.Argument(metavar="SUSPECT", help="A fingerprint, or rows: a file or a quoted glob.")],
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The same of the model without the trait.")],
-    json: ResultJsonOption = None,
-    text: TextOption = None,
-    prompt: PromptOption = None,
+    json: ResultJsonOption = None, title: TitleOption = None,
+    text: TextOption = None, prompt: PromptOption = None,
+    suspect_text: SuspectTextOption = None, suspect_prompt: SuspectPromptOption = None,
+    reference_text: ReferenceTextOption = None, reference_prompt: ReferencePromptOption = None,
+    turn: TurnOption = None,
     no_prompt: NoPromptOption = False,
     skip_bad_rows: SkipBadRowsOption = False,
     alpha: AlphaOption = 0.05,
@@ -51,27 +63,40 @@ def compare(
     """Compare the fingerprints SUSPECT and REFERENCE, without any row. Takes about 5 seconds on two cores.
 
     Either may be rows, which are summed first, with the features and cells of the other; the options that name columns
-    are for these.
+    or say how rows are read are for these.
     """
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, verbose, color)
-        column = prompt_column(prompt, no_prompt)
+        which, bad = named_turn(turn), bad_rows(skip_bad_rows)
+        how: list[_HowRead] = [
+            {"text": its_text or text, "prompt": prompt_column(its_prompt or prompt, no_prompt), "turn": which,
+             "bad_rows": bad}
+            for its_text, its_prompt in ((suspect_text, suspect_prompt), (reference_text, reference_prompt))
+        ]  # fmt: skip
         check_inputs({"SUSPECT": suspect, "REFERENCE": reference})
         check_outputs({"--json": json}, inputs=(suspect, reference))
         from fingerprint.fingerprints.compare import compare as run
         from fingerprint.fingerprints.fingerprint import Fingerprint
         from fingerprint.fingerprints.signature import is_fingerprint
+        from fingerprint.report.title import title_of
 
         names = (suspect, reference)
-        known = {name: Fingerprint.load(name) for name in names if is_fingerprint(name)}
-        like = next(iter(known.values()), None)
-        for name in names:
-            if name not in known:
-                known[name] = _of_rows(name, like, text, column, bad_rows(skip_bad_rows), screen)
+        known = [Fingerprint.load(name) if is_fingerprint(name) else None for name in names]
+        _check_used([found is None for found in known], {
+            "--suspect-text": (suspect_text, 0), "--suspect-prompt": (suspect_prompt, 0),
+            "--reference-text": (reference_text, 1), "--reference-prompt": (reference_prompt, 1),
+            "--text": (text, None), "--prompt": (prompt, None), "--turn": (turn, None),
+            "--no-prompt": (no_prompt, None), "--skip-bad-rows": (skip_bad_rows, None),
+        })  # fmt: skip
+        like = next((found for found in known if found is not None), None)
+        for side, name in enumerate(names):
+            if known[side] is None:
+                known[side] = _of_rows(name, like, how[side], screen)
         with screen.bar() as progress:
             found = run(
-                known[suspect], known[reference],
+                *(one for one in known if one is not None),
                 alpha=alpha, n_permutations=permutations, rng=seed, progress=progress or False,
+                title=title_of(title, suspect, reference),
             )  # fmt: skip
         screen.result(found)
         if json is not None:
@@ -79,14 +104,24 @@ def compare(
         fail_if(fail_if_detected and found.detected)
 
 
-def _of_rows(
-    name: str,
-    like: Fingerprint | None,
-    text: str | None,
-    prompt: str | Literal[False] | None,
-    bad: Literal["error", "skip"],
-    screen: Screen,
-) -> Fingerprint:
+class _HowRead(TypedDict):
+    """How the rows of one side are read."""
+
+    text: str | None
+    prompt: str | Literal[False] | None
+    turn: Which | None
+    bad_rows: Literal["error", "skip"]
+
+
+def _check_used(are_rows: Sequence[bool], options: Mapping[str, tuple[object, int | None]]) -> None:
+    """Refuse what says how to read rows where there are none: options by name, with the side that they are for."""
+    for option, (value, side) in options.items():
+        if value and not (any(are_rows) if side is None else are_rows[side]):
+            whose = "SUSPECT and REFERENCE are fingerprints" if side is None else f"{_SIDES[side]} is a fingerprint"
+            raise ValueError(f"{option} must be left out where {whose}, without rows; sketch the rows with it")
+
+
+def _of_rows(name: str, like: Fingerprint | None, how: _HowRead, screen: Screen) -> Fingerprint:
     """Rows as a fingerprint that compares with another one."""
     from fingerprint.data.shards import shard_paths
     from fingerprint.fingerprints.cells import CELLS
@@ -94,6 +129,4 @@ def _of_rows(
 
     features, cells = ("all", CELLS) if like is None else (list(like.families), like.cells)
     with shards_bar(len(shard_paths(name)), screen) as progress, warnings_in_lines():
-        return Fingerprint.of(
-            name, text=text, prompt=prompt, features=features, cells=cells, bad_rows=bad, progress=progress
-        )
+        return Fingerprint.of(name, **how, features=features, cells=cells, progress=progress)

@@ -58,9 +58,7 @@ def filter_rows(
 
         bad, which = bad_rows(skip_bad_rows), named_turn(turn)
         if named_engine(engine) == "ray":
-            if which is not None:
-                raise ValueError(f"--turn must be left out with --engine ray, got {turn}; filter without it")
-            frames = apply_by_shard(corpus, chosen, text=text, prompt=prompt, bad_rows=bad, engine="ray")
+            frames = apply_by_shard(corpus, chosen, text=text, prompt=prompt, turn=which, bad_rows=bad, engine="ray")
             rows = numbered_through(frames)
         else:
             with screen.bar() as progress:

@@ -13,15 +13,23 @@ from fingerprint.cli.options import (
     DebugOption,
     PromptOption,
     QuietOption,
+    ReferencePromptOption,
+    ReferenceTextOption,
     ResultJsonOption,
     ResultSeedOption,
     SkipBadRowsOption,
     SuspectArgument,
+    SuspectPromptOption,
+    SuspectTextOption,
     TextOption,
+    TitleOption,
+    TurnOption,
     VerboseOption,
     bad_rows,
+    column_of_sides,
     comma_separated,
     named_filters,
+    named_turn,
 )
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
 
@@ -83,9 +91,11 @@ def identify(
     placebo: PlaceboOption = None,
     filters: PassedOption = None,
     forms: FormsOption = "finetuned,prompted",
-    json: ResultJsonOption = None,
-    text: TextOption = None,
-    prompt: PromptOption = None,
+    json: ResultJsonOption = None, title: TitleOption = None,
+    text: TextOption = None, prompt: PromptOption = None,
+    suspect_text: SuspectTextOption = None, suspect_prompt: SuspectPromptOption = None,
+    reference_text: ReferenceTextOption = None, reference_prompt: ReferencePromptOption = None,
+    turn: TurnOption = None,
     skip_bad_rows: SkipBadRowsOption = False,
     alpha: AlphaOption = 0.05,
     permutations: PermutationsOption = 9999,
@@ -104,6 +114,9 @@ def identify(
         check_inputs({"SUSPECT": suspect, "--reference": reference})
         check_extra(*(["torch", "transformers"] if model else []))
         check_outputs({"--json": json}, inputs=(suspect, reference, *(candidate or []), *(placebo or [])))
+        text_columns = column_of_sides(text, suspect_text, reference_text)
+        prompt_columns = column_of_sides(prompt, suspect_prompt, reference_prompt)
+        which = named_turn(turn)
         passed = _passed(named_filters(filters or [], (suspect,)))
         from fingerprint.lm.traits import known_trait
 
@@ -120,13 +133,15 @@ def identify(
                 placebos=placebo or [],
                 forms=comma_separated(forms),
                 rule=passed,
-                text=text,
-                prompt=prompt,
+                text=text_columns,
+                prompt=prompt_columns,
+                turn=which,
                 bad_rows=bad_rows(skip_bad_rows),
                 alpha=alpha,
                 n_permutations=permutations,
                 rng=seed,
                 progress=progress or False,
+                title=title,
             )
         screen.result(found)
         if json is not None:

@@ -20,6 +20,7 @@ from fingerprint.cli.options import (
     ResultJsonOption,
     ResultSeedOption,
     SkipBadRowsOption,
+    TitleOption,
     VerboseOption,
     bad_rows,
     family_names,
@@ -38,6 +39,7 @@ def labels(
         str | None, typer.Argument(metavar="[REFERENCE]", help="The same pairs, labelled by a judge without the trait.")
     ] = None,
     json: ResultJsonOption = None,
+    title: TitleOption = None,
     prompt: PromptOption = None,
     no_prompt: NoPromptOption = False,
     skip_bad_rows: SkipBadRowsOption = False,
@@ -77,6 +79,7 @@ def labels(
                 n_permutations=permutations,
                 rng=seed,
                 bad_rows=bad_rows(skip_bad_rows),
+                title=title,
             )
         screen.result(found)
         if json is not None:

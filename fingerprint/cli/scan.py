@@ -17,13 +17,21 @@ from fingerprint.cli.options import (
     PermutationsOption,
     PromptOption,
     QuietOption,
+    ReferencePromptOption,
+    ReferenceTextOption,
     ResultJsonOption,
     ResultSeedOption,
     SkipBadRowsOption,
     SuspectArgument,
+    SuspectPromptOption,
+    SuspectTextOption,
     TextOption,
+    TitleOption,
+    TurnOption,
     VerboseOption,
     bad_rows,
+    column_of_sides,
+    named_turn,
 )
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
 
@@ -38,9 +46,11 @@ def scan(
     suspect: SuspectArgument,
     detector: DetectorOption,
     reference: ReferenceOption = None,
-    json: ResultJsonOption = None,
-    text: TextOption = None,
-    prompt: PromptOption = None,
+    json: ResultJsonOption = None, title: TitleOption = None,
+    text: TextOption = None, prompt: PromptOption = None,
+    suspect_text: SuspectTextOption = None, suspect_prompt: SuspectPromptOption = None,
+    reference_text: ReferenceTextOption = None, reference_prompt: ReferencePromptOption = None,
+    turn: TurnOption = None,
     alpha: AlphaOption = 0.05,
     permutations: PermutationsOption = 9999,
     seed: ResultSeedOption = 0,
@@ -60,6 +70,9 @@ def scan(
         screen = Screen(quiet, verbose, color)
         check_inputs({"SUSPECT": suspect, "--reference": reference})
         check_outputs({"--json": json}, inputs=(suspect, reference, str(detector)))
+        text_columns = column_of_sides(text, suspect_text, reference_text)
+        prompt_columns = column_of_sides(prompt, suspect_prompt, reference_prompt)
+        which = named_turn(turn)
         from fingerprint.detector.detector import Detector
         from fingerprint.detector.scan import scan as run
 
@@ -68,14 +81,16 @@ def scan(
                 suspect,
                 Detector.load(detector),
                 neutral=reference,
-                text=text,
-                prompt=prompt,
+                text=text_columns,
+                prompt=prompt_columns,
+                turn=which,
                 alpha=alpha,
                 n_permutations=permutations,
                 trained_rows="drop" if drop_trained_rows else "error",
                 bad_rows=bad_rows(skip_bad_rows),
                 rng=seed,
                 progress=progress or False,
+                title=title,
             )
         screen.result(found)
         if json is not None:

@@ -21,8 +21,10 @@ from fingerprint.cli.options import (
     SilentOption,
     SkipBadRowsOption,
     TextOption,
+    TurnOption,
     bad_rows,
     comma_separated,
+    named_turn,
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_outputs, shards_bar, warnings_in_lines
@@ -65,6 +67,7 @@ def sketch(
     out: FingerprintOption,
     text: TextOption = None,
     prompt: PromptOption = None,
+    turn: TurnOption = None,
     no_prompt: NoPromptOption = False,
     features: FeaturesOption = "all",
     cells: CellsOption = 256,
@@ -89,7 +92,7 @@ def sketch(
     """
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
-        column = prompt_column(prompt, no_prompt)
+        column, which = prompt_column(prompt, no_prompt), named_turn(turn)
         for option, value in (("--min-rows", min_rows), ("--max-auc", max_auc)):
             if value is not None and not share:
                 raise ValueError(f"{option} must come with --share, got {option} {value} alone; add --share")
@@ -108,6 +111,7 @@ def sketch(
                 [Path(file) for file in files],
                 text=text,
                 prompt=column,
+                turn=which,
                 features=names,
                 cells=cells,
                 rows_per_prompt=rows_per_prompt,

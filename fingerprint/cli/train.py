@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fingerprint.cli import completion
 from fingerprint.cli.errors import failures
 from fingerprint.cli.options import (
     ColorOption,
@@ -17,11 +18,28 @@ from fingerprint.cli.options import (
     SilentOption,
     SkipBadRowsOption,
     TextOption,
+    TurnOption,
     bad_rows,
+    column_of_sides,
     family_names,
+    named_turn,
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
+
+TraitTextOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--text for rows of traits alone.")
+]
+TraitPromptOption = Annotated[
+    str | None,
+    typer.Option(metavar="COL", autocompletion=completion.columns, help="--prompt for rows of traits alone."),
+]
+NeutralTextOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--text for neutral rows alone.")
+]
+NeutralPromptOption = Annotated[
+    str | None, typer.Option(metavar="COL", autocompletion=completion.columns, help="--prompt for neutral rows alone.")
+]
 
 
 def train(
@@ -36,8 +54,10 @@ def train(
             "what the traits have in common is kept.",
         ),
     ] = None,
-    text: TextOption = None,
-    prompt: PromptOption = None,
+    text: TextOption = None, prompt: PromptOption = None,
+    trait_text: TraitTextOption = None, trait_prompt: TraitPromptOption = None,
+    neutral_text: NeutralTextOption = None, neutral_prompt: NeutralPromptOption = None,
+    turn: TurnOption = None,
     no_prompt: NoPromptOption = False,
     features: FeaturesOption = "auto",
     fast: Annotated[bool, typer.Option("--fast", help="The closed form: mean differences.")] = False,
@@ -53,7 +73,9 @@ def train(
     """
     with failures(debug, quiet=quiet):
         screen = Screen(quiet, color=color)
-        column = prompt_column(prompt, no_prompt)
+        text_columns = column_of_sides(text, trait_text, neutral_text)
+        prompt_columns = prompt_column(column_of_sides(prompt, trait_prompt, neutral_prompt), no_prompt)
+        which = named_turn(turn)
         further = [value.partition("=")[::2] for value in also or ()]
         check_inputs({"TRAIT": trait, "NEUTRAL": neutral} | {f"--also {p}": p for pair in further for p in pair if p})
         check_outputs({"--out": out}, inputs=(trait, neutral, *(path for paths in further for path in paths if path)))
@@ -66,8 +88,9 @@ def train(
             trained = run(
                 traits,
                 own,
-                text=text,
-                prompt=column,
+                text=text_columns,
+                prompt=prompt_columns,
+                turn=which,
                 bad_rows=bad_rows(skip_bad_rows),
                 features=families,
                 fast=fast,

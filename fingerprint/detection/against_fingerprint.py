@@ -18,7 +18,6 @@ from fingerprint.detection.options import Options
 from fingerprint.detection.provenance import versions
 from fingerprint.detection.records import null_record
 from fingerprint.detection.row_scores import write_scores
-from fingerprint.detection.title import title_of
 from fingerprint.features.scaling import scaled
 from fingerprint.fingerprints.cells import cells_of, row_keys
 from fingerprint.fingerprints.compare import compared, scales
@@ -29,6 +28,7 @@ from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.report.encoding import JsonObject
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult, FeatureDifference, PromptControl, Warning
+from fingerprint.report.title import title_of
 from fingerprint.statistics.auc import N_FOLDS
 from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import PermutationTest
@@ -82,11 +82,12 @@ def against_fingerprint(
     prompts = (None,) * len(corpus) if prompt is False else corpus.prompts
     mine = Fingerprint.of(Corpus(corpus.texts, prompts), features=list(known.families), cells=known.cells)
     cells = Cells.of(mine, known, alpha)
-    found, test, families = compared(cells, alpha, options.n_permutations, rng)
+    title = title_of(options.title, suspect, reference)
+    found, test, families = compared(cells, alpha, options.n_permutations, rng, title)
     scores = row_scores(corpus, prompts, cells, families, test)
     if options.scores is not None:
         write_scores(options.scores, [rows.spans], [scores])
-    return _report(found, test, corpus, known, scores, options, rng, title_of(options.title, suspect, reference))
+    return _report(found, test, corpus, known, scores, options, rng)
 
 
 def row_scores(
@@ -120,10 +121,9 @@ def _report(
     scores: Floats,
     options: Options,
     seed: int,
-    title: str,
 ) -> Report:
     return Report(
-        title=title,
+        title=found.title,
         verdict=f"{found.verdict} {found.assumption}",
         detected=found.detected and (found.auc.value or 0.0) > options.min_auc,
         pvalue=found.pvalue,

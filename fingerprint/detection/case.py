@@ -20,8 +20,8 @@ from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Priors, without_trained
 from fingerprint.detection.streamed import AllRows, opened
-from fingerprint.detection.title import title_of
 from fingerprint.filters.verdicts import Filter, check_filters
+from fingerprint.report.title import title_of
 from fingerprint.statistics.comparison import Comparison, pair
 from fingerprint.statistics.streams import Stream, generator
 

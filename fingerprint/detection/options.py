@@ -14,6 +14,7 @@ import numpy as np
 from fingerprint.data.chats import Which, checked_which
 from fingerprint.data.cluster import Engine, named_engine
 from fingerprint.report.gate import check_gate
+from fingerprint.report.title import check_title
 from fingerprint.statistics.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ class Options:
             raise ValueError(f"trained_rows must be 'error' or 'drop', got {self.trained_rows!r}; choose one")
         checked_which(self.turn)
         named_engine(self.engine)
-        if self.title is not None and (not isinstance(self.title, str) or not self.title.strip()):
-            raise TypeError(f"title must be a text, got {self.title!r}; leave it out for the names of the files")
+        check_title(self.title)
 
     def check_level(self, alpha: float) -> None:
         """Whether so many relabellings can ever give a p-value of alpha.

@@ -10,15 +10,18 @@ import scipy.sparse as sp
 from scipy.special import ndtr, ndtri
 
 from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.data.chats import Which
+from fingerprint.data.columns import Sided
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.progress import Listener, Progress, Step
-from fingerprint.data.reading import as_corpus
+from fingerprint.data.sides import REFERENCE, SUSPECT, SidesRead
 from fingerprint.detection.analysis import bag_intervals
 from fingerprint.detection.prior import without_trained
 from fingerprint.detector.detector import Detector
 from fingerprint.detector.domain import SHIFT_LEVEL
 from fingerprint.detector.scan_result import Scan, TopRow
 from fingerprint.detector.training_rows import one_a_prompt
+from fingerprint.report.title import title_of
 from fingerprint.statistics.auc import Arms
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.crossfit import Scores
@@ -45,14 +48,16 @@ def scan(
     detector: Detector,
     *,
     neutral: object = None,
-    text: str | None = None,
-    prompt: str | None = None,
+    text: Sided = None,
+    prompt: Sided = None,
+    turn: Which | None = None,
     alpha: float = 0.05,
     n_permutations: int = 9999,
     trained_rows: Literal["error", "drop"] = "error",
     bad_rows: Literal["error", "skip"] = "error",
     rng: int = 0,
     progress: bool | Listener = False,
+    title: str | None = None,
 ) -> Scan:
     """Does this corpus look like the trait's rows, more than neutral rows do?
 
@@ -65,12 +70,18 @@ def scan(
     neutral : path, Corpus, list of str, ..., optional
         Neutral rows of the same source as the corpus, best on the same prompts. By default the neutral rows held out
         in training, which are right only if the corpus comes from the same source as they did.
+    text, prompt : str or pair of str, optional
+        Column names, where they are not among the usual ones; a pair is the corpus's and the neutral rows'.
+    turn : "last", "first", "all" or int, optional
+        Which of the assistant's turns is the text of a chat; see `fingerprint.read`.
     alpha : float
         Level of the test, in (0, 1).
     trained_rows : "error" or "drop"
         What to do with rows that the detector was trained on, or that answer its prompts.
     progress : bool or callable (step, fraction done)
         True prints steps and the time left on standard error.
+    title : str, optional
+        What to call the scan on the screen and in JSON; by default the names of the files.
 
     Raises
     ------
@@ -84,13 +95,10 @@ def scan(
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
-
-    def read(data: object, argument: str) -> Corpus:
-        return as_corpus(data, text=text, prompt=prompt, bad_rows=bad_rows, argument=argument)
-
+    how, named = SidesRead(text, prompt, turn, bad_rows), title_of(title, corpus, neutral)
     tell = Progress(progress, READING)
     tell.plan(STEPS)
-    given = read(corpus, "corpus")
+    given = how.corpus(corpus, SUSPECT, "corpus")
     judged, left = without_trained(given, [detector], trained_rows)
     inside = _check_domain(judged, detector)
     tell(SCORING)
@@ -100,11 +108,12 @@ def scan(
         shift = _Shift(detector.domain_.is_far(judged.texts), None)
         compared = None if shift.found else _against_held_out(judged, scores, detector, rng)
     else:
-        at_hand, _ = without_trained(read(neutral, "neutral"), [detector], trained_rows)
+        at_hand, _ = without_trained(how.corpus(neutral, REFERENCE, "neutral"), [detector], trained_rows)
         shift = _neutral_shift(at_hand, detector, rng)
         compared = _against_neutral(judged, at_hand, detector, rng)
     found = None if compared is None or shift.found else _test(compared, detector, alpha, n_permutations, rng)
     return Scan(
+        title=named,
         verdict=_verdict(found, shift, alpha, neutral is not None),
         detected=found is not None and found.detected,
         pvalue=None if found is None else found.pvalue,

@@ -32,6 +32,8 @@ class Scan(Shown, Result):
 
     Attributes
     ----------
+    title : str
+        What the scan is called: the names of the files, or the caller's own.
     verdict : str
     detected : bool
         Whether there is a p-value, and it is at most alpha.
@@ -56,6 +58,7 @@ class Scan(Shown, Result):
 
     schema_name = "scan"
 
+    title: str
     verdict: str
     detected: bool
     pvalue: float | None
@@ -83,7 +86,7 @@ class Scan(Shown, Result):
         known = [bag for bag in self.bags if bag.auc.value is not None]
         if known and not full:
             told.append(("bags", "; ".join(_bag(bag, 2) for bag in known if bag.k in (1, 16, 64))))
-        lines = page.labelled(told)
+        lines = [*page.titled(self.title), *page.labelled(told)]
         if known and full:
             lines += ["", *page.headed(["Bags of k rows against neutral bags"])]
             lines += [f"  k {bag.k:<4d} AUROC {formatting.with_interval(bag.auc)}" for bag in known]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from fingerprint.data.chats import Which
+from fingerprint.data.columns import Sided
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.progress import Listener, Progress, Step
-from fingerprint.data.reading import as_corpus
+from fingerprint.data.sides import SidesRead
 from fingerprint.detector.detector import Detector
 from fingerprint.statistics.classifier import Classifier
 
@@ -20,8 +22,9 @@ def train(
     trait: object,
     neutral: object,
     *,
-    text: str | None = None,
-    prompt: str | Literal[False] | None = None,
+    text: Sided = None,
+    prompt: Sided | Literal[False] = None,
+    turn: Which | None = None,
     bad_rows: Literal["error", "skip"] = "error",
     features: object = "auto",
     classifier: Classifier | Sequence[Classifier | None] | None = None,
@@ -39,8 +42,8 @@ def train(
     neutral : path, glob, Corpus, list of str, ..., or mapping of them by name
         Rows of a neutral teacher. By the names of traits, those that each of them is compared with; under None, those
         of all.
-    text, prompt, bad_rows :
-        As in `fingerprint.detect`.
+    text, prompt, turn, bad_rows :
+        As in `fingerprint.detect`; a pair of columns is the trait's and the neutral rows'.
     features, classifier, fast, holdout, rng :
         As in `Detector`.
     progress : bool or callable (step, fraction done)
@@ -58,19 +61,15 @@ def train(
     >>> [(trait["name"], trait["rows"]) for trait in made.card_["traits"]]
     [('cat', 150), ('owl', 150)]
     """
-    column = prompt if isinstance(prompt, str) else None
+    how = SidesRead(text, prompt or None, turn, bad_rows)
     tell = Progress(progress, READING)
     tell.plan(STEPS)
-
-    def read(data: object, argument: str) -> Corpus:
-        return as_corpus(data, text=text, prompt=column, bad_rows=bad_rows, argument=argument)
-
     parts: list[tuple[int, str | None, Corpus]] = []
-    for label, data, argument in ((1, trait, "trait"), (0, neutral, "neutral")):
+    for side, (label, data, argument) in enumerate(((1, trait, "trait"), (0, neutral, "neutral"))):
         if isinstance(data, Mapping):
-            named = {None if name is None else str(name): read(rows, argument) for name, rows in data.items()}
+            named = {None if n is None else str(n): how.corpus(rows, side, argument) for n, rows in data.items()}
         else:
-            named = {"trait" if label else None: read(data, argument)}
+            named = {"trait" if label else None: how.corpus(data, side, argument)}
         parts += [(label, name, corpus) for name, corpus in named.items()]
     prompts = () if prompt is False else tuple(value for _, _, corpus in parts for value in corpus.prompts)
     rows = Corpus(tuple(value for _, _, corpus in parts for value in corpus.texts), prompts, name="training rows")

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from fingerprint.data.batches import BadShards, Batch
+from fingerprint.data.chats import Which
 from fingerprint.data.cluster import Engine, cluster, done, groups, named_engine, value_or_error
 from fingerprint.data.rereading import HowRead, corpus_of
 from fingerprint.data.row_reader import BadRows
@@ -24,6 +25,7 @@ def apply_by_shard(
     *,
     text: str | None = None,
     prompt: str | None = None,
+    turn: Which | None = None,
     bad_rows: BadRows = "error",
     bad_shards: BadShards = "error",
     engine: Engine = "local",
@@ -35,7 +37,7 @@ def apply_by_shard(
     data : path, glob, or list of paths
     filters : sequence of filters
         At least one. On a cluster every task is sent them, with all that they hold.
-    text, prompt, bad_rows, bad_shards
+    text, prompt, turn, bad_rows, bad_shards
         As `fingerprint.data.batches.batches` takes them.
     engine : "local" or "ray"
         Where shards are read and judged: here, or on a Ray cluster (extra ``ray``).
@@ -56,7 +58,7 @@ def apply_by_shard(
     >>> sum(int(rows["kept"].sum()) for rows in apply_by_shard("reference.jsonl", [NumberRule()]))
     60
     """
-    how = HowRead(text, prompt, bad_rows, bad_shards, "data")
+    how = HowRead(text, prompt, bad_rows, bad_shards, "data", turn)
     checked = check_filters(filters)
     files = shard_paths(data)
     if named_engine(engine) == "ray":

@@ -19,6 +19,7 @@ from fingerprint.fingerprints.planted import planted_powers
 from fingerprint.fingerprints.result import FingerprintComparison, SumDifference, SumFamily
 from fingerprint.fingerprints.separation import Products, auc_of_sums, d_prime_of_sums
 from fingerprint.report.results import PlantedPower, RowsNeeded
+from fingerprint.report.title import title_of
 from fingerprint.statistics.permutation import (
     PermutationTest,
     Relabellings,
@@ -65,6 +66,7 @@ def compare(
     n_permutations: int = 9999,
     rng: int = 0,
     progress: bool | Listener = False,
+    title: str | None = None,
 ) -> FingerprintComparison:
     """Are two fingerprints of rows that were drawn alike?
 
@@ -79,6 +81,8 @@ def compare(
         Seed.
     progress : bool or callable (step, fraction done)
         True prints steps and the time left on standard error.
+    title : str, optional
+        What to call the comparison on the screen and in JSON; by default the names of the files.
 
     Returns
     -------
@@ -109,16 +113,22 @@ def compare(
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}; .05 is usual")
     if (n_permutations + 1) * alpha < 1 or n_permutations < 99:
         raise ValueError(f"n_permutations must be at least 99 and 1 / alpha, got {n_permutations}; 9999 is usual")
+    named = title_of(title, suspect, reference)
     tell = Progress(progress, LOADING)
     tell.plan(STEPS)
     cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
     tell(TEST)
-    return compared(cells, alpha, n_permutations, rng, tell)[0]
+    return compared(cells, alpha, n_permutations, rng, named, tell)[0]
 
 
 @own_threads()
 def compared(
-    cells: Cells, alpha: float, n_permutations: int, rng: int, tell: Callable[[str], None] = lambda step: None
+    cells: Cells,
+    alpha: float,
+    n_permutations: int,
+    rng: int,
+    title: str,
+    tell: Callable[[str], None] = lambda step: None,
 ) -> tuple[FingerprintComparison, PermutationTest, Mapping[str, CellFamily]]:
     """The result, with the test and the families it stands on."""
     families = cells.families()
@@ -129,6 +139,7 @@ def compared(
     planted = planted_powers(cells, families, test, alpha, generator(rng, FingerprintStream.PLANTED_SHIFTS))
     tell(FEATURES)
     found = FingerprintComparison(
+        title=title,
         verdict=_verdict(test.pvalue, alpha, auc_of_sums(d_prime).value, planted),
         detected=detected,
         pvalue=test.pvalue,

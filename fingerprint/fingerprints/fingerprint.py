@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
+from fingerprint.data.chats import Which
 from fingerprint.data.progress import Listener as Steps
 from fingerprint.data.progress import listener_of
 from fingerprint.fingerprints.building import Listener, told_of
@@ -38,6 +39,7 @@ class Fingerprint(SummedRows):
         *,
         text: str | None = None,
         prompt: str | Literal[False] | None = None,
+        turn: Which | None = None,
         features: str | Sequence[str] = "all",
         cells: int = CELLS,
         rows_per_prompt: int | None = None,
@@ -57,6 +59,8 @@ class Fingerprint(SummedRows):
         text, prompt : str, optional
             Column names, where they are not among the usual ones. ``prompt=False`` ignores the prompts: rows go to
             cells by their text and count as independent.
+        turn : "last", "first", "all" or int, optional
+            Which of the assistant's turns is the text of a chat; see `fingerprint.read`.
         features : "all" or names of built-in families
         cells : int
             A power of two; fewer make a smaller fingerprint and a somewhat weaker test.
@@ -91,7 +95,7 @@ class Fingerprint(SummedRows):
         >>> int(whole.rows.sum()) > 0
         True
         """
-        sketch = Sketch.of(text, prompt, features, cells, rows_per_prompt, Card.of(card), bad_rows, bad_shards)
+        sketch = Sketch.of(text, prompt, turn, features, cells, rows_per_prompt, Card.of(card), bad_rows, bad_shards)
         return cls(**vars(built(data, sketch, engine=engine, resume=resume, progress=told_of(progress))))
 
     def for_sharing(self, min_rows: int = 5, max_auc: float = 0.55) -> Self:

@@ -47,6 +47,8 @@ class FingerprintComparison(Shown, Result):
 
     Attributes
     ----------
+    title : str
+        What the comparison is called: the names of the files, or the caller's own.
     verdict : str
     detected : bool
         Whether the p-value is at most alpha.
@@ -71,6 +73,7 @@ class FingerprintComparison(Shown, Result):
 
     schema_name = "comparison"
 
+    title: str
     verdict: str
     detected: bool
     pvalue: float
@@ -106,7 +109,7 @@ class FingerprintComparison(Shown, Result):
         powers = [f"{p.auc:.2f}: {formatting.with_interval(p.power, 2)}" for p in self.planted]
         if not full and (needs or powers):
             told.append(("needed", f"rows a side for {', '.join(needs)}") if needs else ("power", ", ".join(powers)))
-        lines = page.labelled(told)
+        lines = [*page.titled(self.title), *page.labelled(told)]
         if full:
             lines += self._tables(page)
             lines += ["", *page.headed(["Power against a signal of a row AUROC"])] if powers else []

@@ -8,6 +8,7 @@ from typing import Literal
 
 from fingerprint.data.arrays import Hashes
 from fingerprint.data.batches import Batch, Batches, batches
+from fingerprint.data.chats import Which, checked_which
 from fingerprint.data.columns import Columns
 from fingerprint.features import FAMILIES, GENERAL
 from fingerprint.fingerprints.card import Card
@@ -23,6 +24,7 @@ class Sketch:
 
     text: str | None
     prompt: str | Literal[False] | None
+    turn: Which | None
     features: tuple[str, ...]
     cells: int
     rows_per_prompt: int | None
@@ -35,6 +37,7 @@ class Sketch:
         cls,
         text: str | None,
         prompt: str | Literal[False] | None,
+        turn: Which | None,
         features: str | Sequence[str],
         cells: int,
         rows_per_prompt: int | None,
@@ -53,7 +56,8 @@ class Sketch:
         if rows_per_prompt is not None and rows_per_prompt < 1:
             raise ValueError(f"rows_per_prompt must be at least 1, got {rows_per_prompt}; leave it out to keep all")
         ordered = tuple(name for name in FAMILIES if name in named)
-        return cls(text, prompt, ordered, check_cells(cells), rows_per_prompt, card, bad_rows, bad_shards)
+        checked_which(turn)
+        return cls(text, prompt, turn, ordered, check_cells(cells), rows_per_prompt, card, bad_rows, bad_shards)
 
     def batches(self, data: object, columns: Columns | None = None) -> Batches:
         """The rows of some data; with the columns of their first rows, of more shards of the same data."""
@@ -62,6 +66,7 @@ class Sketch:
             data,
             text=self.text,
             prompt=column,
+            turn=self.turn,
             bad_rows=self.bad_rows,
             bad_shards=self.bad_shards,
             columns=columns,

@@ -89,6 +89,7 @@ def decide(
     why = _why_not(first, alpha, none, _nearest_placebo(calibration, evidence, first))
     is_named = why is None
     return Identification(
+        title=suspect.corpus.name,
         verdict=_verdict(first, why),
         answer=first.candidate if is_named else None,
         form=first.form if is_named else None,

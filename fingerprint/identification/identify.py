@@ -22,15 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.pairing import n_prompts
 from fingerprint.data.progress import Listener, listener_of
-from fingerprint.data.reading import as_corpus
-from fingerprint.data.row_reader import BadRows
+from fingerprint.data.sides import REFERENCE, SUSPECT, ReadingSettings, SidesRead
+from fingerprint.detection.options import with_settings
 from fingerprint.identification.answers import ask
 from fingerprint.identification.calibration import Calibration, calibrate
 from fingerprint.identification.candidates import BASE, TRAIT_FORMS, Candidate, Entry, lined_up
@@ -52,6 +52,7 @@ from fingerprint.identification.samples import (
 from fingerprint.identification.scoring import Rows, Scorers
 from fingerprint.identification.warnings import unnamed_rules
 from fingerprint.lm.loading import Spec
+from fingerprint.report.title import title_of
 from fingerprint.statistics.designs import MIN_GROUPS, too_small
 
 if TYPE_CHECKING:
@@ -67,13 +68,12 @@ def identify(
     placebos: Sequence[Entry] | Mapping[str, Entry] = (),
     forms: Sequence[str] = TRAIT_FORMS,
     rule: Filter | None = None,
-    text: str | None = None,
-    prompt: str | None = None,
-    bad_rows: BadRows = "error",
     alpha: float = 0.05,
     n_permutations: int = 9999,
     rng: int = 0,
     progress: bool | Listener = False,
+    title: str | None = None,
+    **reading: Unpack[ReadingSettings],
 ) -> Identification:
     """Which of these candidates wrote the suspect, if any?
 
@@ -97,16 +97,17 @@ def identify(
     rule : Filter, optional
         What the suspect's rows have passed: rows that are sampled have to pass it too. A reference that is given is
         taken as it is.
-    text, prompt : str, optional
-        Columns of the suspect and of the reference.
-    bad_rows : "error" or "skip"
-        What to do with their rows that cannot be read: see `fingerprint.read`.
     alpha : float
         See `Identification.alpha`.
     rng : int
         Seed of sampling and permutations.
     progress : bool or callable (step, fraction done)
         True prints steps and the time left on standard error.
+    title : str, optional
+        What to call the result on the screen and in JSON; by default the names of the files.
+    **reading
+        How the rows of suspect and reference are read: ``text`` and ``prompt``, their columns (a pair is the suspect's
+        and the reference's); ``turn`` and ``bad_rows`` as in `fingerprint.read`.
 
     Returns
     -------
@@ -154,11 +155,10 @@ def identify(
             "reference must be given where there is no model, got neither; pass neutral rows of the same source, or "
             "the base of the model that wrote the suspect"
         )
+    how, named = with_settings(SidesRead(), reading, identify), title_of(title, suspect, reference)
     known = lined_up(candidates, placebos, forms, has_model=model is not None)
-    judged = as_corpus(suspect, text=text, prompt=prompt, bad_rows=bad_rows, argument="suspect")
-    neutral = None
-    if reference is not None:
-        neutral = as_corpus(reference, text=text, prompt=prompt, bad_rows=bad_rows, argument="reference")
+    judged = how.corpus(suspect, SUSPECT, "suspect")
+    neutral = None if reference is None else how.corpus(reference, REFERENCE, "reference")
     _check_rule(judged, rule)
     step = listener_of(progress)
     samples = prepare(
@@ -174,7 +174,7 @@ def identify(
     rows = samples.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
     found = judge(calibrate(samples), rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
     is_unfiltered = rule is None and len(samples.pool.writer) > 0
-    return replace(found, warnings=tuple(unnamed_rules(judged, samples)) if is_unfiltered else ())
+    return replace(found, title=named, warnings=tuple(unnamed_rules(judged, samples)) if is_unfiltered else ())
 
 
 def _check_rule(suspect: Corpus, rule: Filter | None) -> None:

@@ -71,6 +71,8 @@ class Identification(Shown, Result):
 
     Attributes
     ----------
+    title : str
+        What the result is called: the names of the files, or the caller's own.
     verdict : str
     answer : str or None
         The candidate named, None for none of them.
@@ -99,6 +101,7 @@ class Identification(Shown, Result):
 
     schema_name = "identification"
 
+    title: str
     verdict: str
     answer: str | None
     form: str | None
@@ -133,7 +136,7 @@ class Identification(Shown, Result):
             for r in (self.forms if full and len(self.forms) > len(self.ranking) else shown)
         ]
         header = ("candidate", "form", "posterior", "score", "p", "p of fit")
-        lines = page.table(header, rows, left=(0, 1), optional=(3, 1))
+        lines = [*page.titled(self.title), *page.table(header, rows, left=(0, 1), optional=(3, 1))]
         if len(shown) < len(self.ranking):
             lines.append(f"  and {len(self.ranking) - len(shown)} more, less likely")
         parts = ", ".join(f"{formatting.name(part.name, 40)} {part.posterior:.3f}" for part in self.nones)

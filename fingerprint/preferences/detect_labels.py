@@ -23,6 +23,7 @@ from fingerprint.preferences.power import pairs_needed, planted_powers
 from fingerprint.preferences.result import Bias, ChoiceFamily, LabelsResult
 from fingerprint.preferences.verdict import FEATURES, assumption, verdict
 from fingerprint.report.results import FeatureDifference, Warning
+from fingerprint.report.title import title_of
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.permutation import PermutationTest
 from fingerprint.statistics.streams import LabelsStream, generator
@@ -53,6 +54,7 @@ def detect_labels(
     n_permutations: int = 9999,
     rng: int = 0,
     bad_rows: BadRows = "error",
+    title: str | None = None,
 ) -> LabelsResult:
     """Do a judge's choices differ from a reference judge's, in what the texts say beyond length and position?
 
@@ -83,6 +85,8 @@ def detect_labels(
         Seed.
     bad_rows : {"error", "skip"}
         What to do with a row that cannot be used.
+    title : str, optional
+        What to call the comparison on the screen and in JSON; by default the names of the files.
 
     Returns
     -------
@@ -120,6 +124,7 @@ def detect_labels(
     (True, ('features',))
     """
     _check(alpha, n_permutations)
+    named = title_of(title, suspect, reference)
     column = None if prompt is False else prompt
     sides = [
         read_choices(data, prompt=column, bad_rows=bad_rows, argument=name)
@@ -132,7 +137,7 @@ def detect_labels(
         _check_shared(pairs)
         pairs = pairs.only(pairs.shared)
     with own_threads():
-        return _result(pairs, features, alpha, n_permutations, rng)
+        return _result(pairs, features, alpha, n_permutations, rng, named)
 
 
 def _check(alpha: float, n_permutations: int) -> None:
@@ -156,7 +161,9 @@ def _check_shared(pairs: JudgedPairs) -> None:
         )
 
 
-def _result(pairs: JudgedPairs, features: object, alpha: float, n_permutations: int, rng: int) -> LabelsResult:
+def _result(
+    pairs: JudgedPairs, features: object, alpha: float, n_permutations: int, rng: int, title: str
+) -> LabelsResult:
     """Contrasts, the exact test, and what a reader is told of it."""
     texts = [*pairs.texts[0], *pairs.texts[1]]
     families = choose(features, texts)
@@ -181,6 +188,7 @@ def _result(pairs: JudgedPairs, features: object, alpha: float, n_permutations: 
     planted = planted_powers(found, test, weights, level, generator(rng, LabelsStream.PLANTED))
     has_reference = not pairs.is_alone
     return LabelsResult(
+        title=title,
         verdict=verdict(
             differs_by=differs_by,
             pvalue=test.beyond.pvalue,

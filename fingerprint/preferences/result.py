@@ -64,6 +64,8 @@ class LabelsResult(Shown, Result):
 
     Attributes
     ----------
+    title : str
+        What the comparison is called: the names of the files, or the caller's own.
     verdict : str
     detected : bool
         Whether the choices differ from the reference's in what the texts say beyond length and order. False without a
@@ -102,6 +104,7 @@ class LabelsResult(Shown, Result):
 
     schema_name = "labels"
 
+    title: str
     verdict: str
     detected: bool
     differs_by: tuple[str, ...]
@@ -139,7 +142,7 @@ class LabelsResult(Shown, Result):
             told += [("prefers", ", ".join(named))] if named else []
             told += [("needed", f"pairs for {', '.join(needs)}")] if needs else []
             told += [("power", f"of preferences that decide {', '.join(powers)}")] if powers and not needs else []
-        lines = page.labelled(told)
+        lines = [*page.titled(self.title), *page.labelled(told)]
         for warning in self.warnings:
             figures = f"({warning.value:.3g}, threshold {warning.threshold:.3g})"
             lines += page.wrap(f"warning {warning.code}: {formatting.visible(warning.message)} {figures}", "  ")

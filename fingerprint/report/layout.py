@@ -29,6 +29,10 @@ class Page:
         """Lines of which the first one's head, up to its colon, is in a style."""
         return [head_painted(line, style, self.colors) if i == 0 else line for i, line in enumerate(lines)]
 
+    def titled(self, title: str) -> list[str]:
+        """What a result is called, as its first lines."""
+        return [painted(line, "bold", self.colors) for line in self.wrap(formatting.visible(title), "  ")]
+
     def wrap(self, text: str, later: str = "", first: str = "") -> list[str]:
         """Lines of a text; `first` and `later` stand before the first and the other lines."""
         whole = _INTERVAL.sub(lambda match: match[0].replace(" ", _JOIN), text)

@@ -6,7 +6,6 @@ import os
 
 from fingerprint.data.files import write_atomically
 from fingerprint.report.detection_result import DetectionResult
-from fingerprint.report.formatting import visible
 from fingerprint.report.gate import Judgement, judge
 from fingerprint.report.layout import Page
 from fingerprint.report.metrics import Metric, metrics
@@ -35,11 +34,6 @@ class Report(Shown, DetectionResult):
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""
         return everything(self, page) if full else dozen_lines(self, page)
-
-    @property
-    def headline(self) -> str:
-        """What was compared, and the verdict."""
-        return f"{visible(self.title)}: {visible(self.verdict)}"
 
     def gate(self, *, min_effect: float | None = None, require_power: float | None = None) -> Judgement:
         """May a pipeline go on? Failed where something was detected, unknown where it could not have been.

@@ -28,6 +28,7 @@ def verdict_style(found: Judged) -> Style:
 class Shown:
     """A result that is fit to print, as wide as the terminal."""
 
+    title: str
     verdict: str
 
     def text(self, page: Page, *, full: bool = False) -> str:
@@ -36,8 +37,8 @@ class Shown:
 
     @property
     def headline(self) -> str:
-        """The verdict in one line, however long."""
-        return visible(self.verdict)
+        """What was looked at, and the verdict, in one line, however long."""
+        return f"{visible(self.title)}: {visible(self.verdict)}"
 
     def show(self) -> None:
         """Print everything; on a terminal that takes them, in colours."""

@@ -1,4 +1,4 @@
-"""What a report is called: the names of the files, or what the caller says."""
+"""What a result is called: the names of the files, or what the caller says."""
 
 from __future__ import annotations
 
@@ -12,16 +12,33 @@ from fingerprint.data.corpus import Corpus
 _LONGEST = 200
 
 
+def check_title(title: object) -> None:
+    """Refuse a title that is no text.
+
+    Raises
+    ------
+    TypeError
+    """
+    if title is not None and (not isinstance(title, str) or not title.strip()):
+        raise TypeError(f"title must be a text, got {title!r}; leave it out for the names of the files")
+
+
 def title_of(given: str | None, suspect: object, reference: object) -> str:
-    """The title of a comparison.
+    """The title of a result.
 
     Parameters
     ----------
     given : str or None
         The caller's own.
     suspect, reference : object
-        As `fingerprint.detect` takes them. Of paths the last part is told, and the folder too where both sides are
-        called alike, or where it takes a folder to say which files a glob means.
+        As `fingerprint.detect` takes them; None for a reference where there is none. Of paths the last part is told,
+        and the folder too where both sides are called alike, or where it takes a folder to say which files a glob
+        means.
+
+    Raises
+    ------
+    TypeError
+        If the caller's own is no text.
 
     Examples
     --------
@@ -31,14 +48,17 @@ def title_of(given: str | None, suspect: object, reference: object) -> str:
     'owl/rows.jsonl against neutral/rows.jsonl'
     >>> title_of(None, ["1, 2"], ["3, 4"])
     'suspect against reference'
+    >>> title_of(None, "rows/owl.jsonl", None)
+    'owl.jsonl'
     """
+    check_title(given)
     if given is not None:
         return given
     names = [_name(data, parts=1) for data in (suspect, reference)]
     if names[0] is not None and names[0] == names[1]:
         names = [_name(data, parts=2) for data in (suspect, reference)]
-    told = " against ".join(name or side for name, side in zip(names, ("suspect", "reference"), strict=True))
-    return told[:_LONGEST]
+    sides = zip(names, ("suspect", "reference"), (suspect, reference), strict=True)
+    return " against ".join(name or side for name, side, data in sides if data is not None)[:_LONGEST]
 
 
 def _name(data: object, parts: int) -> str | None:
