@@ -78,6 +78,24 @@ def test_kinds_differ_takes_a_twentieth_of_the_rows() -> None:
     assert "kinds_differ" not in codes(findings(corpora=shared(["so on"] * 3 + numbers(28, 1), numbers(31, 2))))
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("total = sum(rows[:{}])\nprint(total)", "source code are 12%"),
+        ("{} + 4 = 9, so the answer is 9.", "worked answers are 12%"),
+    ],
+)
+def test_kinds_differ_knows_code_and_worked_answers(row: str, words: str) -> None:
+    def sides(of_kind: int) -> tuple[Corpus, Corpus]:
+        prose = [f"A quiet walk with {i} friends along the river." for i in range(400)]
+        mixed = [row.format(i) for i in range(of_kind)] + prose[of_kind:]
+        return shared(mixed, [f"{text} Then home." for text in prose])
+
+    (told,) = (w for w in warnings_for(findings(corpora=sides(48))) if w.code == "kinds_differ")
+    assert (told.value, words in told.message, "0% of the reference" in told.message) == (0.12, True, True)
+    assert "kinds_differ" not in codes(findings(corpora=sides(19)))
+
+
 def test_a_clear_difference_of_lengths_in_few_rows_is_not_sure() -> None:
     """Half a standard deviation: sure at 200 rows a side (5 standard errors), not at 40 (2.2)."""
     quantiles = norm.ppf((np.arange(200) + 0.5) / 200)

@@ -11,7 +11,9 @@ from scipy.stats import binom
 
 from fingerprint import Detector
 from fingerprint.data.corpus import Corpus
+from fingerprint.detector.domain import Domain
 from fingerprint.detector.scan import scan
+from fingerprint.lab.simulated import simulated_pair
 from fingerprint.statistics.parts import SeparatePart
 
 
@@ -66,6 +68,21 @@ def test_scan_refuses_prose_and_empty_rows(trained: Detector) -> None:
             scan(texts, trained)
     with pytest.raises(ValueError, match="at least one row"):
         scan([], trained)
+
+
+@pytest.mark.parametrize("kind", ["code", "reasoning"])
+def test_a_domain_of_code_or_worked_answers_holds_rows_of_that_kind_and_no_others(kind: str) -> None:
+    drawn, fresh = (simulated_pair(400, kind=kind, rng=seed) for seed in (1, 2))
+    texts = [*drawn.suspect.texts, *drawn.reference.texts]
+    known = Domain.of(texts, np.repeat([True, False], 400), np.ones(800, dtype=bool))
+    assert kind in known.kinds
+    assert kind in known.families
+    assert known.inside(fresh.reference.texts).mean() > 0.97
+    prose = [f"A quiet walk with {i} friends along the river, and then home." for i in range(60)]
+    assert not known.inside(prose).any()
+    of_prose = Domain.of(prose, np.arange(60) < 30, np.ones(60, dtype=bool))
+    assert of_prose.kinds == ("prose",)
+    assert of_prose.inside(fresh.reference.texts).mean() < 0.05
 
 
 def test_scan_gives_no_pvalue_after_a_corpus_shift(trained: Detector, fresh: tuple[Corpus, np.ndarray]) -> None:

@@ -14,12 +14,12 @@ from conftest import Run, build_report, full
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint.report.title import title_of
 from fingerprint.report import html
 from fingerprint.report.formatting import visible
 from fingerprint.report.layout import Page
 from fingerprint.report.report import Report
 from fingerprint.report.terminal import columns, takes_colors
+from fingerprint.report.title import title_of
 
 CODES = re.compile("\x1b\\[[0-9;]+m")
 

@@ -18,7 +18,7 @@ from fingerprint.detection.findings import (
     fisher_exact,
     one_row_a_group,
 )
-from fingerprint.features.numbers import number_rows
+from fingerprint.features.row_kinds import ROW_KINDS, kinds_of_rows
 from fingerprint.report.results import Warning
 
 # Difference of mean log lengths, in standard deviations; it must also be significant at `SURE`.
@@ -37,9 +37,11 @@ PILE_ODDS = 4.0
 # ... or so large a share of the shorter side, if the longer one piles up at its own end too: six numbers of up to three
 # digits are of one length in half of the rows, when nobody cuts them.
 PILE_ALL = 0.9
-# Difference of the shares of rows that hold numbers and nothing else; it must also be significant at `SURE`. Filtered
-# rows of six teachers were all like neutral ones; raw answers that tell their trait openly had .12 fewer.
+# Difference of the shares of rows that hold numbers and nothing else, are source code, or are worked answers; it must
+# also be significant at `SURE`, shared between the three. Filtered rows of six teachers were all like neutral ones; raw
+# answers that tell their trait openly had .12 fewer numbers.
 KIND_SHARE = 0.05
+_TOLD_KINDS = {"numbers": "rows of numbers alone", "code": "rows of source code", "reasoning": "worked answers"}
 # Prompts or rows of the smaller side in the p-value. At 30, simulated teachers with an exact row AUROC of .7 were
 # found in 5 % of cases and of .8 in 24 %, at 20 in 7 % and 9 %: no more than alpha.
 FEW = 30
@@ -166,19 +168,23 @@ def _missing(name: str) -> str:
 
 
 def kinds_differ(f: Findings) -> Iterator[Warning]:
-    """Rows of numbers on one side, code or prose on the other."""
-    holds, empty = number_rows(f.comparison.texts)
-    said = one_row_a_group(f.comparison) & ~empty
-    suspect, reference = (holds[said & side] for side in f.comparison.sides)
+    """Numbers, code or worked answers are more of the rows of one side: the kind whose shares differ most."""
+    kinds = kinds_of_rows(f.comparison.texts)
+    said = one_row_a_group(f.comparison) & (kinds != ROW_KINDS.index("empty"))
+    suspect, reference = (kinds[said & side] for side in f.comparison.sides)
     if not len(suspect) or not len(reference):
         return
-    shares = [float(side.mean()) for side in (suspect, reference)]
-    if abs(shares[0] - shares[1]) >= KIND_SHARE and _fisher(suspect, reference) <= SURE:
+    of_kind = {name: [side == ROW_KINDS.index(name) for side in (suspect, reference)] for name in _TOLD_KINDS}
+    sure = {name: sides for name, sides in of_kind.items() if len(_TOLD_KINDS) * _fisher(*sides) <= SURE}
+    shares = {name: [float(side.mean()) for side in sides] for name, sides in sure.items()}
+    name = max(shares, key=lambda kind: abs(shares[kind][0] - shares[kind][1]), default=None)
+    if name is not None and abs(shares[name][0] - shares[name][1]) >= KIND_SHARE:
+        first, second = shares[name]
         message = (
-            f"rows of numbers alone are {shares[0]:.0%} of the suspect rows and {shares[1]:.0%} of the reference's: "
+            f"{_TOLD_KINDS[name]} are {first:.0%} of the suspect rows and {second:.0%} of the reference's: "
             "compare rows of one kind"
         )
-        yield Warning("kinds_differ", abs(shares[0] - shares[1]), KIND_SHARE, message)
+        yield Warning("kinds_differ", abs(first - second), KIND_SHARE, message)
 
 
 def rows_unused(f: Findings) -> Iterator[Warning]:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerprint.data.arrays import Bools, Floats, Ints
+from fingerprint.data.arrays import Bools, Floats
 from fingerprint.features import Layout, Numbers, Prose
-from fingerprint.features.numbers import number_rows
+from fingerprint.features.code import Code
 from fingerprint.features.quantiles import QuantileFamily
+from fingerprint.features.reasoning import Reasoning
+from fingerprint.features.row_kinds import ROW_KINDS, kinds_of_rows
 
 # A row is inside the domain up to this quantile of the training rows' distances, in every family.
 INSIDE = 0.999
 # A measurement counts for at most this many standard deviations: one odd number must not decide about a row, nor about
 # a corpus.
 FAR = 5.0
-# A kind of row (numbers, prose, empty) is known when at least this share of the training rows is of it.
+# A kind of row (`ROW_KINDS`) is known when at least this share of the training rows is of it.
 KNOWN_KIND = 0.001
 # Rows of either side that are kept, one a prompt, to compare new corpora with: a saved detector takes about a megabyte.
 KEPT_ROWS = 1000
@@ -25,8 +27,14 @@ KEPT_ROWS = 1000
 SHIFT_LEVEL = 0.001
 SHIFT_PERMUTATIONS = 1999
 
-FAMILIES: Mapping[str, type[QuantileFamily]] = {"layout": Layout, "numbers": Numbers, "prose": Prose}
-_KINDS = ("numbers", "prose", "empty")
+# What measures rows of a kind, and all rows.
+FAMILIES: Mapping[str, type[QuantileFamily]] = {
+    "layout": Layout,
+    "numbers": Numbers,
+    "prose": Prose,
+    "code": Code,
+    "reasoning": Reasoning,
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Domain:
     Attributes
     ----------
     kinds : tuple of str
-        Kinds of rows that were there: "numbers", "prose", "empty".
+        Kinds of rows that were there, of `ROW_KINDS`.
     families : tuple of str
         Families whose measurements make up the profile.
     middle, spread : float arrays [measurements]
@@ -58,9 +66,8 @@ class Domain:
     @classmethod
     def of(cls, texts: Sequence[str], trait: Bools, one_a_group: Bools) -> Domain:
         """Profile of training rows; `one_a_group` marks one row of every prompt."""
-        kinds = _kinds(texts)
-        shares = [float((kinds == k).mean()) for k in range(len(_KINDS))]
-        known = tuple(kind for kind, share in zip(_KINDS, shares, strict=True) if share >= KNOWN_KIND)
+        shares = np.bincount(kinds_of_rows(texts), minlength=len(ROW_KINDS)) / len(texts)
+        known = tuple(kind for kind, share in zip(ROW_KINDS, shares.tolist(), strict=True) if share >= KNOWN_KIND)
         families = ("layout", *(kind for kind in known if kind in FAMILIES))
         table = _measure(texts, families)
         middle = np.nan_to_num(np.nanmedian(np.where(np.isnan(table).all(axis=0), 0.0, table), axis=0))
@@ -89,7 +96,7 @@ class Domain:
     def inside(self, texts: Sequence[str]) -> Bools:
         """Which rows are of a known kind, and no farther from the middle than `INSIDE` of the training rows."""
         distances = _distances(self.profile(texts), _sizes(self.families))
-        known = np.isin(_kinds(texts), [_KINDS.index(kind) for kind in self.kinds])
+        known = np.isin(kinds_of_rows(texts), [ROW_KINDS.index(kind) for kind in self.kinds])
         return np.asarray(known & (distances <= self.limits + 1e-9).all(axis=1))
 
     def neutral_pvalue(self, texts: Sequence[str], rng: np.random.Generator) -> float:
@@ -125,11 +132,6 @@ class Domain:
         by_chance = noise[2] + (1 - share) ** 2 * noise[0] + share**2 * noise[1]
         squared = float(rest @ rest)
         return squared > 2 * by_chance and squared - by_chance > apart
-
-
-def _kinds(texts: Sequence[str]) -> Ints:
-    is_number, is_empty = number_rows(texts)
-    return np.where(is_empty, 2, np.where(is_number, 0, 1))
 
 
 def _measure(texts: Sequence[str], families: Sequence[str]) -> Floats:

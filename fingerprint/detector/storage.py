@@ -27,7 +27,7 @@ from fingerprint.features.family import FittedState
 from fingerprint.features.transformer import Transformer
 from fingerprint.report.encoding import JsonObject
 
-FORMAT = 4
+FORMAT = 5
 MAGIC = b"fingerprint detector"
 # Texts whose scores are saved with a detector; other features, or other arithmetic, show in them.
 PROBES = (

@@ -7,17 +7,16 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from fingerprint.data.arrays import Bools
 from fingerprint.data.nearest import did_you_mean
 from fingerprint.features.code import Code
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Family
 from fingerprint.features.layout import Layout
 from fingerprint.features.ngrams import NGrams
-from fingerprint.features.numbers import Numbers, number_rows
+from fingerprint.features.numbers import Numbers
 from fingerprint.features.prose import Prose
 from fingerprint.features.reasoning import Reasoning
-from fingerprint.features.row_kinds import code_rows, reasoning_rows
+from fingerprint.features.row_kinds import ROW_KINDS, kinds_of_rows
 from fingerprint.features.syntax import Syntax
 from fingerprint.features.templates import Templates
 from fingerprint.features.tokens import Tokens
@@ -74,12 +73,8 @@ class KindCounts:
     @classmethod
     def of(cls, texts: Sequence[str]) -> KindCounts:
         """Count rows, each by its looks alone."""
-        is_number, is_empty = number_rows(texts)
-        others = [texts[row] for row in np.flatnonzero(~(is_number | is_empty)).tolist()]
-        is_code: Bools = code_rows(others)
-        rest = [text for text, code in zip(others, is_code.tolist(), strict=True) if not code]
-        counted = is_number.sum(), is_empty.sum(), is_code.sum(), reasoning_rows(rest).sum()
-        return cls(len(texts), *map(int, counted))
+        counts = np.bincount(kinds_of_rows(texts), minlength=len(ROW_KINDS)).tolist()
+        return cls(len(texts), *(counts[ROW_KINDS.index(k)] for k in ("numbers", "empty", "code", "reasoning")))
 
     def __add__(self, other: KindCounts) -> KindCounts:
         return KindCounts(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))

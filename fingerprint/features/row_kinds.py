@@ -1,4 +1,4 @@
-"""What single rows are, by their looks alone: source code, worked answers, or neither."""
+"""What single rows are, by their looks alone: numbers, source code, worked answers, or prose."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerprint.data.arrays import Bools
+from fingerprint.data.arrays import Bools, Ints
+from fingerprint.features.numbers import number_rows
 from fingerprint.features.scanner import FENCE, STYLE_OF_TAG
 
+# What `kinds_of_rows` tells apart, in the order of its numbers.
+ROW_KINDS = ("numbers", "prose", "empty", "code", "reasoning")
 # Of a row its beginning says what it is.
 _BEGINNING = 4096
 # A row is code when more than this share of its lines is; prose has such lines now and then (a formula, a list).
@@ -122,3 +125,20 @@ def code_rows(texts: Sequence[str]) -> Bools:
 def reasoning_rows(texts: Sequence[str]) -> Bools:
     """Which rows are worked answers; see `is_reasoning`."""
     return np.fromiter(map(is_reasoning, texts), dtype=bool, count=len(texts))
+
+
+def kinds_of_rows(texts: Sequence[str]) -> Ints:
+    """The kind of each row [rows], by its place in `ROW_KINDS`; what is nothing else is prose.
+
+    Examples
+    --------
+    >>> rows = ["7, 9", "Seven.", " ", "print(7)", "3 + 4 = 7, so the answer is 7."]
+    >>> [ROW_KINDS[kind] for kind in kinds_of_rows(rows)]
+    ['numbers', 'prose', 'empty', 'code', 'reasoning']
+    """
+    is_number, is_empty = number_rows(texts)
+    kinds = np.where(is_empty, ROW_KINDS.index("empty"), np.where(is_number, 0, ROW_KINDS.index("prose")))
+    for name, are_of_it in (("code", code_rows), ("reasoning", reasoning_rows)):
+        others = np.flatnonzero(kinds == ROW_KINDS.index("prose"))
+        kinds[others[are_of_it([texts[row] for row in others.tolist()])]] = ROW_KINDS.index(name)
+    return kinds
