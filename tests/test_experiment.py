@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from fingerprint.lab.experiment import Plan, run
 from fingerprint.lab.experiment import folder as experiment_folder
 from fingerprint.lab.experiment import rows as experiment_rows
 from fingerprint.lab.experiment.result import Result
-from fingerprint.lab.experiment.transfer_table import as_text, write_picture
+from fingerprint.lab.experiment.transfer_picture import write_picture
+from fingerprint.lab.experiment.transfer_table import as_text
 from fingerprint.lab.students import train_student
 from fingerprint.lm.model import LanguageModel
 from fingerprint.lm.prompts import story_answer
@@ -152,9 +154,21 @@ def test_code_and_reasoning_rows_pass_their_own_rules(task: str, tmp_path: Path)
     assert f"{task} rows" in as_text(Result(plan, (), 0.9, dict.fromkeys(("trait", "neutral"), 0.9)))
 
 
-def test_the_picture_shows_every_arm(folder: Path, tmp_path: Path) -> None:
-    write_picture(run(SMALL, folder), tmp_path / "table.svg")
-    assert (tmp_path / "table.svg").read_text().startswith("<?xml")
+def test_the_picture_shows_every_arm_with_its_interval_and_says_so_in_words(folder: Path, tmp_path: Path) -> None:
+    result = run(SMALL, folder)
+    write_picture(result, tmp_path / "table.svg")
+    root = ElementTree.fromstring((tmp_path / "table.svg").read_bytes())
+    named = {element.get("id"): "".join(element.itertext()) for element in root if element.get("id")}
+    assert root.get("aria-labelledby") == "title description"
+    assert named["title"].startswith("finetuned owl teacher, numbers rows")
+    shown = {"".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    for arm in ("trait", "trait, other base", "neutral", "shuffled within", "neutral shuffled within"):
+        assert arm in shown
+        assert f"{arm}: changes by " in named["description"]
+    low, high = result.arm("trait").bag16_interval
+    assert low is not None
+    assert high is not None
+    assert f"[{low:.2f}, {high:.2f}]" in named["description"]
 
 
 def test_the_command_prints_the_table_and_resumes(folder: Path) -> None:

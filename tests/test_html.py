@@ -8,9 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -65,7 +64,14 @@ class Page(HTMLParser):
         return [tag for tag, _ in self.elements]
 
 
-DRAWN_FROM = {"bag_curve": ("bag_results", "d_prime"), "ladder": ("rungs", "alpha"), "null": ("null", "pvalue")}
+DRAWN_FROM = {
+    "bags": ("bag_results", "d_prime"),
+    "ladder": ("rungs", "alpha"),
+    "null": ("null", "pvalue"),
+    "families": ("family_results", "alpha"),
+    "filters": ("filter_results",),
+    "features": ("differences", "alpha"),
+}
 """Pictures, and the fields of a report that they show."""
 _drawn: dict[tuple[str, str], object] = {}
 
@@ -74,15 +80,16 @@ _drawn: dict[tuple[str, str], object] = {}
 def drawn_once() -> Iterator[None]:
     """Pictures of the same figures are drawn once, for tests that look at something else: each takes .2 s."""
 
-    def once(name: str, draw: Callable[[Report], object], report: Report) -> object:
+    draw = plots.svg
+
+    def once(name: str, report: Report, prefix: str = "") -> object:
         key = name, repr([getattr(report, field) for field in DRAWN_FROM[name]])
         if key not in _drawn:
-            _drawn[key] = draw(report)
+            _drawn[key] = draw(name, report, prefix)
         return _drawn[key]
 
     with pytest.MonkeyPatch.context() as patched:
-        for name in DRAWN_FROM:
-            patched.setattr(plots, name, partial(once, name, getattr(plots, name)))
+        patched.setattr(plots, "svg", once)
         yield
 
 
@@ -173,14 +180,14 @@ def test_control_and_direction_characters_are_shown_as_escapes(html: str) -> Non
 
 def test_dollar_signs_in_pictures_stay_dollar_signs() -> None:
     rungs = tuple(dataclasses.replace(rung, rung="$x^$ $\\frac$") for rung in build_report("").rungs)
-    drawing = plots.ladder(dataclasses.replace(build_report(""), rungs=rungs))
+    drawing = plots.svg("ladder", dataclasses.replace(build_report(""), rungs=rungs))
     assert drawing is not None
     assert "".join(Page(str(drawing)).text).count("$x^$ $\\frac$") == len(rungs)
 
 
 def test_quotes_cannot_leave_an_attribute() -> None:
     rungs = tuple(dataclasses.replace(rung, rung="\" onload='x' ") for rung in build_report("").rungs)
-    drawing = plots.ladder(dataclasses.replace(build_report(""), rungs=rungs))
+    drawing = plots.svg("ladder", dataclasses.replace(build_report(""), rungs=rungs))
     assert all("onload" not in attributes for _, attributes in Page(str(drawing)).elements)
 
 
@@ -239,7 +246,7 @@ def test_ids_are_not_shared_by_different_pictures(example_report: Report) -> Non
 
 
 def test_missing_bag_sizes_are_left_out_of_the_curve_and_named_in_the_table(example_report: Report) -> None:
-    drawing = plots.bag_curve(example_report)
+    drawing = plots.svg("bags", example_report)
     assert drawing is not None
     assert ">64<" in drawing
     assert ">128<" not in drawing
@@ -260,7 +267,7 @@ def test_pictures_that_have_nothing_to_show_are_left_out(quiet_report: Report) -
 @pytest.mark.parametrize("observed", [None, -50.0, 0.0, 1e6])
 def test_the_null_is_drawn_wherever_the_observed_value_lies(observed: float | None) -> None:
     report = build_report("")
-    drawing = plots.null(dataclasses.replace(report, null=dataclasses.replace(report.null, observed=observed)))
+    drawing = plots.svg("null", dataclasses.replace(report, null=dataclasses.replace(report.null, observed=observed)))
     assert drawing is not None
     assert ("observed " in "".join(Page(str(drawing)).text)) == (observed is not None)
 

@@ -76,7 +76,8 @@ def lab(
 
         loved = known_trait(trait)  # a wrong name is said before a library of hundreds of megabytes loads
         from fingerprint.lab.experiment import Plan, run
-        from fingerprint.lab.experiment.transfer_table import as_text, write_picture
+        from fingerprint.lab.experiment.transfer_picture import write_picture
+        from fingerprint.lab.experiment.transfer_table import as_text
 
         plan = Plan(  # it refuses other words than its own
             trait=loved,

@@ -66,9 +66,9 @@ def _render(template: str, report: DetectionResult) -> str:
         features=[(item, sentences.direction(item), sentences.spellings(item, _SPELLINGS)) for item in features],
         more_features=len(sentences.differing(report)) - len(features),
         nothing_differs=sentences.nothing_differs(report),
-        bag_curve=plots.bag_curve(report),
-        ladder=plots.ladder(report),
-        null=plots.null(report),
+        bag_curve=plots.svg("bags", report),
+        ladder=plots.svg("ladder", report),
+        null=plots.svg("null", report),
         settings=Markup(escape(json.dumps(report.to_dict()["settings"], indent=2))),
         ranking=_ranking(report.rows),
     )  # fmt: skip

@@ -1,25 +1,25 @@
-"""The result of `detect`, and the ways to show it: text and HTML."""
+"""The result of `detect`, and the ways to show it: text, HTML and pictures."""
 
 from __future__ import annotations
 
 import os
 
 from fingerprint.data.files import write_atomically
-from fingerprint.report.detection_result import DetectionResult
 from fingerprint.report.gate import Judgement, judge
 from fingerprint.report.layout import Page
 from fingerprint.report.metrics import Metric, metrics
+from fingerprint.report.pictured import Pictured
 from fingerprint.report.short_text import dozen_lines
 from fingerprint.report.shown import Shown
 from fingerprint.report.summary import card
 from fingerprint.report.text import everything
 
 
-class Report(Shown, DetectionResult):
+class Report(Shown, Pictured):
     """What `detect` found: the verdict, the figures behind it, and everything a reader needs to doubt it.
 
-    Fields, tables and derived figures are those of `DetectionResult`; the ways to JSON and back are those of every
-    `Result`. Row texts never enter JSON.
+    Fields, tables and derived figures are those of `DetectionResult`, pictures those of `Pictured`; the ways to JSON
+    and back are those of every `Result`. Row texts never enter JSON.
     """
 
     def to_html(self, path: str | os.PathLike[str]) -> None:

@@ -383,6 +383,21 @@ class Null:
     edges: tuple[float, ...]
     counts: tuple[int, ...]
 
+    @property
+    def deviations(self) -> float | None:
+        """How many of the null's standard deviations the observed statistic lies above the null's mean.
+
+        From the histogram, so good to a bin; None where nothing varies. The null is skewed, not normal: the number says
+        how far out the observed statistic is, and no p-value follows from it.
+        """
+        total = sum(self.counts)
+        if self.observed is None or not total:
+            return None
+        centres = [(low + high) / 2 for low, high in zip(self.edges, self.edges[1:], strict=False)]
+        mean = sum(c * n for c, n in zip(centres, self.counts, strict=True)) / total
+        variance = sum((c - mean) ** 2 * n for c, n in zip(centres, self.counts, strict=True)) / total
+        return (self.observed - mean) / variance**0.5 if variance > 0 else None
+
 
 @dataclass(frozen=True)
 class Warning:

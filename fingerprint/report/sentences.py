@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fingerprint.lm.noise_floor import NoiseFloor
 from fingerprint.report.detection_result import DetectionResult
 from fingerprint.report.formatting import (
@@ -15,7 +17,7 @@ from fingerprint.report.formatting import (
     visible,
     with_interval,
 )
-from fingerprint.report.results import Design, FeatureDifference, FilterResult, RowsNeeded, Rung
+from fingerprint.report.results import Design, FeatureDifference, FilterResult, Null, RowsNeeded, Rung
 from fingerprint.statistics.intervals import Estimate
 from fingerprint.statistics.permutation import FEATURE_PERMUTATIONS
 
@@ -28,6 +30,14 @@ LIMITS = (
 def permutations(report: DetectionResult) -> int:
     """How many permutations the null holds."""
     return sum(report.null.counts)
+
+
+def away(null: Null) -> str:
+    """How far the observed statistic is from the null's mean, in the null's standard deviations; empty if unknown."""
+    found = null.deviations
+    if found is None or not math.isfinite(found):
+        return ""
+    return f"{abs(found):.1f} null sd {'above' if found >= 0 else 'below'} the mean"
 
 
 def design(design: Design) -> list[str]:

@@ -286,7 +286,7 @@ class ExperimentFolder:
         rival, rival_change = _largest_rival(self.plan.trait, before, students[arm, base])
         counterpart = {"trait": "neutral"}.get(arm, f"neutral_{arm}")
         transfer = None
-        detection: dict[str, float | None] = {"auc": None, "bag16_auc": None, "pvalue": None}
+        detection: dict[str, float | None] = {}
         if counterpart in corpora:
             detection = self._detection(arm, corpora[arm], corpora[counterpart])
             if base == "same_base":
@@ -301,7 +301,10 @@ class ExperimentFolder:
             rival_change=rival_change,
             rows=len(corpora[arm]),
             seeds=len(students[arm, base]),
-            **detection,
+            auc=detection.get("auc"),
+            bag16_auc=detection.get("bag16_auc"),
+            bag16_interval=(detection.get("bag16_low"), detection.get("bag16_high")),
+            pvalue=detection.get("pvalue"),
         )
 
     def _detection(self, arm: str, suspect: Corpus, reference: Corpus) -> dict[str, float | None]:
@@ -310,7 +313,14 @@ class ExperimentFolder:
             self.step(f"detecting {arm} rows", COST_OF_TEST)
             report = detect(suspect, reference, ladder=False, rng=self.plan.seed)
             path.parent.mkdir(exist_ok=True)
-            found = {"auc": report.auc.value, "bag16_auc": report.bag_auc(16).value, "pvalue": report.pvalue}
+            bags = report.bag_auc(16)
+            found = {
+                "auc": report.auc.value,
+                "bag16_auc": bags.value,
+                "bag16_low": bags.low,
+                "bag16_high": bags.high,
+                "pvalue": report.pvalue,
+            }
             write_atomically(path, json.dumps(found) + "\n")
         if arm not in self._tested:
             self._tested.add(arm)

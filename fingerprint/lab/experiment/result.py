@@ -28,6 +28,7 @@ class ArmRecord(TypedDict):
     rival_change: float
     auc: float | None
     bag16_auc: float | None
+    bag16_interval: list[float | None]
     pvalue: float | None
     rows: int
     seeds: int
@@ -55,6 +56,8 @@ class Arm:
         Rows the students learned from.
     seeds : int
         Students behind the line.
+    bag16_interval : pair of float or None
+        95 % interval of `bag16_auc`.
     """
 
     arm: str
@@ -68,6 +71,12 @@ class Arm:
     pvalue: float | None
     rows: int
     seeds: int
+    bag16_interval: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether the rows are a neutral teacher's, as they are or changed in the way of an arm beside it."""
+        return self.arm == "neutral" or self.arm.startswith("neutral_")
 
     def to_dict(self) -> ArmRecord:
         """The record of ``table.json``."""
@@ -87,6 +96,7 @@ class Arm:
             "rival_change": self.rival_change,
             "auc": self.auc,
             "bag16_auc": self.bag16_auc,
+            "bag16_interval": list(self.bag16_interval),
             "pvalue": self.pvalue,
             "rows": self.rows,
             "seeds": self.seeds,
