@@ -1,25 +1,28 @@
-"""Files of columns: Parquet and Arrow, of which only the columns are read that rows can be taken from."""
+"""Files of columns: Parquet and Arrow, of which only the columns are read that rows can be taken from.
+
+They are decoded by another process (`fingerprint.data.table_process`): a file of 400 bytes can end the one that does.
+"""
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fingerprint.data.columns import Columns, is_needed
+from fingerprint.data.limits import how_to_raise, limits
 from fingerprint.data.quoting import short
+from fingerprint.data.table_process import columns_of
 from fingerprint.data.tables import distinct_names
 
 if TYPE_CHECKING:
     import polars as pl
 
-Found = TypeVar("Found")
-
 # Bytes of a Parquet file that are decoded at a time, beside its row group: 10^6 rows of ten numbers at 1.4 M rows/s
 # and a peak of 180 MiB (row groups of 122,880 rows) or 230 MiB (one row group), 60 MiB of them before the first row.
 DECODED = 1 << 25
 _PARQUET = b"PAR1"
+_KIND = "a Parquet file"
 #: First bytes of an Arrow file (Feather 2) and of Feather 1; an Arrow stream has neither.
 _ARROW, _FEATHER_1 = b"ARROW1", b"FEA1"
 #: Last bytes of an Arrow stream.
@@ -34,68 +37,69 @@ def is_plain_parquet(file: str) -> bool:
         return content.read(len(_PARQUET)) == _PARQUET
 
 
-def parquet_names(file: str) -> Sequence[str]:
-    """Names of all columns of a Parquet file."""
-    import polars as pl
-
-    return _named("a Parquet file", file, lambda: pl.scan_parquet(file, glob=False).collect_schema().names())
+def parquet_names(file: str, place: str | None = None) -> Sequence[str]:
+    """Names of all columns of a Parquet file, which is at `place` where that is not its name."""
+    return _shape(file, place or file)[0]
 
 
-def parts_of_parquet(file: str, asked: Columns, size: int) -> Iterator[pl.DataFrame]:
+def _shape(file: str, place: str) -> tuple[Sequence[str], int]:
+    names, height = columns_of(_KIND, file, {"kind": "parquet"}, place=place)
+    return _few(names, file), int(height.item())
+
+
+def parts_of_parquet(file: str, asked: Columns, size: int, place: str | None = None) -> Iterator[pl.DataFrame]:
     """Rows of a Parquet file, of which about `DECODED` bytes are held at a time, `size` rows or a multiple of it."""
-    import polars as pl
-
-    query = pl.scan_parquet(file, glob=False)
-    known = parquet_names(file)
-    needed = [name for name in known if is_needed(name, asked)]
-    height = _named("a Parquet file", file, lambda: int(query.select(pl.len()).collect().item()))
+    place = place or file
+    names, height = _shape(file, place)
+    columns = [name for name in names if is_needed(name, asked)]
     offset, rows = 0, size
     while offset < height:
-        part = query.select(needed or known).slice(offset, rows)
-        frame = _named("a Parquet file", file, part.collect)
+        request = {"kind": "parquet", "columns": columns, "offset": offset, "rows": rows}
+        frame = columns_of(_KIND, file, request, place=place)[1]
+        if not frame.height:
+            raise ValueError(f"{file} must hold the {height:,} rows that it says, got {offset:,}; copy it again")
+        _check_times(frame, file)
         yield frame
         offset += frame.height
         rows = max(size, int(DECODED * frame.height / max(frame.estimated_size(), 1)) // size * size)
 
 
-def read_parquet(content: bytes, file: str, asked: Columns) -> tuple[Sequence[str], pl.DataFrame]:
-    """Names of all columns of a Parquet file, and a frame of those that are needed."""
-    import polars as pl
-
-    def found() -> tuple[Sequence[str], pl.DataFrame]:
-        names = list(pl.read_parquet_schema(io.BytesIO(content)))
-        return names, pl.read_parquet(io.BytesIO(content), columns=_needed(names, asked))
-
-    return _named("a Parquet file", file, found)
-
-
-def read_arrow(content: bytes, file: str, asked: Columns) -> tuple[Sequence[str], pl.DataFrame]:
-    """The same of an Arrow file (Feather 2) or an Arrow stream, whatever its ending says."""
-    import polars as pl
-
-    if content.startswith(_FEATHER_1):
+def read_arrow(file: str, asked: Columns, place: str | None = None) -> tuple[Sequence[str], pl.DataFrame]:
+    """Names of all columns of an Arrow file (Feather 2) or stream, whatever its ending says, and those needed."""
+    place = place or file
+    with open(place, "rb") as content:
+        head = content.read(len(_ARROW))
+        content.seek(max(0, os.path.getsize(place) - len(_END)))
+        end = content.read()
+    if head.startswith(_FEATHER_1):
         raise ValueError(f"{file} must be an Arrow file, got Feather of version 1; write it again as version 2")
-    if not content.startswith(_ARROW) and not content.endswith(_END):
+    if head != _ARROW and end != _END:
         raise ValueError(f"{file} must be a complete Arrow file or stream, got one without its end; copy it again")
-
-    def found() -> tuple[Sequence[str], pl.DataFrame]:
-        read = pl.read_ipc if content.startswith(_ARROW) else pl.read_ipc_stream
-        names = read(io.BytesIO(content), n_rows=0).columns
-        distinct_names(names, file)
-        return names, read(io.BytesIO(content), columns=_needed(names, asked))
-
-    return _named("an Arrow file", file, found)
+    kind, request = "an Arrow file", {"kind": "arrow"}
+    names = distinct_names(_few(columns_of(kind, file, request, place=place)[0], file), file)
+    columns = [name for name in names if is_needed(name, asked)]
+    frame = columns_of(kind, file, {**request, "columns": columns}, place=place)[1]
+    _check_times(frame, file)
+    return names, frame
 
 
-def _needed(names: Iterable[str], asked: Columns) -> list[str] | None:
-    return [name for name in names if is_needed(name, asked)] or None
-
-
-def _named(kind: str, file: str, read: Callable[[], Found]) -> Found:
-    """What was read; damage is named with its file."""
+def _check_times(frame: pl.DataFrame, file: str) -> None:
+    """Refuse times that Python has no values for, such as the year 300,000."""
     import polars as pl
 
-    try:
-        return read()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ValueError(f"{file} must be {kind}, got: {short(str(error))}; write or copy it again") from None
+    for series in frame.get_columns():
+        if any(kind in str(series.dtype) for kind in ("Date", "Time", "Duration")):
+            try:
+                series.to_list()
+            except (ValueError, OverflowError, pl.exceptions.PanicException) as error:
+                raise ValueError(
+                    f"{file} must hold times that Python has, got {series.dtype} out of range in {series.name!r} "
+                    f"({short(str(error))}); write the column as text"
+                ) from None
+
+
+def _few(names: Sequence[str], file: str) -> Sequence[str]:
+    most = limits().columns
+    if len(names) > most:
+        raise ValueError(f"{file} must have at most {most:,} columns, got {len(names):,}; {how_to_raise('columns')}")
+    return names

@@ -12,10 +12,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fingerprint.data.columnar import read_arrow, read_parquet
+from fingerprint.data.columnar import parquet_names, parts_of_parquet, read_arrow
 from fingerprint.data.columns import CHATS, CHOSEN, TEXT_COLUMNS, Columns, is_needed
-from fingerprint.data.compression import COMPRESSIONS, opened
+from fingerprint.data.compression import COMPRESSIONS, Held, on_disk, opened
 from fingerprint.data.eval_logs import rows_of_eval_file
+from fingerprint.data.json_values import DeepError, TwiceError, value_of_document, value_of_line
+from fingerprint.data.limits import limits
 from fingerprint.data.notes import note
 from fingerprint.data.quoting import around, short, shown
 from fingerprint.data.separated import separated_rows
@@ -26,9 +28,8 @@ from fingerprint.data.tables import rows_of_columns, rows_of_table
 if TYPE_CHECKING:
     import polars as pl
 
-#: Not strict: raw control characters inside strings are kept as they are.
-_JSON = json.JSONDecoder(strict=False)
-
+# Rows of a Parquet file that are decoded at a time, at the least.
+_SLICE = 8192
 #: No file system has longer paths; texts that long are not looked up.
 _LONGEST_PATH = 4096
 
@@ -44,11 +45,14 @@ class Format(NamedTuple):
         What a row is called beside its number.
     is_text : bool
         Whether the file is refused when its first bytes are no text.
+    held : {"lines", "whole", "columns"}
+        What is in memory at a time: lines, all of it, or what another process decodes.
     """
 
     read: Callable[[io.BufferedReader, str, Columns], NumberedRows]
     unit: str = "row"
     is_text: bool = True
+    held: Held = "lines"
 
 
 def file_source(file: str, asked: Columns) -> Source:
@@ -76,7 +80,7 @@ def _ending(file: str) -> str:
 
 
 def _rows_of_file(file: str, found: Format, asked: Columns) -> NumberedRows:
-    with opened(file) as stream:
+    with opened(file, found.held) as stream:
         if found.is_text:
             refuse_binary(stream.peek()[:HEAD], file)
         yield from found.read(stream, file, asked)
@@ -114,16 +118,17 @@ def _text_lines(stream: io.BufferedReader, file: str, asked: Columns) -> Numbere
 
 def _has_columns(line: str) -> bool:
     """Whether a line is an object of JSON with a column that rows are known by."""
-    value = _json_value(line.strip()) if line.lstrip().startswith("{") else None
+    value = _json_value(line.strip(), limits().depth) if line.lstrip().startswith("{") else None
     return isinstance(value, dict) and any(is_needed(name, Columns()) for name in value)
 
 
 def _json_lines(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
+    depth = limits().depth
     for number, line in _decoded_lines(stream):
         if not isinstance(line, str):
             yield number, line
         elif value := line.rstrip(" \t\r\n"):
-            yield number, _json_value(value)
+            yield number, _json_value(value, depth)
 
 
 def _guessed_lines(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
@@ -132,16 +137,20 @@ def _guessed_lines(stream: io.BufferedReader, file: str, asked: Columns) -> Numb
     return (_json_lines if objects else _text_lines)(stream, file, asked)
 
 
-def _json_value(line: str) -> object:
+def _json_value(line: str, depth: int) -> object:
     try:
-        return _JSON.decode(line)
+        return value_of_line(line, depth)
     except json.JSONDecodeError as error:
         return BadRowError(
             f"must be one JSON value, got {around(line, error.pos)} ({error.msg}); "
             f"write one a line (a document over many lines is named .json), {OR_SKIP}",
             within=f"column {error.colno}",
         )
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of open brackets
+    except DeepError as error:
+        return BadRowError(f"must be one JSON value, {error}; {OR_SKIP}", within=f"column {error.position + 1}")
+    except TwiceError as error:
+        return BadRowError(f"must have every key once, {error}: which is meant? Rename one, {OR_SKIP}")
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits
         return BadRowError(f"must be one JSON value, got {short(line)} ({error}); correct it, {OR_SKIP}")
 
 
@@ -159,12 +168,18 @@ def _whole_lines(stream: io.BufferedReader, file: str) -> Iterator[str]:
 def _json_document(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
     document = "".join(_whole_lines(stream, file))
     try:
-        value = _JSON.decode(document)
+        value = value_of_document(document)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{file}, line {error.lineno}, column {error.colno} must be JSON, got {around(document, error.pos)} "
             f"({error.msg}); a file with one object a line is named .jsonl"
         ) from None
+    except DeepError as error:
+        before = document[: error.position]
+        place = f"line {before.count(chr(10)) + 1}, column {error.position - before.rfind(chr(10))}"
+        raise ValueError(f"{file}, {place} must be JSON that rows can be taken from, {error}") from None
+    except TwiceError as error:
+        raise ValueError(f"{file} must have every key once, {error}: which is meant? Rename one") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} must be JSON that Python can hold, got {error}; write it as .jsonl") from None
     yield from enumerate(_rows_of_json(value, file, asked), 1)
@@ -194,15 +209,20 @@ def _psv_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedR
 
 
 def _parquet_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
-    yield from _framed_rows(*read_parquet(stream.read(), file, asked))
+    with on_disk(stream, file) as place:
+        names, start = parquet_names(file, place), 1
+        for frame in parts_of_parquet(file, asked, _SLICE, place):
+            yield from _framed_rows(names, frame, start)
+            start += frame.height
 
 
 def _arrow_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
-    yield from _framed_rows(*read_arrow(stream.read(), file, asked))
+    with on_disk(stream, file) as place:
+        yield from _framed_rows(*read_arrow(file, asked, place), 1)
 
 
-def _framed_rows(names: Sequence[str], frame: pl.DataFrame) -> NumberedRows:
-    yield from enumerate(rows_of_table(names, frame.height, {c.name: c.to_list for c in frame.get_columns()}), 1)
+def _framed_rows(names: Sequence[str], frame: pl.DataFrame, start: int) -> NumberedRows:
+    yield from enumerate(rows_of_table(names, frame.height, {c.name: c.to_list for c in frame.get_columns()}), start)
 
 
 def _eval_samples(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
@@ -213,14 +233,14 @@ FORMATS = {
     ".jsonl": Format(_json_lines, "line"),
     ".ndjson": Format(_json_lines, "line"),
     ".txt": Format(_text_lines, "line"),
-    ".json": Format(_json_document),
+    ".json": Format(_json_document, held="whole"),
     ".csv": Format(_csv_rows),
     ".tsv": Format(_tsv_rows),
     ".psv": Format(_psv_rows),
-    ".eval": Format(_eval_samples, "sample", is_text=False),
-    ".parquet": Format(_parquet_rows, is_text=False),
-    ".arrow": Format(_arrow_rows, is_text=False),
-    ".feather": Format(_arrow_rows, is_text=False),
-    ".ipc": Format(_arrow_rows, is_text=False),
+    ".eval": Format(_eval_samples, "sample", is_text=False, held="columns"),
+    ".parquet": Format(_parquet_rows, is_text=False, held="columns"),
+    ".arrow": Format(_arrow_rows, is_text=False, held="columns"),
+    ".feather": Format(_arrow_rows, is_text=False, held="columns"),
+    ".ipc": Format(_arrow_rows, is_text=False, held="columns"),
 }
 _GUESSED = Format(_guessed_lines, "line")

@@ -14,6 +14,7 @@ from fingerprint.data.chats import Which
 from fingerprint.data.columns import Columns, asked_columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.formats import file_source
+from fingerprint.data.limits import how_to_raise, limits
 from fingerprint.data.pieces import pieces_in_memory
 from fingerprint.data.quoting import short
 from fingerprint.data.row_reader import BadRows, RowReader
@@ -203,9 +204,17 @@ def _numbered_rows(data: object, asked: Columns, argument: str) -> NumberedRows:
 
 def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name: str) -> Corpus:
     """A corpus of all rows of all sources; the first good row decides the columns."""
-    reader = RowReader(asked, bad_rows)
+    reader, most = RowReader(asked, bad_rows), limits().rows
     with closing(placed_rows(sources)) as rows:
-        kept = [row for place in rows if (row := reader.read(*place)) is not None]
+        kept = []
+        for place in rows:
+            if (row := reader.read(*place)) is not None:
+                kept.append(row)
+                if len(kept) > most:
+                    raise ValueError(
+                        f"{place[0].name} must bring at most {most:,} rows into memory, got more in {name}; compare "
+                        f"fingerprints, which hold no rows, or {how_to_raise('rows')}"
+                    )
     if not kept:
         raise ValueError(reader.no_good_row(name))
     return Corpus(

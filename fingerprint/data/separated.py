@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from fingerprint.data.columns import PROMPT_COLUMNS, SYSTEM, Columns, folded, is_needed
+from fingerprint.data.limits import how_to_raise, limits
 from fingerprint.data.notes import note
 from fingerprint.data.sources import OR_SKIP, BadRowError, NumberedRows
 from fingerprint.data.tables import distinct_names
 
-#: csv refuses fields of more than 128 KiB by default; this is its greatest limit on every platform.
+# csv refuses fields of more than 128 KiB by default; this is its greatest limit on every platform.
 _LONGEST_FIELD = (1 << 31) - 1
+# Columns up to which a row is held whole. Of a wider table only those are held that are needed, and the first ones, which
+# messages name: a row of 100,000 empty fields takes 100 kB in the file and 10 MB as a dict.
+_WIDE = 256
 #: What separates fields, and what messages call it.
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -38,16 +42,17 @@ def separated_rows(lines: Iterator[str], file: str, asked: Columns, usual: str) 
     is_spaced = f'{separator} "' in first and f'{separator}"' not in first
     if separator != usual:
         note(f"{file}: its fields are separated by {_SEPARATORS[separator]}, as its header shows")
-    limit = csv.field_size_limit(_LONGEST_FIELD)
+    limit = csv.field_size_limit(min(limits().line, _LONGEST_FIELD))
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=is_spaced, strict=True)
     filled = (fields for fields in reader if fields)
     unknown = {*PROMPT_COLUMNS, SYSTEM, asked.prompt}
     number = 0
     try:
-        header = distinct_names(next(filled, []), file)
+        header = _few(distinct_names(next(filled, []), file), file)
+        held = _held(header, asked)
         empty = {name for name in header if name != asked.text and (name in unknown or folded(name) in unknown)}
         for number, fields in enumerate(filled, 1):
-            yield number, _record(header, fields, empty)
+            yield number, _record(header, held, fields, empty)
     except csv.Error as error:
         raise ValueError(
             f"{file}, row {number + 1} (up to line {reader.line_num}) must be well-formed CSV, got: {error}; "
@@ -73,10 +78,26 @@ def _names(header: str, separator: str) -> Sequence[str]:
         return []
 
 
-def _record(header: Sequence[str], fields: list[str], unknown: Iterable[str]) -> object:
+def _few(header: Sequence[str], file: str) -> Sequence[str]:
+    most = limits().columns
+    if len(header) > most:
+        raise ValueError(f"{file} must have at most {most:,} columns, got {len(header):,}; {how_to_raise('columns')}")
+    return header
+
+
+def _held(header: Sequence[str], asked: Columns) -> Sequence[tuple[int, str]]:
+    """Which columns rows have, with their places in the header."""
+    return [
+        (place, name) for place, name in enumerate(header) if place < _WIDE or is_needed(name, asked)
+    ]
+
+
+def _record(
+    header: Sequence[str], held: Sequence[tuple[int, str]], fields: list[str], unknown: Iterable[str]
+) -> object:
     """A row by the names of its columns; an empty field is an empty text, but an unknown prompt."""
     if len(fields) != len(header):
         return BadRowError(
             f"must have {len(header)} fields, as the header has, got {len(fields)}; quote them, {OR_SKIP}"
         )
-    return {name: None if not value and name in unknown else value for name, value in zip(header, fields, strict=True)}
+    return {name: None if not fields[at] and name in unknown else fields[at] for at, name in held}

@@ -41,6 +41,8 @@ def refuse_binary(head: bytes, file: str) -> None:
     ------
     ValueError
     """
+    if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        raise ValueError(f"{file} must be UTF-8, got UTF-32; convert it with `iconv -f utf-32 -t utf-8`")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{file} must be UTF-8, got UTF-16; convert it with `iconv -f utf-16 -t utf-8`")
     found = next((what for signature, what in _SIGNATURES.items() if head.startswith(signature)), None)

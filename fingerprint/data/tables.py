@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 
@@ -57,7 +58,7 @@ def distinct_names(names: Sequence[str], place: str) -> Sequence[str]:
     ValueError
         If one is there twice: which of the two would be read?
     """
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    twice = sorted(str(name) for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ValueError(f"{place} must have columns of different names, got {listed(twice)} twice; rename one")
     return names

@@ -1,0 +1,189 @@
+"""What a file may ask for: bombs, deep nesting, wide headers and damage are one error with the name of the file."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from data_on_disk import OWL, at, json_lines, write
+
+from fingerprint.data import limits
+from fingerprint.data.batches import batches
+from fingerprint.data.reading import read
+
+MIB = 1 << 20
+
+
+def zstd_bomb(byte: bytes) -> bytes:
+    """Ten GiB of one byte, in 328 kB: a frame with a window of 128 KiB, whose blocks each repeat it as often."""
+    blocks = [((1 << 17) << 3 | 1 << 1 | last).to_bytes(3, "little") + byte for last in (0, 1)]
+    return bytes.fromhex("28b52ffd0038") + blocks[0] * (10 * 8192 - 1) + blocks[1]
+
+
+def copies(piece: bytes, times: int) -> bytes:
+    """A piece over and over, as gzip members."""
+    return gzip.compress(piece, 1) * times
+
+
+def parquet(frame: pl.DataFrame, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def arrow(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_ipc(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def shared_text() -> pl.DataFrame:
+    """A text of a megabyte that 100 rows share: in the file once."""
+    return pl.DataFrame({"text": ["7" * MIB]}).select(pl.col("text").repeat_by(100).explode())
+
+
+def huge_counts() -> bytes:
+    """Parquet whose footer asks for more rows than any machine has memory for."""
+    content = bytearray(parquet(pl.DataFrame({"text": ["1, 2, 3", "4"]}), compression="uncompressed", statistics=False))
+    end = len(content) - 8
+    start = end - int.from_bytes(content[end : end + 4], "little")
+    many = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x3f"  # 2 ** 61 - 1 as a zigzag number
+    footer = bytes(content[start:end]).replace(b"\x16\x04", b"\x16" + many)
+    return bytes(content[:start]) + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "blank.jsonl.zst": (lambda: zstd_bomb(b"\n"), "of nothing but white space up to byte"),
+    "blank.jsonl.gz": (lambda: copies(b" \n" * MIB, 8), "of nothing but white space up to byte"),
+    "blank.txt": (lambda: b"\n" * (8 * MIB), "of nothing but white space up to byte"),
+    "blank.csv.zst": (lambda: zstd_bomb(b"\n"), "of nothing but white space up to byte"),
+    "line.jsonl.zst": (lambda: zstd_bomb(b"7"), "must have lines of at most 33,554,432 bytes"),
+    "line.txt": (lambda: b"7" * (40 * MIB), "must have lines of at most 33,554,432 bytes"),
+    "document.json.zst": (lambda: zstd_bomb(b"7"), "must hold at most 200 times its size"),
+    "zeros.parquet.gz": (lambda: copies(bytes(MIB), 64), "must hold at most 200 times its size"),
+    "zeros.arrow.zst": (lambda: zstd_bomb(b"\0"), "must hold at most 200 times its size"),
+    "shared.parquet": (lambda: parquet(shared_text()), "must (hold at most .* bytes unpacked|be a Parquet file that)"),
+    "shared.arrow": (lambda: arrow(shared_text()), "must (hold at most .* bytes unpacked|be an Arrow file that)"),
+    "counts.parquet": (huge_counts, "must be a Parquet file"),
+    "deep.jsonl": (lambda: b'{"text": ' + b"[" * 5000, "line 1, column 109 must be one JSON value, got brackets"),
+    "deep chat.jsonl": (
+        lambda: json_lines(OWL).encode() + b'{"messages": ' + b'[{"a":' * 200 + b"1" + b"}]" * 200 + b"}",
+        "line 2, column 309 must be one JSON value, got brackets within",
+    ),
+    "deep.json": (lambda: b"[\n" * 900 + b"]" * 900, "line 101, column 1 must be JSON that rows can be taken from"),
+    "twice.jsonl": (lambda: b'{"text": "1", "text": "2"}', "line 1 must have every key once, got 'text' twice"),
+    "twice.json": (lambda: b'[{"text": "1", "text": "2"}]', "must have every key once, got 'text' twice"),
+    "wide.csv": (lambda: b",".join(b"%d" % i for i in range(100_001)) + b"\n", "must have at most 100,000 columns"),
+    "utf-32.jsonl": (lambda: json_lines(OWL).encode("utf-32"), "must be UTF-8, got UTF-32"),
+    "times.parquet": (
+        lambda: parquet(pl.DataFrame({"text": [2**62]}).cast(pl.Datetime("us"))),
+        "must hold times that Python has, got Datetime",
+    ),
+}
+
+
+@pytest.fixture(params=BOMBS)
+def bomb(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    make, message = BOMBS[request.param]
+    return write(tmp_path, request.param, make()), message
+
+
+def test_a_file_that_asks_for_too_much_is_one_error_with_its_name_in_little_time(bomb: tuple[Path, str]) -> None:
+    path, message = bomb
+    start = time.process_time()
+    with pytest.raises(ValueError, match=message) as caught:
+        deque(batches(path), maxlen=0) if path.suffix in (".txt", ".parquet") else read(path)
+    assert str(caught.value).startswith(str(path))
+    assert time.process_time() - start < 10
+
+
+def test_after_a_file_that_ended_its_reader_others_are_read(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad.parquet", tmp_path / "good.parquet"
+    bad.write_bytes(huge_counts())
+    pl.DataFrame([OWL]).write_parquet(good)
+    with pytest.raises(ValueError, match=at(bad)):
+        read(bad)
+    assert read(good).texts == ("7, 9",)
+
+
+def test_a_header_of_a_hundred_thousand_columns_is_read_in_linear_time(tmp_path: Path) -> None:
+    names = ["text", *(f"column {i}" for i in range(99_999))]
+    path = write(tmp_path, "wide.csv", ",".join(names) + "\n" + ("7" + "," * 99_999 + "\n") * 3)
+    start = time.process_time()
+    assert read(path).texts == ("7",) * 3
+    assert time.process_time() - start < 5
+
+
+def test_rows_in_memory_have_a_limit_and_rows_in_batches_have_none(tmp_path: Path) -> None:
+    path = write(tmp_path, "rows.jsonl", json_lines(OWL, OWL, OWL))
+    with limits.raised(rows=2):
+        with pytest.raises(ValueError, match=at(path) + " must bring at most 2 rows into memory, got more .*rows=N"):
+            read(path)
+        assert sum(map(len, batches(path))) == 3
+    assert len(read(path)) == 3
+
+
+def test_limits_are_raised_by_the_environment_for_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, "a.txt", b"\n" * 600_000 + b"7\n")
+    with pytest.raises(ValueError, match=r"white space .* FINGERPRINT_LIMITS=blank=N"):
+        list(batches(path))
+    monkeypatch.setenv(limits.VARIABLE, "blank=1MiB, rows=20_000_000")
+    assert limits.limits() == limits.Limits(blank=MIB, rows=20_000_000)
+    assert sum(map(len, batches(path))) == 600_001
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("speed=9", "must name limits among expansion, line, .*, got 'speed'"),
+        ("rows=many", "must give a number from 1 on for rows, got 'many'"),
+        ("rows=0", "must give a number from 1 on for rows, got '0'"),
+    ],
+)
+def test_unknown_limits_are_refused(monkeypatch: pytest.MonkeyPatch, given: str, message: str) -> None:
+    monkeypatch.setenv(limits.VARIABLE, given)
+    with pytest.raises(ValueError, match=f"FINGERPRINT_LIMITS {message}"):
+        limits.limits()
+
+
+@pytest.mark.parametrize(
+    "text", ['{"text": "a: \\"b\\": c"}', '{"text" : "7", "prompt" : "1"}', '{"a": {"b": 1}, "text": "7"}']
+)
+def test_colons_and_quotes_inside_texts_are_no_second_key(tmp_path: Path, text: str) -> None:
+    assert len(read(write(tmp_path, "a.jsonl", text))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"text" : "7","text":"1"}', '{"text":"7","te\\u0078t":"1"}', '{"messages": [{"role": "user", "role": "user"}]}'],
+)
+def test_a_key_that_is_there_twice_is_seen_however_it_is_written(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"line 1 must have every key once, got .* twice"):
+        read(write(tmp_path, "a.jsonl", text))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+def test_a_pipe_that_nobody_writes_to_is_named_and_one_that_somebody_does_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fingerprint.data import compression
+
+    path = tmp_path / "rows.jsonl.gz"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(gzip.compress(json_lines(OWL).encode())))
+    writer.start()
+    assert read(path).texts == ("7, 9",)
+    writer.join()
+    monkeypatch.setattr(compression, "_PIPE_SECONDS", 0.1)
+    with pytest.raises(ValueError, match=at(path) + " must be a file, or a pipe that somebody writes to"):
+        read(path)
