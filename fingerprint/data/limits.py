@@ -38,8 +38,8 @@ class Limits:
     document : int
         Bytes of what is held as a whole before there are rows: a JSON document; held, it takes 5 to 20 times as many.
     rows : int
-        Rows of a corpus in memory: 5 microseconds and 400 bytes each, beside their texts. Batches and fingerprints, which
-        hold no rows, have no such limit.
+        Rows of a corpus in memory: 5 microseconds and 400 bytes each, beside their texts. Batches and fingerprints hold
+        no rows, and have no such limit.
     columns : int
         Columns of a table.
     depth : int

@@ -14,8 +14,8 @@ from fingerprint.data.tables import distinct_names
 
 # csv refuses fields of more than 128 KiB by default; this is its greatest limit on every platform.
 _LONGEST_FIELD = (1 << 31) - 1
-# Columns up to which a row is held whole. Of a wider table only those are held that are needed, and the first ones, which
-# messages name: a row of 100,000 empty fields takes 100 kB in the file and 10 MB as a dict.
+# Columns up to which a row is held whole. Of a wider table those are held that are needed, and the first ones, for
+# messages: a row of 100,000 empty fields takes 100 kB in the file and 10 MB as a dict.
 _WIDE = 256
 #: What separates fields, and what messages call it.
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -111,8 +111,8 @@ def columns_of(
     answer, ended = _asked({**request, **where, **bounds}, content, 1.5 * seconds)
     if answer is None:
         raise ValueError(
-            f"{file} must be {kind} that can be decoded in {bounds['memory'] >> 20:,} MiB and {seconds} s, got one that "
-            f"ended what read it ({ended}): damaged, or made to do that; write or copy it again, or "
+            f"{file} must be {kind} that can be decoded in {bounds['memory'] >> 20:,} MiB and {seconds} s, got one "
+            f"that ended what read it ({ended}): damaged, or made to do that; write or copy it again, or "
             f"{how_to_raise('expansion', ' and it is only large')}"
         )
     header, sent = answer
