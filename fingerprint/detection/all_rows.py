@@ -23,7 +23,7 @@ from fingerprint.detection.case import Case
 from fingerprint.detection.prompt_control import stands_alone
 from fingerprint.detection.records import design_record, null_record
 from fingerprint.detection.row_scores import SIDES, Ends, write_scores
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.detection.streamed import AllRows, Told
 from fingerprint.features.counted import CountedFamily
 from fingerprint.report.report import Report
@@ -66,13 +66,13 @@ def _steps(prepared: Prepared) -> list[Step]:
     return [Step(PASS, case.whole.n_rows / ROWS_A_SECOND)]
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     case, whole = prepared.case, prepared.case.whole
     if whole is None:
         if case.options.scores is not None:
             tell(WRITING)
             write_scores(case.options.scores, [rows.spans for rows in case.sides], _scores(case, main))
-        return report
+        return lambda others: others
     tell(PASS)
     reason = why_not_all(prepared)
     sample = SampleResult(
@@ -84,38 +84,38 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
         reason=reason,
     )
     settings = {**report.settings, "inputs": _inputs(whole)}
-    report = replace(report, sample=sample, settings=settings)
     if reason is not None:
-        return report
+        return lambda others: replace(others, sample=sample, settings=settings)
     found = _gone_through(prepared, main, whole, tell)
     if prepared.case.options.scores is not None:
         write_scores(prepared.case.options.scores, [rows.spans for rows in whole.sides], found.scores)
     adjusted = found.test.adjusted()
-    return replace(
-        report,
+    design = design_record(
+        found.design, whole.pooled.suspect, (whole.keys[0].rows, whole.keys[1].rows), whole.pooled.prompts()
+    )
+    families = tuple(
+        replace(
+            result,
+            columns=found.columns[result.family],
+            statistic=float(found.test.parts[result.family][0]) if result.family in found.test.parts else None,
+            pvalue_adjusted=adjusted.get(result.family),
+        )
+        for result in report.family_results
+    )
+    return lambda others: replace(
+        others,
+        sample=sample,
+        settings=settings,
         pvalue=found.test.pvalue,
         detected=prepared.is_detected(found.test.pvalue, report.auc, found.design),
-        design=design_record(
-            found.design,
-            whole.pooled.suspect,
-            (whole.keys[0].rows, whole.keys[1].rows),
-            whole.pooled.prompts(),
-        ),
-        family_results=tuple(
-            replace(
-                result,
-                columns=found.columns[result.family],
-                statistic=float(found.test.parts[result.family][0]) if result.family in found.test.parts else None,
-                pvalue_adjusted=adjusted.get(result.family),
-            )
-            for result in report.family_results
-        ),
+        design=design,
+        family_results=families,
         null=null_record(found.test),
-        rows=_with_ends(report.rows, found.ends),
+        rows=_with_ends(others.rows, found.ends),
     )
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 def _scores(case: Case, main: Analysis) -> tuple[Floats, Floats]:

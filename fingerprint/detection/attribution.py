@@ -22,7 +22,7 @@ from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, analyse
 from fingerprint.detection.findings import control_level
 from fingerprint.detection.prompt_control import laid_out
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.features import choose
 from fingerprint.report.report import Report
 from fingerprint.report.results import AttributionResult, PlaceboResult, Warning
@@ -36,7 +36,7 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return [Step("placebos", 2.5 * (1 + 2 * len(prepared.case.placebos)))] if prepared.case.placebos else ()
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     """The suspect and the reference beside every placebo, and a warning for each placebo with other prompts."""
     tell("placebos")
     case, corpora = prepared.case, prepared.case.everybody
@@ -57,10 +57,10 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
         return Found(analysis.test.pvalue, auc_interval(analysis.scores))
 
     found = attribute(corpora, paired, compare, case.alpha)
-    return replace(report, attribution=found, warnings=(*report.warnings, *warnings))
+    return lambda others: replace(others, attribution=found, warnings=(*others.warnings, *warnings))
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.ranking import ranked_rows
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.report.report import Report
 from fingerprint.report.results import Efficiency, TeacherResult
 from fingerprint.statistics.auc import fold_auc
@@ -31,7 +31,7 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return () if prepared.case.teachers is None else [Step(EXACT, 8.0)]
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     from fingerprint.detection.known_teacher import exact_ratios
 
     tell(EXACT)
@@ -41,15 +41,12 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     ratios = exact_ratios(case.teachers, case.corpora)
     llr = pooled_ratios(ratios, main.comparison)
     more: dict[str, Floats | Bools] = {"llr": llr, "within_noise": np.abs(llr) <= ratios.limit}
-    return replace(
-        report,
-        teacher=ceiling(ratios, main.comparison, main.scores),
-        rows=ranked_rows(case, main, more),
-        warnings=(*report.warnings, *ratios.warnings()),
-    )
+    found, rows = ceiling(ratios, main.comparison, main.scores), ranked_rows(case, main, more)
+    warnings = ratios.warnings()
+    return lambda others: replace(others, teacher=found, rows=rows, warnings=(*others.warnings, *warnings))
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 def pooled_ratios(ratios: ExactRatios, comparison: Comparison) -> Floats:

@@ -17,7 +17,7 @@ from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, fresh_pvalue
 from fingerprint.detection.case import Case
 from fingerprint.detection.findings import difference_of_means
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.report.formatting import shorten
 from fingerprint.report.report import Report
 from fingerprint.report.results import CopiesResult
@@ -113,9 +113,10 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return [Step("copies", 0.3)] if frequent_texts(prepared.comparison) else []
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     tell("copies")
-    return replace(report, copies=copies(prepared.case, main))
+    found = copies(prepared.case, main)
+    return lambda others: replace(others, copies=found)
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find, is_beside=True)

@@ -13,9 +13,8 @@ from fingerprint.data.columns import Sided
 from fingerprint.data.locks import locked
 from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.detection import all_rows
-from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse, bag_intervals
+from fingerprint.detection.analysis import FEATURES, SCORES, TEST, Analysis, analyse
 from fingerprint.detection.case import Case
-from fingerprint.detection.feature_differences import feature_differences
 from fingerprint.detection.findings import Findings
 from fingerprint.detection.ladder import LADDER_READINGS
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
@@ -26,7 +25,7 @@ from fingerprint.detection.prompt_control import laid_out
 from fingerprint.detection.provenance import settings_of
 from fingerprint.detection.ranking import ranked_rows
 from fingerprint.detection.records import design_record, null_record
-from fingerprint.detection.section import Prepared
+from fingerprint.detection.section import Prepared, with_sections
 from fingerprint.detection.sections import SECTIONS
 from fingerprint.detection.self_test import check_self_test
 from fingerprint.detection.verdict import verdict
@@ -39,7 +38,6 @@ from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult
 from fingerprint.statistics.intervals import Estimate, auc_interval, d_prime_of, paired_interval
-from fingerprint.statistics.streams import Stream
 
 if TYPE_CHECKING:
     from fingerprint.lm.loading import Spec
@@ -178,7 +176,7 @@ def detect(
 
 
 def _analysed(prepared: Prepared, tell: Progress) -> Report:
-    """The main result, then section after section, then the verdict."""
+    """The main result, then its sections, then the verdict."""
     case = prepared.case
     foresee(prepared.comparison.texts, len(prepared.families) * (1 + LADDER_READINGS * case.options.ladder))
     main = analyse(
@@ -192,10 +190,7 @@ def _analysed(prepared: Prepared, tell: Progress) -> Report:
         tell=tell,
     )
     tell(EFFECT)
-    report = _main_result(prepared, main)
-    for section in SECTIONS:
-        if section.steps(prepared):
-            report = section.add(report, prepared, main, tell)
+    report = with_sections(SECTIONS, _main_result(prepared, main), prepared, main, tell)
     tell(CLOSING)
     return _closed(report, prepared, main)
 
@@ -205,7 +200,7 @@ def _steps(prepared: Prepared) -> list[Step]:
     case = prepared.case
     reading = [] if case.model is None else [Step(READING, 5.0 * len(case.everybody))]
     students = [Step(STUDENTS, 25.0)] if case.options.student else []
-    main = [Step(FEATURES, 0.4), Step(TEST, 0.3), Step(SCORES, 0.3), Step(EFFECT, 0.3)]
+    main = [Step(FEATURES, 0.4), Step(TEST, 0.3), Step(SCORES, 0.3), Step(EFFECT, 0.1)]
     sections = [step for section in SECTIONS for step in section.steps(prepared)]
     return [Step(PAIRING, 0.1), *reading, *students, *main, *sections, Step(CLOSING, 0.1)]
 
@@ -263,7 +258,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         auc=auc,
         auc_paired=paired_interval(main.scores),
         d_prime=d_prime_of(auc),
-        bag_results=bag_intervals(main.scores, case.rng(Stream.BAGS)),
+        bag_results=(),
         needed=(),
         planted=(),
         mixtures=(),
@@ -271,7 +266,7 @@ def _main_result(prepared: Prepared, main: Analysis) -> Report:
         family_results=_family_results(main),
         rungs=(),
         filter_results=(),
-        differences=feature_differences(main),
+        differences=(),
         prompt_control=prepared.control,
         copies=None,
         self_test=None,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
+from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.detection.spellings import merged, normal_key
 from fingerprint.features.family import Column
 from fingerprint.features.scaling import FamilyMatrix, column_moments, goes_over
+from fingerprint.report.report import Report
 from fingerprint.report.results import FeatureDifference
 from fingerprint.statistics.comparison import Comparison
 from fingerprint.statistics.permutation import PermutationTest, feature_pvalues
@@ -25,6 +28,7 @@ CANDIDATES = 500
 CANDIDATES_OF_A_FAMILY = 20
 # Share of the strongest effect with which a longer spelling stands for a thing: counts and shares differ by as much.
 NEARLY = 0.9
+STEP = "features that differ"
 ROWS_AT_ONCE = 2000  # keeps copies in double precision small where a family is dense
 CORRELATED_ROWS = 20_000  # enough to tell .9 from .99; evenly spread over all
 
@@ -80,6 +84,15 @@ def feature_differences(main: Analysis | Compared) -> tuple[FeatureDifference, .
         order.append(place[mine][best])
     in_order = np.argsort(np.concatenate(order))
     return _entries([candidates[i] for i in in_order], _correlations(np.hstack(values)[:, in_order]))
+
+
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
+    tell(STEP)
+    found = feature_differences(main)
+    return lambda others: replace(others, differences=found)
+
+
+SECTION = Section(lambda prepared: [Step(STEP, 0.2)], _find, is_beside=True)
 
 
 def _entries(candidates: list[_Candidate], correlations: Floats) -> tuple[FeatureDifference, ...]:

@@ -24,7 +24,7 @@ from fingerprint.detection.case import Case
 from fingerprint.detection.filter_controls import controls
 from fingerprint.detection.filter_warnings import filter_warnings, value_pvalue
 from fingerprint.detection.residual import residual
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.filters.verdicts import SEQUENCE, Filter, Verdicts
 from fingerprint.report.report import Report
 from fingerprint.report.results import Controls, FilterResult, ReasonCount, Residual
@@ -49,16 +49,17 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return [Step("judging rows", 0.1), *(Step(f"filter: {name}", 12.0) for name in names)]
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     """Semantic filters beside the detector, on the rows, bags and relabellings of the main analysis."""
     case = prepared.case
     tell("judging rows")
     verdicts = judge(case.filters, main.comparison, case.corpora)
-    warnings = (*report.warnings, *filter_warnings(verdicts, main, case.alpha))
-    return replace(report, filter_results=_compare(verdicts, case, main, tell), warnings=warnings)
+    warnings = tuple(filter_warnings(verdicts, main, case.alpha))
+    found = _compare(verdicts, case, main, tell)
+    return lambda others: replace(others, filter_results=found, warnings=(*others.warnings, *warnings))
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 def _compare(

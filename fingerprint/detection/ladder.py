@@ -10,7 +10,7 @@ from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, bag16_interval, omnibus_weights, scored
 from fingerprint.detection.model_families import FAMILIES as MODEL_FAMILIES
 from fingerprint.detection.rungs import RungStep, rung_steps
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.features import Family, choose, data_kind
 from fingerprint.features.compiled import side_by_side
 from fingerprint.features.scaling import FamilyMatrix, family_matrix
@@ -39,7 +39,7 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return [Step(f"ladder: {step.rung}", 0.5) for step in _rungs(thin(prepared.comparison, LADDER_ROWS))]
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     """All rungs on the same rows and with the same relabellings, with the built-in scores whatever classifier."""
     case, small = prepared.case, thin(main.comparison, LADDER_ROWS)
     relabellings = (
@@ -68,10 +68,11 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
         found |= zip(numbers, done(), strict=True)
     for step in steps[told:]:
         tell(f"ladder: {step.rung}")
-    return replace(report, rungs=tuple(found[number] for number in range(len(steps))))
+    rungs_in_order = tuple(found[number] for number in range(len(steps)))
+    return lambda others: replace(others, rungs=rungs_in_order)
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find, is_beside=True)
 
 
 @dataclass(frozen=True)

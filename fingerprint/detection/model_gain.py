@@ -12,7 +12,7 @@ from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, scored
 from fingerprint.detection.hardness import hardness, hardness_warnings
 from fingerprint.detection.model_families import FAMILIES, ReadCorpora
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.report.report import Report
 from fingerprint.report.results import ModelResult
 from fingerprint.statistics.classifier import Classifier
@@ -23,17 +23,17 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return () if prepared.case.model is None else [Step("what the model adds", 0.5)]
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     tell("what the model adds")
     reading = prepared.reading
     if reading is None:
         raise RuntimeError("a model must have read the rows before the section on it is written")
     found = _model_result(main, reading, prepared.case.options.classifier)
     told = (*hardness_warnings(found.hardness, report.pvalue), *reading.warnings())
-    return replace(report, model=found, warnings=(*report.warnings, *told))
+    return lambda others: replace(others, model=found, warnings=(*others.warnings, *told))
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 def _model_result(main: Analysis, reading: ReadCorpora, classifier: Classifier | None) -> ModelResult:

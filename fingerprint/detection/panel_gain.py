@@ -12,7 +12,7 @@ from fingerprint.data.arrays import Floats
 from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.prior import PANEL, PANEL_DIRECTION, PanelFamily
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.panels.directions import Directions
 from fingerprint.report.panel_result import PanelMember, PanelResult
 from fingerprint.report.report import Report
@@ -26,7 +26,7 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return () if prepared.case.priors.panel is None else [Step("what the panel adds", 0.1)]
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     tell("what the panel adds")
     panel = prepared.case.priors.panel
     family = main.matrices[PANEL].family
@@ -50,13 +50,11 @@ def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str
     )
     known = [(cosine.value, i) for i, cosine in enumerate(cosines) if cosine.value is not None]
     closest = members[max(known)[1]].name if known and report.detected else None
-    return replace(
-        report,
-        panel=PanelResult(members, directions.worth, report.pvalue, without, closest, panel.without_rows),
-    )
+    found = PanelResult(members, directions.worth, report.pvalue, without, closest, panel.without_rows)
+    return lambda others: replace(others, panel=found)
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 def _cosines(main: Analysis, family: PanelFamily) -> list[Estimate]:

@@ -12,7 +12,7 @@ from fingerprint.data.arrays import Floats, Floats32, Ints
 from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.case import Case
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.report.report import Report
 from fingerprint.report.results import MixturePower, PlantedPower, RowsNeeded
 from fingerprint.statistics.effect_size import d_prime, rows_for_trained_detector
@@ -30,18 +30,16 @@ PLANTED_ROWS = 4000  # rows from which the covariances of random directions are 
 NEEDED_POWERS = (0.5, 0.8, 0.95)
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     tell("power")
     case = prepared.case
-    return replace(
-        report,
-        planted=planted_power(case, main),
-        mixtures=_mixture_power(case, main) if report.detected else (),
-        needed=_rows_needed(case, main, report),
-    )
+    planted = planted_power(case, main)
+    mixtures = _mixture_power(case, main) if report.detected else ()
+    needed = _rows_needed(case, main, report)
+    return lambda others: replace(others, planted=planted, mixtures=mixtures, needed=needed)
 
 
-SECTION = Section(lambda prepared: [Step("power", 0.6)], _add)
+SECTION = Section(lambda prepared: [Step("power", 0.6)], _find, is_beside=True)
 
 
 def planted_power(case: Case, main: Analysis) -> tuple[PlantedPower, ...]:

@@ -1,15 +1,18 @@
-"""What a section of the report is: the steps it takes, and what it adds to the report."""
+"""What a section of the report is: the steps it takes, and what it adds to the report; how they run side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event
 
 from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis
 from fingerprint.detection.case import Case
 from fingerprint.detection.model_families import ReadCorpora
 from fingerprint.features import Family
+from fingerprint.features.compiled import begun, n_threads
 from fingerprint.report.report import Report
 from fingerprint.report.results import PromptControl
 from fingerprint.statistics.comparison import Comparison
@@ -51,6 +54,10 @@ class Prepared:
         return {} if self.reading is None else dict(self.reading.families(comparison, sides))
 
 
+# A report with what a section found, of the report with what sections before it have added.
+Addition = Callable[[Report], Report]
+
+
 @dataclass(frozen=True)
 class Section:
     """A section of the report.
@@ -59,9 +66,80 @@ class Section:
     ----------
     steps : callable (prepared) -> sequence of Step
         What will be told while it runs, in this order; nothing where the section is not wanted.
-    add : callable (report, prepared, main, tell) -> Report
-        The report with what the section found; it may read what sections before it have added.
+    find : callable (report, prepared, main, tell) -> Addition
+        Its work, from a report that holds the main result alone, and what that adds to the report.
+    is_beside : bool
+        Whether it may run beside others, in a thread: it takes seconds, and calls no model, no filter and no judge.
     """
 
     steps: Callable[[Prepared], Sequence[Step]]
-    add: Callable[[Report, Prepared, Analysis, Callable[[str], None]], Report]
+    find: Callable[[Report, Prepared, Analysis, Callable[[str], None]], Addition]
+    is_beside: bool = False
+
+
+def with_sections(
+    sections: Sequence[Section], report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]
+) -> Report:
+    """The report with what its sections found.
+
+    The sections that run beside others begin at once, those that take longest first, as many as there are threads; the
+    others run here, when it is their turn. All of them see the same main result, and random numbers are streams of each
+    section's own, so that figures hang on no order. What is told, what is added and whose error is raised goes by the
+    order of the sections, as if they had run one after another.
+    """
+    steps = {section: found for section in sections if (found := section.steps(prepared))}
+    beside = [section for section in steps if section.is_beside and n_threads() > 1]
+    beside.sort(key=lambda section: -sum(step.cost for step in steps[section]))
+    is_left = Event()
+    told = {section: _Told(is_left) for section in beside}
+    additions: list[Addition] = []
+
+    def find(section: Section) -> Addition:
+        try:
+            return section.find(report, prepared, main, told[section])
+        finally:
+            told[section].end()
+
+    with begun(find, beside) as waiting:
+        found = dict(zip(beside, waiting, strict=True))
+        try:
+            for section in steps:
+                if section in found:
+                    told[section].pass_on(tell)
+                    additions.append(found[section]())
+                else:
+                    additions.append(section.find(report, prepared, main, tell))
+        except BaseException:
+            is_left.set()
+            raise
+    for add in additions:
+        report = add(report)
+    return report
+
+
+class _Told:
+    """Steps that a section tells in a thread, kept until they are passed on: listeners are called in one thread.
+
+    Parameters
+    ----------
+    is_left : Event
+        Set when nobody waits for the section any more: it then ends at its next step.
+    """
+
+    def __init__(self, is_left: Event) -> None:
+        self._is_left = is_left
+        self._steps: SimpleQueue[str | None] = SimpleQueue()
+
+    def __call__(self, step: str) -> None:
+        if self._is_left.is_set():
+            raise RuntimeError("nobody waits for this section")
+        self._steps.put(step)
+
+    def end(self) -> None:
+        """There will be no more."""
+        self._steps.put(None)
+
+    def pass_on(self, tell: Callable[[str], None]) -> None:
+        """Tell every step as it comes, until the section ends."""
+        for step in iter(self._steps.get, None):
+            tell(step)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fingerprint.detection import (
     all_rows,
     attribution,
+    bags,
     ceiling,
     copies,
+    feature_differences,
     filter_comparison,
     ladder,
     model_gain,
@@ -16,8 +18,10 @@ from fingerprint.detection import (
 )
 from fingerprint.detection.section import Section
 
-# Later sections may read what earlier ones have added to the report; warnings stand in this order.
+# Warnings stand in this order.
 SECTIONS: tuple[Section, ...] = (
+    bags.SECTION,
+    feature_differences.SECTION,
     power.SECTION,
     copies.SECTION,
     ladder.SECTION,

@@ -10,7 +10,7 @@ import numpy as np
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.progress import Step
 from fingerprint.detection.analysis import Analysis, family_matrices, fresh_pvalue
-from fingerprint.detection.section import Prepared, Section
+from fingerprint.detection.section import Addition, Prepared, Section
 from fingerprint.features import choose
 from fingerprint.report.report import Report
 from fingerprint.report.results import SelfTest
@@ -44,12 +44,13 @@ def _steps(prepared: Prepared) -> Sequence[Step]:
     return [Step("self-test", 24.0)] if prepared.case.options.self_test else ()
 
 
-def _add(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Report:
+def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
     tell("self-test")
-    return replace(report, self_test=_self_test(prepared))
+    found = _self_test(prepared)
+    return lambda others: replace(others, self_test=found)
 
 
-SECTION = Section(_steps, _add)
+SECTION = Section(_steps, _find)
 
 
 def _self_test(prepared: Prepared) -> SelfTest:

@@ -106,15 +106,28 @@ def own_threads() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def begun(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[list[Callable[[], T]]]:
+    """For each part what waits for `work(part)`, which is done in threads; at the end all of it is over.
+
+    Whoever leaves early waits for what has begun by then, and nothing else begins.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(max(min(n_threads(), len(parts)), 1))
+    try:
+        yield [pool.submit(work, part).result for part in parts]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[Callable[[], T]]:
     """For each part, in their order, what waits for `work(part)`: in threads, or done when it is asked for."""
     if min(len(parts), n_threads()) <= 1:
         yield from (partial(work, part) for part in parts)
         return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(min(n_threads(), len(parts))) as pool:
-        yield from [pool.submit(work, part).result for part in parts]
+    with begun(work, parts) as waiting:
+        yield from waiting
 
 
 def in_threads(work: Callable[[int], T], n_parts: int) -> list[T]:
