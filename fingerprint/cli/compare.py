@@ -60,7 +60,7 @@ def compare(
     color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
-    """Compare the fingerprints SUSPECT and REFERENCE, without any row. Takes about 5 seconds on two cores.
+    """Compare the fingerprints SUSPECT and REFERENCE, without any row. Takes about 2 seconds on two cores.
 
     Either may be rows, which are summed first, with the features and cells of the other; the options that name columns
     or say how rows are read are for these.
@@ -75,13 +75,15 @@ def compare(
         ]  # fmt: skip
         check_inputs({"SUSPECT": suspect, "REFERENCE": reference})
         check_outputs({"--json": json}, inputs=(suspect, reference))
+        from fingerprint.features.compiled import side_by_side
         from fingerprint.fingerprints.compare import compare as run
         from fingerprint.fingerprints.fingerprint import Fingerprint
         from fingerprint.fingerprints.signature import is_fingerprint
         from fingerprint.report.title import title_of
 
         names = (suspect, reference)
-        known = [Fingerprint.load(name) if is_fingerprint(name) else None for name in names]
+        loaded = side_by_side(lambda name: Fingerprint.load(name) if is_fingerprint(name) else None, names)
+        known = [done() for done in loaded]
         _check_used([found is None for found in known], {
             "--suspect-text": (suspect_text, 0), "--suspect-prompt": (suspect_prompt, 0),
             "--reference-text": (reference_text, 1), "--reference-prompt": (reference_prompt, 1),

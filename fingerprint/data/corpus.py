@@ -10,7 +10,7 @@ import numpy as np
 
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Ints
-from fingerprint.data.normal_form import normal_form
+from fingerprint.data.normal_form import normal_forms
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Corpus:
     @cached_property
     def prompt_keys(self) -> tuple[str | None, ...]:
         """What tells prompts apart: their normal forms, None for a row without a prompt."""
-        return tuple(None if prompt is None else normal_form(prompt) for prompt in self.prompts)
+        return tuple(normal_forms(self.prompts))
 
     @cached_property
     def digest(self) -> str:

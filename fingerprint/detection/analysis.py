@@ -124,8 +124,8 @@ def exact_test(
     case: Case, comparison: Comparison, matrices: Mapping[str, FamilyMatrix], kind: str | None = None
 ) -> tuple[PermutationTest, dict[str, Floats32]]:
     """The exact test of some features with the relabellings of the main result, and what it permutes."""
-    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
     relabellings = Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
+    units = _units(comparison, matrices)
     weights = omnibus_weights(comparison, matrices, kind)
     return permute(units, relabellings, weights, signed_names(matrices)), units
 
@@ -139,9 +139,14 @@ def fresh_pvalue(
 
 def pvalue_among(comparison: Comparison, matrices: Mapping[str, FamilyMatrix], relabellings: Relabellings) -> float:
     """p-value of the exact test of some features with these relabellings."""
-    units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}
-    kernels, signed = _inner_products(units, signed_names(matrices))
+    kernels, signed = _inner_products(_units(comparison, matrices), signed_names(matrices))
     return omnibus_pvalue(kernels, relabellings, signed, omnibus_weights(comparison, matrices))
+
+
+def _units(comparison: Comparison, matrices: Mapping[str, FamilyMatrix]) -> dict[str, Floats32]:
+    """What relabelling permutes, by family."""
+    units = side_by_side(lambda name: comparison.units(matrices[name].values), list(matrices))
+    return {name: done() for name, done in zip(matrices, units, strict=True)}
 
 
 def omnibus_weights(
@@ -173,7 +178,9 @@ def _inner_products(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """What is tested of block units: of signed families the units themselves."""
     directed = {name: u.sum(axis=1) for name, u in units.items() if name in signed}
-    return {name: gram(u) for name, u in units.items() if name not in signed}, directed
+    others = [name for name in units if name not in signed]
+    products = side_by_side(lambda name: gram(units[name]), others)
+    return {name: done() for name, done in zip(others, products, strict=True)}, directed
 
 
 def scored(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 
@@ -36,10 +37,11 @@ QUOTED = 200  # characters of the text that a report keeps
 def frequent_texts(comparison: Comparison) -> list[str]:
     """Texts that stand very often in the rows of the p-value, the most frequent first, whichever side they are from."""
     used = comparison.design.used
-    counts = Counter(text for text, taken in zip(comparison.texts, used, strict=True) if taken)
+    counts = Counter(compress(comparison.texts, used.tolist()))
     smaller = min(int((used & side).sum()) for side in comparison.sides)
     least = max(COPIED_ROWS, COPIED_SHARE * smaller)
-    return [text for text, rows in counts.most_common() if rows >= least]
+    frequent = [(text, rows) for text, rows in counts.items() if rows >= least]
+    return [text for text, _ in sorted(frequent, key=lambda held: -held[1])]
 
 
 def each_text_once(comparison: Comparison) -> Bools:

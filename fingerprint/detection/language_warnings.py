@@ -11,6 +11,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools
 from fingerprint.detection.findings import SURE, Findings, fisher_exact, one_row_a_group
+from fingerprint.features.measured import code_points
 from fingerprint.report.results import Warning
 
 # Difference of the shares of rows, among those with letters, that hold a letter of one script; it must also be
@@ -22,6 +23,7 @@ LETTER_DISTANCE = 0.1
 # ... and at least so many times the distance between two halves of one side: few or long rows are far apart by chance.
 TIMES_CHANCE = 2.0
 READ = 500  # characters of a row that are looked at: enough to know its script
+_LATIN = frozenset({"LATIN"})  # the script of all letters of ASCII
 
 
 def scripts_differ(f: Findings) -> Iterator[Warning]:
@@ -78,7 +80,10 @@ def scripts(text: str) -> frozenset[str]:
     >>> sorted(scripts("Москва, Rome 7"))
     ['CYRILLIC', 'LATIN']
     """
-    letters = {script(sign) for sign in set(text[:READ])}
+    beginning = text[:READ]
+    if beginning.isascii():
+        return _LATIN if beginning.lower() != beginning.upper() else frozenset()
+    letters = {script(sign) for sign in set(beginning)}
     return frozenset(letters - {None})  # type: ignore[arg-type]
 
 
@@ -93,8 +98,9 @@ def script(sign: str) -> str | None:
 
 def _letters(texts: Sequence[str], rows: Bools) -> Counter[str]:
     """How often each letter stands in these rows [rows], capitals as small ones."""
-    counts = Counter("".join(texts[row][:READ] for row in np.flatnonzero(rows).tolist()).lower())
-    return Counter({sign: count for sign, count in counts.items() if sign.isalpha()})
+    joined = "".join(texts[row][:READ] for row in np.flatnonzero(rows).tolist()).lower()
+    times = np.bincount(code_points([joined]))
+    return Counter({sign: int(times[ord(sign)]) for sign in dict.fromkeys(joined) if sign.isalpha()})
 
 
 def _distance(first: Counter[str], second: Counter[str]) -> float:

@@ -70,11 +70,11 @@ def prompts_uneven(f: Findings) -> Iterator[Warning]:
 
 
 def prompts_differ_in_form(f: Findings) -> Iterator[Warning]:
-    forms: dict[str, set[str]] = {}
-    for corpus in f.corpora:
-        for prompt, key in zip(corpus.prompts, corpus.prompt_keys, strict=True):
-            if prompt is not None and key is not None:
-                forms.setdefault(key, set()).add(prompt)
+    rows = [pair for corpus in f.corpora for pair in zip(corpus.prompt_keys, corpus.prompts, strict=True)]
+    forms: dict[str, set[str]] = {key: set() for key, prompt in rows if key is not None and key != prompt}
+    for key, prompt in rows if forms else ():
+        if key in forms and prompt is not None:
+            forms[key].add(prompt)
     several = sum(len(written) > 1 for written in forms.values())
     if several:
         message = (

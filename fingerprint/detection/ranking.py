@@ -21,14 +21,17 @@ def ranked_rows(case: Case, main: Analysis, more: Mapping[str, Floats | Bools] |
         Further columns, in the order of the comparison.
     """
     comparison = main.comparison
-    places = [(0 if suspect else 1, row) for suspect, row in zip(comparison.suspect, comparison.origin, strict=True)]
-    numbers, corpora = case.numbers, case.corpora
+    numbers, prompts = np.empty(len(comparison.texts), dtype=np.int64), np.empty(len(comparison.texts), dtype=object)
+    for side, corpus, of_side in zip(comparison.sides, case.corpora, case.numbers, strict=True):
+        rows = comparison.origin[side]
+        numbers[side] = of_side[rows]
+        prompts[side] = [corpus.prompts[row] for row in rows.tolist()]
     frame = pl.DataFrame(
         {
             "corpus": np.where(comparison.suspect, "suspect", "reference"),
-            "row": np.array([numbers[side][row] for side, row in places], dtype=np.int64),
+            "row": numbers,
             "text": comparison.texts,
-            "prompt": [corpora[side].prompts[row] for side, row in places],
+            "prompt": prompts.tolist(),
             "score": main.scores.stacked,
         },
         schema_overrides={"prompt": pl.String},

@@ -82,14 +82,13 @@ def with_sections(
 ) -> Report:
     """The report with what its sections found.
 
-    The sections that run beside others begin at once, those that take longest first, as many as there are threads; the
-    others run here, when it is their turn. All of them see the same main result, and random numbers are streams of each
-    section's own, so that figures hang on no order. What is told, what is added and whose error is raised goes by the
-    order of the sections, as if they had run one after another.
+    The sections that run beside others begin first, as many at a time as there are threads; the others run here, when
+    it is their turn. All of them see the same main result, and random numbers are streams of each section's own, so
+    that figures hang on no order. What is told, what is added and whose error is raised goes by the order of the
+    sections, as if they had run one after another.
     """
-    steps = {section: found for section in sections if (found := section.steps(prepared))}
-    beside = [section for section in steps if section.is_beside and n_threads() > 1]
-    beside.sort(key=lambda section: -sum(step.cost for step in steps[section]))
+    wanted = [section for section in sections if section.steps(prepared)]
+    beside = [section for section in wanted if section.is_beside and n_threads() > 1]
     is_left = Event()
     told = {section: _Told(is_left) for section in beside}
     additions: list[Addition] = []
@@ -103,7 +102,7 @@ def with_sections(
     with begun(find, beside) as waiting:
         found = dict(zip(beside, waiting, strict=True))
         try:
-            for section in steps:
+            for section in wanted:
                 if section in found:
                     told[section].pass_on(tell)
                     additions.append(found[section]())

@@ -1,4 +1,4 @@
-"""The sections of a report, in the order in which they run: a new one is a file of its own and a line here."""
+"""The sections of a report, in their order: a new one is a file of its own and a line here."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from fingerprint.detection import (
 )
 from fingerprint.detection.section import Section
 
-# Warnings stand in this order.
+# Those that run beside others begin in this order, the one that takes longest first; warnings stand in this order.
 SECTIONS: tuple[Section, ...] = (
-    bags.SECTION,
-    feature_differences.SECTION,
-    power.SECTION,
-    copies.SECTION,
     ladder.SECTION,
+    power.SECTION,
+    feature_differences.SECTION,
+    bags.SECTION,
+    copies.SECTION,
     filter_comparison.SECTION,
     self_test.SECTION,
     attribution.SECTION,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fingerprint.data.arrays import Floats
 from fingerprint.features.family import Column
 
@@ -63,15 +65,17 @@ def merged(families: Sequence[str], columns: Sequence[Column], is_more: Sequence
         (normal_key(column.subject), str(more)) if column.is_text else (column.subject, family, "measured")
         for family, column, more in zip(families, columns, is_more, strict=True)
     ]
+    near = np.abs(r) >= min(PIECE, EQUAL)  # of hundreds of columns few pairs are one thing
     things: list[list[int]] = []
     cores: list[int] = []  # of each thing, the text that holds most
     by_key: dict[tuple[str, ...], int] = {}
     for number, (column, key) in enumerate(zip(columns, keys, strict=True)):
         thing = by_key.get(key)
         if thing is None:
+            is_near = near[number].tolist()
             alike = (
                 t for t, core in enumerate(cores)
-                if _is_same(column, columns[core], key[0], keys[core][0], float(r[number, core]))
+                if is_near[core] and _is_same(column, columns[core], key[0], keys[core][0], float(r[number, core]))
             )  # fmt: skip
             thing = next(alike, len(things))
         if thing == len(things):

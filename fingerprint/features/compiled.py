@@ -121,6 +121,16 @@ def begun(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[list[Callable[
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def meanwhile(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """What waits for `work()`, which is done in a thread of its own; with one thread, when it is asked for."""
+    if n_threads() <= 1:
+        yield work
+        return
+    with begun(lambda _: work(), [None]) as (waiting,):
+        yield waiting
+
+
 def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[Callable[[], T]]:
     """For each part, in their order, what waits for `work(part)`: in threads, or done when it is asked for."""
     if min(len(parts), n_threads()) <= 1:

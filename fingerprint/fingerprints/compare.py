@@ -10,7 +10,7 @@ import numpy as np
 from fingerprint.data.arrays import Floats
 from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.features import FAMILIES
-from fingerprint.features.compiled import own_threads
+from fingerprint.features.compiled import meanwhile, own_threads, side_by_side
 from fingerprint.features.ngrams import NGrams
 from fingerprint.features.tokens import Tokens
 from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -116,7 +116,8 @@ def compare(
     named = title_of(title, suspect, reference)
     tell = Progress(progress, LOADING)
     tell.plan(STEPS)
-    cells = Cells.of(_loaded(suspect, "suspect"), _loaded(reference, "reference"), alpha)
+    with meanwhile(lambda: _loaded(reference, "reference")) as other:
+        cells = Cells.of(_loaded(suspect, "suspect"), other(), alpha)
     tell(TEST)
     return compared(cells, alpha, n_permutations, rng, named, tell)[0]
 
@@ -133,11 +134,15 @@ def compared(
     """The result, with the test and the families it stands on."""
     families = cells.families()
     test = tested(cells, families, n_permutations, generator(rng, FingerprintStream.SIGNS))
-    d_prime = d_prime_of_sums(cells, Products.of(families, scales(test)))
     detected = test.pvalue <= alpha
     tell(POWER)
-    planted = planted_powers(cells, families, test, alpha, generator(rng, FingerprintStream.PLANTED_SHIFTS))
-    tell(FEATURES)
+    with (
+        meanwhile(lambda: _differences(families, test, alpha)) as features,
+        meanwhile(lambda: d_prime_of_sums(cells, Products.of(families, scales(test)))) as distance,
+    ):
+        planted = planted_powers(cells, families, test, alpha, generator(rng, FingerprintStream.PLANTED_SHIFTS))
+        tell(FEATURES)
+        differences, d_prime = features(), distance()
     found = FingerprintComparison(
         title=title,
         verdict=_verdict(test.pvalue, alpha, auc_of_sums(d_prime).value, planted),
@@ -147,7 +152,7 @@ def compared(
         auc=auc_of_sums(d_prime),
         d_prime=d_prime,
         families=tuple(_families(families, test)),
-        features=_differences(families, test, alpha),
+        features=differences,
         planted=planted,
         needed=_needed(cells, test, alpha) if detected else (),
         cells=len(cells.same_prompts),
@@ -166,7 +171,9 @@ def tested(
     """The test of two fingerprints by random signs of cells."""
     drawn = Relabellings.draw(cells.design(), n_permutations, rng)
     weights = {name: found.family.weight_on(cells.kind) for name, found in families.items()}
-    return permutation_test({name: gram(found.units) for name, found in families.items()}, drawn, None, weights)
+    products = side_by_side(lambda found: gram(found.units), list(families.values()))
+    kernels = {name: done() for name, done in zip(families, products, strict=True)}
+    return permutation_test(kernels, drawn, None, weights)
 
 
 def _loaded(given: object, argument: str) -> Fingerprint:

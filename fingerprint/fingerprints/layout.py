@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.features import FAMILIES
 from fingerprint.features.choice import kind_of_rows
+from fingerprint.features.compiled import side_by_side
 from fingerprint.features.counted import CountedFamily, PooledCounts
 from fingerprint.features.scaling import CONSTANT
 from fingerprint.fingerprints.summed_rows import SummedRows, check_alike
@@ -54,7 +56,7 @@ class CellFamily:
     sd: Floats
     rates: tuple[Floats, Floats]
 
-    @property
+    @cached_property
     def units(self) -> Floats32:
         """What a sign flips [cells, columns]: the sides' difference in every cell."""
         return np.asarray(self.sides[0] - self.sides[1], dtype=np.float32) * np.float32(len(self.sides[0]))
@@ -137,7 +139,8 @@ class Cells:
 
     def families(self) -> Mapping[str, CellFamily]:
         """The families that suit the kind of rows, as `detect` chooses them."""
-        return {name: self._family(name) for name in FAMILIES if name in self.suspect.families}
+        names = [name for name in FAMILIES if name in self.suspect.families]
+        return {name: done() for name, done in zip(names, side_by_side(self._family, names), strict=True)}
 
     def _family(self, name: str) -> CellFamily:
         both = (self.suspect, self.reference)

@@ -18,6 +18,7 @@ from fingerprint.data.arrays import Ints
 from fingerprint.data.files import write_atomically
 from fingerprint.data.sealed import sealed, unsealed
 from fingerprint.features import FAMILIES
+from fingerprint.features.compiled import side_by_side
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells
 from fingerprint.fingerprints.signature import MAGIC
@@ -79,7 +80,7 @@ def _opened(body: bytes, name: str) -> SummedRows:
         header: Mapping[str, Any] = json.loads(archive.read(_HEADER))  # values are checked one by one below
         rows = np.asarray(header["rows"], dtype=np.int64)
         cells = check_cells(len(rows))
-        families = {}
+        shapes = {}
         for family, definition in header["families"].items():
             known = FAMILIES[family]() if family in FAMILIES else None
             if known is None or known.definition != definition:
@@ -87,9 +88,13 @@ def _opened(body: bytes, name: str) -> SummedRows:
                 raise ValueError(
                     f"{name} must hold features that this version makes, got {definition}, here {here}; make it again"
                 )
-            families[family] = FamilySums(
-                definition, *_arrays(archive.read(f"{family}.arrow"), (cells, known.n_counts), name)
-            )
+            shapes[family] = (cells, known.n_counts)
+        tables = {family: archive.read(f"{family}.arrow") for family in shapes}
+    arrays = side_by_side(lambda family: _arrays(tables[family], shapes[family], name), list(shapes))
+    definitions = header["families"]
+    families = {
+        family: FamilySums(definitions[family], *done()) for family, done in zip(shapes, arrays, strict=True)
+    }
     halves = [[int(half, 16) for half in cell] for cell in header["prompts"]]
     return SummedRows(
         rows=rows,
@@ -111,7 +116,7 @@ def _arrays(content: bytes, shape: tuple[int, int], name: str) -> tuple[Ints, In
         )
     if not all(kind in _WHOLE for kind in table.dtypes) or table.null_count().sum_horizontal().item():
         raise ValueError(f"{name} must hold whole numbers alone, got {sorted({str(k) for k in table.dtypes})}")
-    sums = np.stack([table[column].to_numpy() for column in columns])
+    sums = np.ascontiguousarray(table.select(columns).to_numpy(order="fortran").T)
     squares = table["squares"].to_numpy().astype(np.int64)
     if int(sums.min(initial=0)) < 0 or int(squares.min(initial=0)) < 0:
         raise ValueError(f"{name} must hold sums from 0 on, got negative ones; make it again")

@@ -180,6 +180,8 @@ class Design:
         Units add up, under a contrast, to the difference of the sides' means.
         """
         drawn = [part.contrasts(n_permutations, rng) for part in self.parts]
+        if len(drawn) == 1:
+            return drawn[0]
         return np.hstack([share * c for share, c in zip(self.shares.astype(np.float32), drawn, strict=True)])
 
     def form_sums(self, off_diagonal: Floats) -> FormSums:

@@ -183,9 +183,12 @@ class PairedPart(Part):
         return weight
 
     def contrasts(self, n_permutations: int, rng: np.random.Generator) -> Floats32:
-        signs = rng.integers(0, 2, size=(n_permutations + 1, self.n_blocks), dtype=np.int8).astype(np.float32) * 2 - 1
+        signs = rng.integers(0, 2, size=(n_permutations + 1, self.n_blocks), dtype=np.int8).astype(np.float32)
+        signs *= 2  # in place: there are millions of them
+        signs -= 1
         signs[0] = 1.0
-        return np.asarray(signs / np.float32(self.n_pairs), dtype=np.float32)
+        signs /= np.float32(self.n_pairs)
+        return signs
 
     def form_moments(self, squares: Floats, row_sums: Floats, contrast: Floats) -> tuple[Floats, Floats]:
         return np.zeros(squares.shape), 2.0 * squares * self.square_mean(contrast) ** 2

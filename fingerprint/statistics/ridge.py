@@ -191,7 +191,9 @@ def _solve_gradients(values: sp.csr_matrix, weights: Floats, signed: Floats) -> 
     cells = _Cells.of(weights, signed)
     sums = cells.sums(values)
     mean, right = (np.asarray(sums.T @ table) for table in (cells.plain, cells.signed))
-    lengths = np.add.reduceat(np.r_[values.data.astype(np.float64) ** 2, 0.0], values.indptr[:-1])
+    squares = np.zeros(values.nnz + 1)  # one more, for rows at the end that have no entries
+    np.square(values.data, out=squares[:-1], dtype=np.float64)
+    lengths = np.add.reduceat(squares, values.indptr[:-1])
     lengths[np.diff(values.indptr) == 0] = 0.0
     penalty = _penalty(lengths @ weights - (mean**2).sum(axis=0), (weights**2).sum(axis=0)).astype(np.float32)
     sees, member = np.unique(cells.plain != 0, axis=0, return_inverse=True)
