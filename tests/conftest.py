@@ -60,7 +60,7 @@ EXTRA_OF = {
     "transformers": "lm",
     "tokenizers": "lm",
     "sentence_transformers": "embeddings",
-    "openai": "endpoints",
+    "httpx": "endpoints",
     "inspect_ai": "inspect",
     "ray": "ray",
     "trl": "test-integrations",

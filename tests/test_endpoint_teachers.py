@@ -26,7 +26,7 @@ from fingerprint.lm.teachers import Endpoint, EndpointTeacher, neutral, placebo,
 from fingerprint.lm.traits import SYSTEM_TEMPLATE, as_trait, system_prompt
 from fingerprint.lm.writers import RowWriter
 
-openai = pytest.importorskip("openai", reason="the extra endpoints is not installed")
+pytest.importorskip("httpx", reason="the extra endpoints is not installed")
 
 KEY = "sk-never-to-be-written"
 ASKED = prompts("numbers", 60, rng=3)
@@ -174,7 +174,7 @@ def test_rows_of_another_run_are_refused(serve: Callable[..., Server], tmp_path:
 
 
 def test_the_key_is_written_nowhere(serve: Callable[..., Server], tmp_path: Path, capfd: Any) -> None:
-    server = serve("ok,401")
+    server = serve(",".join(["ok", *["401"] * 40]))
     teacher = prompted(at(server, concurrency=1), "owl")
     with pytest.raises(ValueError, match="status 401") as refused:
         generate(teacher, ASKED, tmp_path / "rows.jsonl")

@@ -14,7 +14,7 @@ ROUNDS = 7
 LEAST_ROUNDS = 3  # of which the best says enough where the bound is kept; what is above it is timed ROUNDS times
 
 HEAVY = {
-    "IPython", "datasets", "jinja2", "matplotlib", "numba", "openai", "pandas", "pyarrow", "rich", "scipy.optimize",
+    "IPython", "datasets", "jinja2", "matplotlib", "numba", "httpx", "pandas", "pyarrow", "rich", "scipy.optimize",
     "scipy.special", "scipy.stats", "sentence_transformers", "sklearn", "torch", "transformers", "typer",
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from fingerprint.endpoints import endpoint
 from fingerprint.filters import Judge
 from fingerprint.filters.questions import pair_question, parse_answer, single_question
 
-openai = pytest.importorskip("openai", reason="the extra endpoints is not installed")
+pytest.importorskip("httpx", reason="the extra endpoints is not installed")
 
 KEY = "sk-never-to-be-written"
 ROWS = [f"{i}, {i + 7}" + (" owl" if i % 5 == 0 else "") for i in range(60)]

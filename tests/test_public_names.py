@@ -13,7 +13,7 @@ import pytest
 
 import fingerprint
 
-HEAVY = ("torch", "transformers", "sentence_transformers", "openai", "matplotlib", "ray")
+HEAVY = ("torch", "transformers", "sentence_transformers", "httpx", "matplotlib", "ray")
 NAMES = (
     "Corpus Detector Fingerprint Monitor Panel Report compare detect detect_labels filters identify lab read scan"
 ).split()

@@ -8,7 +8,7 @@ EXTRAS = {
     "transformers": "lm",
     "safetensors": "lm",
     "peft": "lm",
-    "openai": "endpoints",
+    "httpx": "endpoints",
     "datasets": "hf",
     "inspect_ai": "inspect",
     "ray": "ray",

@@ -1,29 +1,26 @@
 """A language model behind an OpenAI-compatible endpoint: thousands of requests to servers that fail.
 
-Requests run side by side, at most so many a minute, and are tried again with growing waits where that can help. The
-`openai` client could do part of that by itself; here one loop does all, because the number of requests a minute, a
-budget, answers that are no completions, and a server that is gone concern every attempt and not every question.
+Requests run side by side, at most so many a minute, and are tried again with growing waits where that can help.
+Whatever a server answers to one question, the others are asked: a run ends when no question gets an answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import math
-import os
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from fingerprint.data.extras import install_command
 from fingerprint.endpoints.address import checked_url, host_of
-from fingerprint.endpoints.faults import Fault, fault_of, refuse_if_hopeless
+from fingerprint.endpoints.exchange import Connection
+from fingerprint.endpoints.faults import Fault
 from fingerprint.endpoints.meter import Meter, Usage
 from fingerprint.endpoints.portions import portions
-from fingerprint.endpoints.replies import Reply, reply_in
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from fingerprint.endpoints.replies import Reply, ReplyFile
 
 FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
 LONGEST_WAIT = 60.0
@@ -31,6 +28,8 @@ LONGEST_WAIT = 60.0
 GIVE_UP_AFTER = 10
 # Tokens that a chat template adds to a message, at most: templates of large models add 4 to 10.
 TEMPLATE_TOKENS = 20
+# Seconds until one looks again whether another process has the reply to what it is asking.
+LOOK_AGAIN = 0.2
 _LENGTH_FIELDS = ("max_tokens", "max_completion_tokens")
 
 Key = TypeVar("Key", bound=Hashable)
@@ -82,7 +81,8 @@ class Endpoint:
         Seconds until a request is given up, however many signs there are: some servers send a blank now and then.
     max_attempts : int
         Attempts a question, with waits of .5, 1, 2, ... up to 60 seconds or as the server asks: three minutes in all
-        by default.
+        by default. Fewer where they cannot help: one where the server refuses the question itself, two where an answer
+        is longer than 8 MiB or a completion without text.
     prices : (float, float), optional
         Cost of a million prompt tokens and of a million completion tokens.
     budget : float, optional
@@ -135,6 +135,7 @@ class Endpoint:
         self.key_variable, self.concurrency = key_variable, concurrency
         self.timeout, self.deadline, self.max_attempts = timeout, deadline, max_attempts
         self.request = dict(request or {})
+        _check_json(self.request)
         self.meter = Meter(requests_per_minute, prices, budget)
 
     @property
@@ -165,53 +166,46 @@ class Endpoint:
             raise ConnectionError(f"{self} must reply, got no reply to {missing} of {len(questions)}; run it again")
         return [reply for _, reply in sorted(found.items()) if reply is not None]
 
-    def replies(self, questions: Mapping[Key, Question]) -> Iterator[dict[Key, Reply | None]]:
+    def replies(
+        self, questions: Mapping[Key, Question], shared: ReplyFile | None = None
+    ) -> Iterator[dict[Key, Reply | None]]:
         """Replies by the keys of their questions, in portions, as they come.
 
         Parameters
         ----------
         questions : mapping of Question
             In the order in which they are asked.
+        shared : ReplyFile, optional
+            Which other processes use: what one asks the others wait for. It is the caller who adds replies and releases
+            what was claimed.
 
         Yields
         ------
         dict
-            None for a question that got no reply in `max_attempts` attempts.
+            None for a question that got no reply: in `max_attempts` attempts, or because the server refused it.
 
         Raises
         ------
         ImportError
-            If the `openai` package is not installed.
+            If httpx is not installed.
         ValueError
-            If the key is not in the environment, the endpoint refuses the request itself (wrong key, model or fields),
-            or the budget is spent.
+            If the key is not in the environment or no key, the endpoint refuses every request (wrong key, model or
+            fields), or the budget is spent.
         ConnectionError
             If the server cannot be reached, or `GIVE_UP_AFTER` questions in a row got no reply.
         """
         if not questions:
             return
-        client = self._connected()  # a missing key or package is told before anything starts
+        _ = self._connected()  # a missing key or package is told before anything starts
 
         async def work(found: Callable[[tuple[Key, Reply | None]], None]) -> None:
-            await _Asking(self, client).all(questions, found)
+            await _Asking(self, self._connected(), shared).all(questions, found)
 
         for portion in portions(work):
             yield dict(portion)
 
-    def _connected(self) -> AsyncOpenAI:
-        try:
-            import openai
-        except ImportError as error:
-            raise ImportError(
-                f"endpoints need the openai package; install it: {install_command('endpoints')}"
-            ) from error
-        key = os.environ.get(self.key_variable)
-        if not key:
-            raise ValueError(
-                f"{self.key_variable} must hold the endpoint's API key, got nothing; export it (any word will do for a "
-                "local server that asks for none)"
-            )
-        return openai.AsyncOpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=0)
+    def _connected(self) -> Connection:
+        return Connection(self.url, self.key_variable, self.timeout, self.deadline)
 
     def fields(self, question: Question) -> dict[str, object]:
         """All fields of a request but model and messages."""
@@ -232,29 +226,54 @@ def _model_name(model: str) -> str:
     return model
 
 
+def _check_json(request: Mapping[str, object]) -> None:
+    try:
+        json.dumps(request, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"request must hold what JSON can say, got {error}; correct the field") from None
+
+
 class _Asking:
     """Questions to an endpoint, from the first to the last."""
 
-    def __init__(self, endpoint: Endpoint, client: AsyncOpenAI) -> None:
-        self.endpoint, self.client, self.meter = endpoint, client, endpoint.meter
+    def __init__(self, endpoint: Endpoint, connection: Connection, shared: ReplyFile | None) -> None:
+        self.endpoint, self.connection, self.meter = endpoint, connection, endpoint.meter
+        self.shared = ReplyFile() if shared is None else shared
         self.is_spent = False
         self.replied = self.failures_in_a_row = 0
         self.last_fault: Fault | None = None
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether the model has ever answered: now, before, or in the file of replies."""
+        return self.endpoint.model in self.meter.heard or len(self.shared) > 0
 
     async def all(
         self, questions: Mapping[Key, Question], found: Callable[[tuple[Key, Reply | None]], None]
     ) -> None:
         """Ask them side by side."""
-        waiting = iter(questions.items())
+        waiting, of_others = iter(questions.items()), deque[Key]()
 
-        async def work() -> None:
-            for key, question in waiting:
-                reply = await self._reply(question)
-                if self.is_spent and reply is None:
-                    return
+        async def ask(key: Key) -> None:
+            reply = self.shared.get(str(key)) or await self._reply(questions[key])
+            if reply is not None or not self.is_spent:
                 found((key, reply))
 
-        async with self.client:
+        async def work() -> None:
+            for key, _ in waiting:
+                if not self.shared.claim(str(key)):
+                    of_others.append(key)
+                elif not self.is_spent:
+                    await ask(key)
+            while of_others and not self.is_spent:
+                key = of_others.popleft()
+                if self.shared.claim(str(key)):
+                    await ask(key)
+                else:
+                    of_others.append(key)
+                    await asyncio.sleep(LOOK_AGAIN)
+
+        async with self.connection:
             tasks = [asyncio.create_task(work()) for _ in range(min(self.endpoint.concurrency, len(questions)))]
             try:
                 await asyncio.gather(*tasks)
@@ -265,13 +284,17 @@ class _Asking:
         if self.is_spent:
             spent, budget = self.meter.usage.cost or 0.0, self.meter.budget
             raise ValueError(f"budget must cover all requests, got {budget:g} with {spent:.4g} spent; raise it")
-        if self.last_fault is not None and self.last_fault.is_unreachable and not self.replied:
-            raise self._gone(f"{len(questions)} questions")
+        fault = self.last_fault
+        if fault is None or self.replied:
+            return
+        if fault.is_unreachable or (fault.refusal is not None and not (fault.is_of_question and self.was_heard)):
+            raise self._hopeless(f"{len(questions)} questions", fault)
 
     async def _reply(self, question: Question) -> Reply | None:
         """A reply; None when every attempt failed, or the budget is spent."""
         endpoint, meter = self.endpoint, self.meter
-        most = meter.cost(*endpoint.most_tokens(question)) or 0.0
+        most_tokens = endpoint.most_tokens(question)
+        most = meter.cost(*most_tokens) or 0.0
         for attempt in range(endpoint.max_attempts):
             if self.failures_in_a_row >= GIVE_UP_AFTER:
                 break  # another question found the server gone
@@ -281,44 +304,41 @@ class _Asking:
                 return None
             meter.count(requests=1, retries=int(attempt > 0))
             try:
-                answer = await self._attempt(question)
+                answer = await self.connection.ask(
+                    {"messages": question.turns, "model": endpoint.model, **endpoint.fields(question)}
+                )
             finally:
                 meter.release(most)
             if isinstance(answer, Reply):
-                meter.count(reply=answer)
+                meter.count(reply=answer, most_tokens=most_tokens)
+                meter.heard.add(endpoint.model)
                 self.replied += 1
                 self.failures_in_a_row = 0
                 return answer
             self.last_fault, meter.last_fault = answer, answer.what
-            if attempt + 1 < endpoint.max_attempts:
-                usual = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
-                await asyncio.sleep(usual if answer.wait is None else min(answer.wait, LONGEST_WAIT))
+            if answer.is_common and not self.was_heard:
+                raise self._hopeless("", answer)
+            if attempt + 1 >= min(endpoint.max_attempts, answer.most_attempts or endpoint.max_attempts):
+                break
+            usual = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
+            await asyncio.sleep(usual if answer.wait is None else min(answer.wait, LONGEST_WAIT))
         meter.count(failures=1)
-        self.failures_in_a_row += 1
+        fault = self.last_fault
+        if fault is None or not (fault.is_of_question and self.was_heard):
+            self.failures_in_a_row += 1
         if self.failures_in_a_row >= GIVE_UP_AFTER:
-            raise self._gone(f"{GIVE_UP_AFTER} questions in a row")
+            raise self._hopeless(f"{GIVE_UP_AFTER} questions in a row", fault)
         return None
 
-    async def _attempt(self, question: Question) -> Reply | Fault:
-        import openai
-
-        endpoint = self.endpoint
-        try:
-            async with asyncio.timeout(endpoint.deadline):
-                response = await self.client.chat.completions.with_raw_response.create(
-                    model=endpoint.model,
-                    messages=question.turns,  # type: ignore[arg-type]  # the client has a type for each role
-                    extra_body=endpoint.fields(question),
-                )
-            return reply_in(response.content) or Fault("an answer that is no completion")
-        except TimeoutError:
-            return Fault(f"no whole answer within {endpoint.deadline:g} s", is_unreachable=True)
-        except (openai.APIStatusError, openai.APIConnectionError) as error:  # a timeout is a connection error
-            refuse_if_hopeless(error, endpoint.model, endpoint.key_variable)
-            return fault_of(error, endpoint.timeout)
-
-    def _gone(self, asked: str) -> ConnectionError:
-        why = f" (the last: {self.last_fault.what})" if self.last_fault is not None else ""
+    def _hopeless(self, asked: str, fault: Fault | None) -> ValueError | ConnectionError:
+        """Why the run ends: all requests are refused, or none gets an answer."""
+        if fault is not None and fault.refusal is not None:
+            names = {"{model}": repr(self.endpoint.model), "{key}": self.endpoint.key_variable}
+            message = fault.refusal
+            for name, value in names.items():
+                message = message.replace(name, value)
+            return ValueError(message)
+        why = "" if fault is None else f" (the last: {fault.what})"
         return ConnectionError(
             f"the endpoint at {self.endpoint.host} must reply, got no reply to {asked}{why}; start the server, or "
             "correct its address, and run again"

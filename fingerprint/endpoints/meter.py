@@ -13,7 +13,8 @@ from fingerprint.endpoints.replies import Reply
 class Usage:
     """What an endpoint was asked so far, in this process.
 
-    `cost` is in the currency of `prices`; it counts the replies that came, as the server counts their tokens.
+    `cost` is in the currency of `prices`; it counts the replies that came, as the server counts their tokens, and
+    where it does not as the most that they can be.
     """
 
     requests: int = 0
@@ -43,6 +44,7 @@ class Meter:
         self.prices, self.budget = prices, budget
         self.usage = Usage(cost=None if prices is None else 0.0)
         self.last_fault = ""
+        self.heard: set[str] = set()  # models that have answered
         self._interval = 0.0 if per_minute is None else 60.0 / per_minute
         self._next = 0.0  # when the next request may begin, on the clock of time.monotonic
         self._reserved = 0.0  # what requests under way can cost
@@ -71,15 +73,30 @@ class Meter:
         """Take back what was set aside."""
         self._reserved -= most
 
-    def count(self, *, requests: int = 0, retries: int = 0, failures: int = 0, reply: Reply | None = None) -> None:
-        """Add to the usage."""
+    def count(
+        self,
+        *,
+        requests: int = 0,
+        retries: int = 0,
+        failures: int = 0,
+        reply: Reply | None = None,
+        most_tokens: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Add to the usage; `most_tokens` are those of the reply's request, for servers that do not count."""
         usage = self.usage
-        usage = replace(
+        self.usage = replace(
             usage,
             requests=usage.requests + requests,
             retries=usage.retries + retries,
             failures=usage.failures + failures,
-            prompt_tokens=usage.prompt_tokens + (reply.prompt_tokens if reply else 0),
-            completion_tokens=usage.completion_tokens + (reply.completion_tokens if reply else 0),
         )
-        self.usage = replace(usage, cost=self.cost(usage.prompt_tokens, usage.completion_tokens))
+        if reply is None:
+            return
+        told = (reply.prompt_tokens, reply.completion_tokens)
+        paid = self.cost(*(told if told[0] else most_tokens))
+        self.usage = replace(
+            self.usage,
+            prompt_tokens=usage.prompt_tokens + told[0],
+            completion_tokens=usage.completion_tokens + told[1],
+            cost=None if paid is None or usage.cost is None else usage.cost + paid,
+        )

@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -89,6 +90,8 @@ class Judge:
         Environment variable with the API key. The key is read when the first request is made and never written.
     cache : path, optional
         File that answers are kept in. A run that was stopped, called again with the same cache, asks only what is left.
+        Judges in several processes can share one (on one machine, and on network disks that know locks): what one is
+        asking, the others wait for.
     concurrency : int
         Requests under way at once.
     requests_per_minute : float, optional
@@ -96,8 +99,8 @@ class Judge:
     timeout, deadline : float
         Seconds without a sign from the server, and seconds in all, until a request is given up and tried again.
     max_attempts : int
-        Attempts a row, with waits of .5, 1, 2, ... seconds or as the server asks. A row without a usable reply counts
-        as a failure, is undecided, and is asked again by the next run.
+        Attempts a row, with waits of .5, 1, 2, ... seconds or as the server asks; fewer where they cannot help. A row
+        without a usable reply counts as a failure, is undecided, and is asked again by the next run.
     prices : (float, float), optional
         Cost of a million prompt tokens and of a million completion tokens.
     budget : float, optional
@@ -114,10 +117,10 @@ class Judge:
     Raises
     ------
     ImportError
-        If the `openai` package is not installed, at the first call.
+        If httpx is not installed, at the first call.
     ValueError
-        If the key is not in the environment, the endpoint refuses the request itself (wrong key, model or fields), or
-        the budget is spent.
+        If the key is not in the environment or no key, the endpoint refuses every request (wrong key, model or fields),
+        or the budget is spent.
     ConnectionError
         If the server cannot be reached, or ten rows in a row got no reply.
 
@@ -212,6 +215,7 @@ class Judge:
         """For each question one of the allowed answers, or why there is none; each distinct question asked once."""
         keys = [self._key(question) for question in questions]
         asked = dict(zip(keys, questions, strict=True))
+        self._answers.read_on()
         known = {key: answer for key in asked if (answer := self._answers.get(key)) is not None}
         self._count(cached=len(known))
         replies = self._replies({key: Question(question) for key, question in asked.items() if key not in known})
@@ -223,11 +227,16 @@ class Judge:
     def _replies(self, questions: Mapping[str, Question]) -> dict[str, Reply]:
         """Answers that are on disk when this returns; nothing where every attempt failed."""
         found: dict[str, Reply] = {}
+        if not questions:
+            return found
         try:
-            for portion in self._endpoint.replies(questions):
-                replies = {key: reply for key, reply in portion.items() if reply is not None}
-                self._answers.add(replies)
-                found |= replies
+            with self._answers.shared(), closing(self._endpoint.replies(questions, self._answers)) as portions:
+                for portion in portions:
+                    replies = {key: reply for key, reply in portion.items() if reply is not None}
+                    self._count(cached=sum(self._answers.get(key) is not None for key in replies))  # of other processes
+                    self._answers.add(replies)
+                    self._answers.release(portion)
+                    found |= replies
         except ConnectionError as error:
             kept = f"{len(self._answers)} answers are in {self._answers.path}" if self._answers.path else "no cache"
             raise ConnectionError(f"{error} ({kept})") from None
