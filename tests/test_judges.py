@@ -229,7 +229,7 @@ def test_the_key_is_written_nowhere(serve: Callable[..., Server], tmp_path: Path
         asked(ROWS[:3])
     told = repr(refused.value) + repr(asked) + "".join(capfd.readouterr())
     assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__
+    assert refused.value.__context__ is None
     assert KEY not in told
     assert all(KEY not in file.read_text() for file in tmp_path.iterdir())
 

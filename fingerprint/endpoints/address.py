@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from urllib.parse import SplitResult, urlsplit
 
+_ONE_WORD = re.compile(r"[^\s\x00-\x1f\x7f\\]+\Z")  # no blank, no control character, and no backslash for a slash
 OPENAI_URL = "https://api.openai.com/v1"
 """Where the `openai` client goes by itself."""
 
@@ -24,12 +26,19 @@ def checked_url(base_url: str | None) -> str:
     """
     url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).strip()
     parts = _parts(url)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
+    if parts is None or parts.scheme not in ("http", "https") or not _is_host(parts.hostname) or not _ONE_WORD.match(url):
         quoted = url.split("?")[0].split("#")[0].rpartition("@")[2]
         raise ValueError(
             f"base_url must be http://HOST:PORT/v1 or https://HOST/v1, got {quoted!r}; see where the server listens"
         )
     return url.rstrip("/")
+
+
+def _is_host(name: str | None) -> bool:
+    try:
+        return bool(name) and bool(str(name).encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def host_of(url: str) -> str:

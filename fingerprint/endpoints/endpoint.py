@@ -24,7 +24,8 @@ from fingerprint.endpoints.replies import Reply, ReplyFile
 
 FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
 LONGEST_WAIT = 60.0
-# So many questions in a row without a reply mean that the server is gone, not that a question is difficult.
+# So many questions in a row without a reply mean that the server is gone, not that a question is difficult. Those during
+# which another got its reply are none of them.
 GIVE_UP_AFTER = 10
 # Tokens that a chat template adds to a message, at most: templates of large models add 4 to 10.
 TEMPLATE_TOKENS = 20
@@ -292,7 +293,7 @@ class _Asking:
 
     async def _reply(self, question: Question) -> Reply | None:
         """A reply; None when every attempt failed, or the budget is spent."""
-        endpoint, meter = self.endpoint, self.meter
+        endpoint, meter, replied_before = self.endpoint, self.meter, self.replied
         most_tokens = endpoint.most_tokens(question)
         most = meter.cost(*most_tokens) or 0.0
         for attempt in range(endpoint.max_attempts):
@@ -324,7 +325,7 @@ class _Asking:
             await asyncio.sleep(usual if answer.wait is None else min(answer.wait, LONGEST_WAIT))
         meter.count(failures=1)
         fault = self.last_fault
-        if fault is None or not (fault.is_of_question and self.was_heard):
+        if self.replied == replied_before and not (fault is not None and fault.is_of_question and self.was_heard):
             self.failures_in_a_row += 1
         if self.failures_in_a_row >= GIVE_UP_AFTER:
             raise self._hopeless(f"{GIVE_UP_AFTER} questions in a row", fault)
