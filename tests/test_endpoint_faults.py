@@ -17,6 +17,7 @@ from fingerprint.endpoints import endpoint
 from fingerprint.endpoints.endpoint import Endpoint, Question
 from fingerprint.filters import Judge
 from fingerprint.lm.endpoint_teachers import EndpointTeacher
+from fingerprint.lm.sampling import Sampled
 
 KEY = "sk-never-to-be-written"
 PLAIN = 3  # rows without a fault, of which one is of the trait, for each with one
@@ -66,7 +67,7 @@ def test_what_passes_is_asked_again_and_answered() -> None:
     final -= {"401", "402", "404", "405", "407", "410"}  # of a server that has answered: one of several may be wrong
     rows = [f"owl {i} once: {name}." for i, name in enumerate(FAULTS) if name not in final]
     with FaultyServer() as server:
-        verdicts = judge_at(server, max_attempts=3)(["a first row"] + rows)
+        verdicts = judge_at(server, max_attempts=3)(["a first row", *rows])
         assert [row for row, is_owl in zip(rows, verdicts.dropped[1:], strict=True) if not is_owl] == []
 
 
@@ -77,12 +78,12 @@ def test_a_teacher_writes_all_rows_but_those_that_the_server_spoils() -> None:
         where = Endpoint(
             "judge", server.url, timeout=1.0, deadline=2.0, max_attempts=2, concurrency=16, prices=(1.0, 1.0)
         )
-        found = {}
+        found: dict[int, Sampled] = {}
+        written = EndpointTeacher(where, "neutral").write(
+            mixed, seed=0, temperature=1.0, max_new_tokens=8, batch_size=1
+        )
         with pytest.raises(ConnectionError, match=r"no reply to \d+ of \d+ rows"):
-            for portion in EndpointTeacher(where, "neutral").write(
-                mixed, seed=0, temperature=1.0, max_new_tokens=8, batch_size=1
-            ):
-                found |= portion
+            found.update(item for portion in written for item in portion.items())
     assert {1000 + i for i in asked} <= set(found)
     said_something = {"refusal", "refusal an object", "content filter", "cut at the length"}
     spoilt = {name for i, name in enumerate(FAULTS) if i not in found}

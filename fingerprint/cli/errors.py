@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fingerprint.cli.stopping import Stopped, was_stopped
 from fingerprint.data.extras import EXTRAS, install_command
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def failures(
         complain("interrupted")
         raise typer.Exit(_INTERRUPTED) from None
     except Exception as error:
+        if was_stopped():
+            raise Stopped from None  # a library made another error of it
         if _is_bad_input(error):
             complain(f"error: {_message(error, words)}", is_debugging)
             raise typer.Exit(BAD_INPUT) from None

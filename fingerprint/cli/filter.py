@@ -51,7 +51,7 @@ def filter_rows(
         if not chosen:
             raise ValueError("--filter must be given at least once, got none; for example --filter numbers")
         from fingerprint.data.cluster import named_engine
-        from fingerprint.data.files import write_atomically
+        from fingerprint.data.files import write_together
         from fingerprint.data.reading import read
         from fingerprint.filters.by_shard import apply_by_shard, numbered_through
         from fingerprint.filters.rows import apply, tally
@@ -65,7 +65,8 @@ def filter_rows(
                 rows = apply(
                     read(corpus, text=text, prompt=prompt, turn=which, bad_rows=bad), chosen, progress=progress or False
                 )
-        write_atomically(out, rows.write_ndjson())
+        written = {out: rows.write_ndjson()}
         if kept is not None:
-            write_atomically(kept, rows.filter("kept").select("prompt", "completion", "system").write_ndjson())
+            written[kept] = rows.filter("kept").select("prompt", "completion", "system").write_ndjson()
+        write_together(written)
         screen.say(tally(rows))

@@ -57,11 +57,8 @@ class ReportFiles:
         if self.scores is None or _is_pipe(self.scores):
             yield self.scores  # a pipe takes them as they come
             return
-        draft = draft_beside(self.scores.resolve())
-        try:
+        with draft_beside(self.scores) as draft:
             yield draft
-        finally:
-            draft.unlink(missing_ok=True)
 
     def write(
         self, report: Report, judgement: Judgement, min_effect: float | None = None, draft: Path | None = None

@@ -1,14 +1,31 @@
-"""Output files: checked before the work starts, and never left half-written."""
+"""Output files: checked before the work starts, never left half-written, and as their owners keep them.
+
+A file is written beside its target, under a hidden name, and renamed over it. What was there keeps its permissions and,
+where the process may give files away, its owner and group; a symbolic link stays one, to the new content. Extended
+attributes are not kept, and other hard links keep the old content. Killed while it writes, a process leaves one hidden
+file, which the next one that writes the same target takes away.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import signal
+import stat
+import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import FrameType
+from typing import IO
+
+from fingerprint.data import digests
+from fingerprint.data.locks import alone_with, try_lock
+
+_LONGEST_NAME = 240  # bytes of a name that still has room for what is added to it, of the 255 that file systems take
 
 
 def check_output(path: str | os.PathLike[str], argument: str) -> None:
@@ -24,26 +41,31 @@ def check_output(path: str | os.PathLike[str], argument: str) -> None:
     Raises
     ------
     ValueError
-        If `path` is a folder.
+        If `path` is a folder, or a symbolic link that leads back to itself.
     FileNotFoundError
         If its folder does not exist.
     PermissionError
         If its folder, or the file that is there, cannot be written to.
     """
     target = Path(path)
+    try:
+        real = _real(target)
+    except OSError:
+        raise ValueError(
+            f"{argument} must be a file, got {os.fspath(path)!r}, a symbolic link that leads nowhere; name another"
+        ) from None
     if target.is_dir():
         raise ValueError(f"{argument} must be a file, got the folder {os.fspath(path)!r}; add a file name to it")
-    folder = target.resolve().parent
+    folder = real.parent
     if not folder.is_dir():
         raise FileNotFoundError(f"{argument} must be in a folder that exists, got {os.fspath(path)!r}; make it first")
-    place = target if target.exists() and not target.is_file() else folder
-    if not os.access(place, os.W_OK):
+    places = [target] if target.exists() else []
+    places += [folder] if not target.exists() or target.is_file() else []
+    if not all(os.access(place, os.W_OK) for place in places):
         raise PermissionError(f"{argument} must be writable, got {os.fspath(path)!r}; choose another place")
 
 
-def write_atomically(
-    path: str | os.PathLike[str], text: str | bytes, draft: str | os.PathLike[str] | None = None
-) -> None:
+def write_atomically(path: str | os.PathLike[str], text: str | bytes) -> None:
     """Write UTF-8 text, or bytes, so that `path` holds either what it held before or all of `text`.
 
     Parameters
@@ -51,27 +73,12 @@ def write_atomically(
     path : path-like
         In a folder that exists.
     text : str or bytes
-    draft : path-like, optional
-        Where the temporary file goes, on the same disk; by default a new name each time. A fixed one leaves a single
-        file behind, however often the process is killed while it writes.
 
     Notes
     -----
-    A temporary file beside the target is renamed over it. Pipes and devices (``/dev/stdout``) cannot be replaced
-    and are written to directly.
+    Pipes and devices (``/dev/stdout``) cannot be replaced and are written to directly.
     """
-    target = Path(path)
-    content = text.encode() if isinstance(text, str) else text
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
-        return
-    target = target.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
-    beside = draft_beside(target) if draft is None else Path(draft)
-    try:
-        _write_through(beside, content, "xb" if draft is None else "wb")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_together({Path(path): text})
 
 
 def write_together(
@@ -90,42 +97,180 @@ def write_together(
 
     Notes
     -----
-    All contents are on the disk before the first file takes its place, which then needs neither space nor time: only a
-    machine that stops between two renames leaves some of them. Pipes, devices and what is appended to come first, since
-    writing there may still fail.
+    All contents are on the disk before the first file takes its place, which then needs neither space nor time, and
+    signals that ask the process to end wait for the last one: only a machine that stops, or ``kill -9``, between two
+    renames leaves some of them. Pipes, devices and what is appended to come first, since writing there may still fail.
     """
-    moves = {beside: target.resolve() for target, beside in (drafts or {}).items()}
     with ExitStack() as left_over:
-        for beside in moves:
-            left_over.callback(beside.unlink, missing_ok=True)
+        moves = []
+        for target, ready in (drafts or {}).items():
+            left_over.callback(ready.unlink, missing_ok=True)
+            moves.append((ready, _real(target)))
+            _keep_mode(ready, moves[-1][1])
         direct = []
         for path, content in contents.items():
             encoded = content.encode() if isinstance(content, str) else content
             if path == appended or (path.exists() and not path.is_file()):
                 direct.append((path, encoded))
                 continue
-            target = path.resolve()  # through a symbolic link: the file it points to is replaced, the link stays
-            beside = draft_beside(target)
-            left_over.callback(beside.unlink, missing_ok=True)
-            _write_through(beside, encoded, "xb")
-            moves[beside] = target
+            target = _real(path)  # through a symbolic link: the file it points to is replaced, the link stays
+            draft = left_over.enter_context(_draft(target))
+            draft.write(encoded)
+            moves.append((draft.path, target))
         for path, encoded in direct:
             with path.open("ab" if path == appended else "wb") as file:
                 file.write(encoded)
-        for beside, target in moves.items():
-            os.replace(beside, target)
+        with uninterrupted():
+            for ready, target in moves:
+                os.replace(ready, target)
 
 
-def draft_beside(target: Path) -> Path:
-    """A new name in the same folder, hidden, for what is going to be `target`."""
-    return target.with_name(f".{secrets.token_hex(8)}.tmp")
+@contextmanager
+def draft_beside(target: Path) -> Iterator[Path]:
+    """Where others write what is going to be `target`: a hidden file beside it, which is gone afterwards.
+
+    Its name is always the same, so that what a killed process left is replaced; another process that is writing the
+    same target meanwhile has another one.
+    """
+    path = _hidden(_real(target))
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone_with(path.with_name(f"{path.name}.lock")))
+        except BlockingIOError:
+            path = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        held.callback(path.unlink, missing_ok=True)
+        yield path
 
 
-def _write_through(path: Path, content: bytes, mode: Literal["xb", "wb"]) -> None:
-    with path.open(mode) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def forget_draft(target: Path) -> None:
+    """Delete what a killed process left beside a file."""
+    _hidden(target).unlink(missing_ok=True)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until this is over; in the main thread, where they take effect."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        for number, _ in before:
+            signal.signal(number, note)
+        yield
+    finally:
+        for number, handler in before:
+            if handler is not None:  # None: set by something that is not Python
+                signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    path: Path
+    file: IO[bytes]
+
+    def write(self, content: bytes) -> None:
+        self.file.write(content)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if sys.platform == "win32":
+            self.file.close()  # an open file cannot be renamed there
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[_Draft]:
+    """An empty hidden file beside a target, with its permissions; gone in the end unless it was renamed.
+
+    Its name hangs on the target's alone and it is locked while it is written: one that nobody holds was left by a
+    process that was killed. Where that name is another's, or there are no locks, it is a new one each time.
+    """
+    path = _hidden(target)
+    file = _taken(path)
+    if file is None:
+        path = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        file = _opened(path)
+    try:
+        _keep_mode(path, target)
+        yield _Draft(path, file)
+    finally:
+        with suppress(OSError):
+            if file.closed or os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                path.unlink()
+        file.close()
+
+
+def _taken(path: Path) -> IO[bytes] | None:
+    """A new, locked file under this name; None if another process holds it, or it is no file of ours to delete."""
+    if sys.platform == "win32":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return None
+    else:
+        with open(descriptor, "r+b") as old:
+            found = os.fstat(descriptor)
+            is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
+            if not is_ours or not try_lock(old):
+                return None
+            path.unlink()
+    try:
+        file = _opened(path)
+    except FileExistsError:
+        return None
+    with suppress(OSError):
+        if try_lock(file) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            return file
+    file.close()
+    return None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("xb")
+
+
+def _keep_mode(path: Path, target: Path) -> None:
+    """Give a file the owner, group and permissions of the one that it is to replace, as far as that is allowed."""
+    try:
+        old = target.stat()
+    except OSError:
+        return
+    new = path.stat()
+    if sys.platform != "win32" and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        for owner in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
+            with suppress(OSError):
+                os.chown(path, *owner)
+                break
+    path.chmod(stat.S_IMODE(old.st_mode))
+
+
+def _hidden(target: Path) -> Path:
+    fits = len(os.fsencode(target.name)) <= _LONGEST_NAME
+    return target.with_name(f".{target.name if fits else digests.hex_digest(os.fsencode(target.name))}.tmp")
+
+
+def _real(path: Path) -> Path:
+    """The file that a path stands for, through symbolic links.
+
+    Raises
+    ------
+    OSError
+        If they lead back to themselves.
+    """
+    with suppress(RuntimeError):  # of Python before 3.13
+        real = path.resolve()
+        if not real.is_symlink():
+            return real
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
 @contextmanager

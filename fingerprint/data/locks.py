@@ -142,6 +142,19 @@ class PartLocks:
         return True
 
 
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock an open file; False where another has it, or there are no locks."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.writer")
 

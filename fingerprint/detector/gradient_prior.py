@@ -26,7 +26,7 @@ import scipy.sparse as sp
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.data.corpus import distinct_rows, joined
-from fingerprint.data.files import write_atomically
+from fingerprint.data.files import write_together
 from fingerprint.data.known_rows import KnownRows
 from fingerprint.data.reading import as_corpus
 from fingerprint.data.row_errors import rows_named
@@ -224,8 +224,7 @@ class GradientPrior:
             "key": self.known.key.hex(),
             "checksum": digests.checksum(tensors),
         }
-        write_atomically(place / TENSORS, tensors)
-        write_atomically(place / CARD, json.dumps(card, indent=1, sort_keys=True) + "\n")
+        write_together({place / TENSORS: tensors, place / CARD: json.dumps(card, indent=1, sort_keys=True) + "\n"})
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], base: Spec | None = None) -> GradientPrior:

@@ -26,7 +26,8 @@ def checked_url(base_url: str | None) -> str:
     """
     url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).strip()
     parts = _parts(url)
-    if parts is None or parts.scheme not in ("http", "https") or not _is_host(parts.hostname) or not _ONE_WORD.match(url):
+    is_web = parts is not None and parts.scheme in ("http", "https") and _is_host(parts.hostname)
+    if not is_web or not _ONE_WORD.match(url):
         quoted = url.split("?")[0].split("#")[0].rpartition("@")[2]
         raise ValueError(
             f"base_url must be http://HOST:PORT/v1 or https://HOST/v1, got {quoted!r}; see where the server listens"

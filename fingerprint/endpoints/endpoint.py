@@ -24,8 +24,8 @@ from fingerprint.endpoints.replies import Reply, ReplyFile
 
 FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
 LONGEST_WAIT = 60.0
-# So many questions in a row without a reply mean that the server is gone, not that a question is difficult. Those during
-# which another got its reply are none of them.
+# So many questions in a row without a reply mean that the server is gone, not that a question is difficult. Those
+# during which another got its reply are none of them.
 GIVE_UP_AFTER = 10
 # Tokens that a chat template adds to a message, at most: templates of large models add 4 to 10.
 TEMPLATE_TOKENS = 20
@@ -197,16 +197,14 @@ class Endpoint:
         """
         if not questions:
             return
-        _ = self._connected()  # a missing key or package is told before anything starts
+        # A missing key or package is told before anything starts.
+        connection = Connection(self.url, self.key_variable, self.timeout, self.deadline)
 
         async def work(found: Callable[[tuple[Key, Reply | None]], None]) -> None:
-            await _Asking(self, self._connected(), shared).all(questions, found)
+            await _Asking(self, connection, shared).all(questions, found)
 
         for portion in portions(work):
             yield dict(portion)
-
-    def _connected(self) -> Connection:
-        return Connection(self.url, self.key_variable, self.timeout, self.deadline)
 
     def fields(self, question: Question) -> dict[str, object]:
         """All fields of a request but model and messages."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fingerprint.data import digests
 from fingerprint.data.columns import Columns
-from fingerprint.data.files import write_atomically
+from fingerprint.data.files import forget_draft, write_atomically
 from fingerprint.fingerprints.sketch import Sketch
 from fingerprint.fingerprints.storage import from_bytes, to_bytes
 from fingerprint.fingerprints.summed_rows import SummedRows
@@ -101,14 +101,14 @@ class Checkpoint:
         if self.path is not None:
             known = {"settings": self.settings, "done": self.done, "columns": self.columns}
             content = json.dumps(known, sort_keys=True).encode() + b"\n" + to_bytes(total)
-            write_atomically(self.path, content, self.path.with_name(f"{self.path.name}.tmp"))
+            write_atomically(self.path, content)
             self._written = time.perf_counter()
 
 
 def forget(path: str | os.PathLike[str]) -> None:
     """Delete what is kept at a path; nothing may be there."""
-    for name in (os.fspath(path), f"{os.fspath(path)}.tmp"):
-        Path(name).unlink(missing_ok=True)
+    Path(path).unlink(missing_ok=True)
+    forget_draft(Path(path))
 
 
 def check_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> None:

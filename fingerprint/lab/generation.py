@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -84,28 +85,46 @@ def generate(
     }
     partial = target.with_name(target.name + ".partial")
     if not target.exists():
+
+        def write(left: Mapping[int, str]) -> Iterator[dict[int, Sampled]]:
+            return teacher.write(
+                left, seed=seed, temperature=temperature, max_new_tokens=max_new_tokens, batch_size=batch_size
+            )
+
         with alone_with(partial) as file:
-            done = _resume(file, partial, prompts, provenance, teacher.rows_together(batch_size))
-            left = {row: prompt for row, prompt in enumerate(prompts) if row not in done}
-            n_done = len(done)
-            try:
-                for portion in teacher.write(
-                    left, seed=seed, temperature=temperature, max_new_tokens=max_new_tokens, batch_size=batch_size
-                ):
-                    with room_on_disk(partial):
-                        append_durably(file, _lines(portion, prompts, provenance))
-                    n_done += len(portion)
-                    if progress is not None:
-                        progress(n_done / len(prompts))
-            except ConnectionError as error:
-                raise ConnectionError(f"{error} ({n_done} of {len(prompts)} rows are in {partial})") from None
-            _finish(partial, target)
+            if not target.exists():  # another writer may have finished before this one had the lock
+                done = _resume(file, partial, prompts, provenance, teacher.rows_together(batch_size))
+                _write_missing(write, file, prompts, provenance, done, progress)
+                _finish(partial, target)
     rows = _rows_in(target, target.read_bytes().splitlines())
     _check_rows(target, rows, prompts, provenance)
     if [row["row"] for row in rows] != list(range(len(prompts))):
         raise _other_prompts(target, len(rows))
-    partial.unlink(missing_ok=True)  # killed after the last row had its place: both are there
+    if partial.exists():
+        with suppress(BlockingIOError), alone_with(partial) as file:
+            file.truncate(0)  # killed after the last row had its place: both are there
     return read(target)
+
+
+def _write_missing(
+    write: Callable[[Mapping[int, str]], Iterator[dict[int, Sampled]]],
+    file: IO[bytes],
+    prompts: Sequence[str],
+    provenance: Mapping[str, object],
+    done: set[int],
+    progress: Callable[[float], None] | None,
+) -> None:
+    """Have the rows written that are not done, each on the disk as soon as it has come."""
+    partial, n_done = Path(file.name), len(done)
+    try:
+        for portion in write({row: prompt for row, prompt in enumerate(prompts) if row not in done}):
+            with room_on_disk(partial):
+                append_durably(file, _lines(portion, prompts, provenance))
+            n_done += len(portion)
+            if progress is not None:
+                progress(n_done / len(prompts))
+    except ConnectionError as error:
+        raise ConnectionError(f"{error} ({n_done} of {len(prompts)} rows are in {partial})") from None
 
 
 def _lines(portion: Mapping[int, Sampled], prompts: Sequence[str], provenance: Mapping[str, object]) -> bytes:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+from fingerprint.data.locks import locked
 from fingerprint.data.nearest import did_you_mean
 from fingerprint.data.progress import Listener, listener_of
 from fingerprint.endpoints.endpoint import TEMPLATE_TOKENS, Endpoint
@@ -170,6 +171,10 @@ class PanelRows:
         """
         tell = listener_of(progress)
         folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, "out"):
+            return self._write(folder, tell)
+
+    def _write(self, folder: Path, tell: Listener) -> dict[str, tuple[Path, Path]]:
         self._warn_of_no_draws(folder)
         paths = {name: folder / f"{name}.jsonl" for name in self.corpora}
         for done, (name, path) in enumerate(paths.items()):
@@ -215,7 +220,7 @@ class PanelRows:
                 f"the endpoint at {teacher.endpoint.host} gave one answer to a prompt however often it was asked, at "
                 f"temperature {self.temperature:g}: it may ignore the temperature, and rows are then no draws; with "
                 'transformers serve pass the field generation_config={"do_sample": true}, as text',
-                stacklevel=3,
+                stacklevel=4,
             )
 
     # ---------------------------------------------------------------------------------------------------------- cost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -15,6 +16,7 @@ import numpy as np
 from fingerprint.data.arrays import Floats
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import room_on_disk, write_atomically
+from fingerprint.data.locks import locked
 from fingerprint.data.progress import Listener, listener_of
 from fingerprint.data.reading import read
 from fingerprint.detection.detect import detect
@@ -60,18 +62,20 @@ def run(
     FileExistsError
         If the folder holds an experiment with another plan.
     ValueError
-        If too few rows pass the rule.
+        If too few rows pass the rule, or another process is using a folder.
     OSError
         If the disk is full; what is done is kept.
     """
     place = Path(out)
     shared = place if neutral_out is None else Path(neutral_out)
     work = ExperimentFolder(plan, place, shared, listener_of(progress))
-    with room_on_disk(place):
+    with room_on_disk(place), ExitStack() as held:
         place.mkdir(parents=True, exist_ok=True)
+        held.enter_context(locked(place, "out"))
         _claim(place, work.description)
         if shared is not place:
             shared.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(shared, "neutral_out"))
             _claim(shared, {k: v for k, v in work.description.items() if k not in ("trait", "teacher", "seeds")})
         corpora = work.corpora()
         teacher_share = float(preference(work.teacher.lm, plan.trait, system=work.teacher.system).share.mean())
