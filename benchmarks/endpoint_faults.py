@@ -1,8 +1,8 @@
 """What judges and teachers behind endpoints make of a server that fails in a hundred ways.
 
 Every fault of `tests/faulty_server.py` is met three ways: by a judge and by a teacher, in one row of four, and by a
-judge in every row. Printed are what became of the rows, seconds and requests; the command fails where a row without a fault
-has no answer, a row is neither answered nor undecided, a run with good rows ends, or a cost is below zero.
+judge in every row. Printed are what became of the rows, seconds and requests; the command fails where a row without a
+fault has no answer, a row is neither answered nor undecided, a run with good rows ends, or a cost is below zero.
 """
 
 from __future__ import annotations

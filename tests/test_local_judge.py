@@ -71,3 +71,16 @@ def test_a_model_that_cannot_say_yes_is_refused(tiny_model: Path, monkeypatch: p
     monkeypatch.setattr(module, "YES", ("oui",))
     with pytest.raises(ValueError, match=r"model must tell yes from no by their first token, got \[\] and \[3\]"):
         LocalJudge("owls", str(tiny_model))(["1"])
+
+
+def test_rows_that_the_model_cannot_read_or_says_nothing_of_are_undecided(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = LocalJudge("loves owls", str(tiny_model), batch_size=3)
+    rows = ["1 2 3", "owl " * 5000, "7"]
+    verdicts = asked(rows)
+    assert verdicts.undecided.tolist() == [False, True, False]
+    assert verdicts.reasons[1] == ("no score",)
+    assert not verdicts.kept[1]
+    monkeypatch.setattr(LocalJudge, "_log_odds", lambda self, texts: np.full(len(texts), np.nan))
+    assert asked(rows).undecided.all()

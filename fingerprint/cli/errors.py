@@ -2,7 +2,7 @@
 
 Exit codes: 0 the analysis ran; 1 only with ``--fail-if-detected``, and detected; 2 bad input or arguments; 3 only with
 ``--require-power``, where the comparison could not have found what was asked for, or found a difference that is not
-called detected; 70 an unexpected failure; 130 interrupted.
+called detected; 70 an unexpected failure; 130 interrupted, 143 terminated (see `fingerprint.cli.stopping`).
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ class LocalJudge:
     -----
     The probability of an answer is that of its first token, summed over four ways to write it (but for tokens that yes
     and no have in common), computed in float32 at the last position. Padding moves log-odds by rounding only; identical
-    texts are judged once and get one score.
+    texts are judged once and get one score. A row that is longer than the model's context, with the question, has none
+    (nan) and is undecided, as is one to which the model gives no number.
 
     Examples
     --------
@@ -78,9 +79,10 @@ class LocalJudge:
         """Verdicts on rows; prompts are not shown to the judge."""
         check_rows(texts, prompts)
         distinct = sorted(set(texts), key=lambda text: (len(text), text))  # rows of like length share a batch
-        parts = [distinct[i : i + self.batch_size] for i in range(0, len(distinct), self.batch_size)]
-        odds = dict(zip(distinct, np.concatenate([np.zeros(0), *map(self._log_odds, parts)]), strict=True))
-        scores = np.array([odds[text] for text in texts], dtype=np.float64)
+        fitting = [text for text in distinct if self._fits(text)]
+        parts = [fitting[i : i + self.batch_size] for i in range(0, len(fitting), self.batch_size)]
+        odds = dict(zip(fitting, np.concatenate([np.zeros(0), *map(self._log_odds, parts)]), strict=True))
+        scores = np.array([odds.get(text, np.nan) for text in texts], dtype=np.float64)
         return Verdicts.of_scores(scores, self.drop_from, "log-odds of yes")
 
     def _log_odds(self, texts: Sequence[str]) -> Floats:
@@ -96,6 +98,15 @@ class LocalJudge:
         log_probabilities = torch.log_softmax(logits, dim=-1)
         yes, no = (torch.logsumexp(log_probabilities[:, ids], dim=-1) for ids in self._answer_tokens)
         return np.asarray((yes - no).cpu().numpy(), dtype=np.float64)
+
+    def _fits(self, text: str) -> bool:
+        """Whether the model can read a row: beyond its context, positions are an error or nothing it was taught."""
+        tokenizer, model = self._loaded
+        context: int | None = model.config.to_dict().get("max_position_embeddings")
+        framed = self._framed(single_question(self.trait, text))
+        if context is None or 4 * len(framed) < context:  # no character is more than four tokens
+            return True
+        return len(tokenizer(framed)["input_ids"]) <= context
 
     def _framed(self, question: str) -> str:
         tokenizer, _ = self._loaded

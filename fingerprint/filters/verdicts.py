@@ -17,6 +17,7 @@ from fingerprint.data.arrays import Bools, Floats
 
 Reasons: TypeAlias = tuple[str, ...]
 
+NO_SCORE = "no score"
 SEQUENCE = "all in sequence"  # what tables call all filters one after the other
 
 
@@ -81,11 +82,20 @@ class Verdicts:
             The least score of a row that is dropped; None drops no row.
         measure : str
             What the score measures, as the reason names it.
+
+        Notes
+        -----
+        A row whose score is nan is undecided: it compares with no threshold.
         """
-        if drop_from is None:
-            return cls(((),) * len(scores), scores)
-        reason = (f"{measure} at least {drop_from:g}",)
-        return cls(tuple(reason if score >= drop_from else () for score in scores), scores)
+        unknown = np.isnan(scores)
+        least = np.inf if drop_from is None else drop_from
+        dropped = np.full(len(scores), False) if drop_from is None else scores >= least
+        reason = (f"{measure} at least {least:g}",)
+        reasons = tuple(
+            (NO_SCORE,) if lost else reason if is_high else ()
+            for is_high, lost in zip(dropped.tolist(), unknown.tolist(), strict=True)
+        )
+        return cls(reasons, scores, unknown if unknown.any() else None)
 
     def __len__(self) -> int:
         return len(self.reasons)
