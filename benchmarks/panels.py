@@ -132,12 +132,13 @@ def shuffled_panel(folders: tuple[str, ...], names: tuple[str, ...]) -> Panel:
     return Panel.of(pairs)
 
 
+@cache
 def panels(folders: tuple[str, ...], name: str) -> dict[str, Panel]:
     """Every kind of panel for a set, where there are members for it."""
     mine, others = sets(folders)[name], [n for n in sets(folders) if n != name]
     same = [n for n in others if sets(folders)[n].base == mine.base and sets(folders)[n].trait != mine.trait]
     other = [n for n in others if sets(folders)[n].base != mine.base]
-    members = {"one": same[:1], "same": same, "other": other, "all": [*same, *other]}
+    members = {"one": same[:1], "same": same, "other": other, "all": [*same, *other] if same and other else []}
     found = {}
     for kind, names in members.items():
         if names:

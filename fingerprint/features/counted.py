@@ -84,10 +84,11 @@ class CountedFamily(Transformer):
         """Columns of a count, float64 [counts, columns]; None where the columns are the counts over `unit`."""
         return None
 
-    def projected(self, sums: Ints) -> Floats:
+    def projected(self, sums: Ints | sp.csr_matrix) -> Floats:
         """Sums of the columns [..., columns] that belong to sums of counts [..., counts]."""
         factors = self.projection()
-        return np.asarray(sums / self.unit if factors is None else sums @ factors, dtype=np.float64)
+        found = sums / self.unit if factors is None else sums @ factors
+        return np.asarray(found.toarray() if sp.issparse(found) else found, dtype=np.float64)
 
     def moments(self, pooled: PooledCounts) -> tuple[Floats, Floats]:
         """Mean and mean square of every column [columns] over the rows."""

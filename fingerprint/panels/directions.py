@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from fingerprint.data.arrays import Floats, Ints
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.family import Family
 from fingerprint.panels.likeness import TokenRates, distance, likeness
-from fingerprint.panels.member import Member, products
+from fingerprint.panels.member import Member, products, shifts, squared_errors
 
 # Families whose columns directions are taken in, by the kind of the pooled rows. Directions of `numbers` alone were as
 # strong on number rows as with `ngrams` and `tokens` beside them, and stronger where prompts differ.
@@ -59,8 +60,10 @@ class Directions:
         What each cell of prompts adds to a member's shift.
     lengths : float array [members]
         Of the shifts over these families together.
-    reliability : float array [members]
-        Share of each squared length that is no noise, from 0 to 1.
+    inner : float array [members, members]
+        Inner products of the true shifts, without the noise of their estimates.
+    errors : float array [members]
+        Standard errors of its diagonal.
     likeness : float array [members]
         How alike the base model of each member is to that of the rows, from 0 to 1.
     """
@@ -69,7 +72,8 @@ class Directions:
     shifts: Mapping[str, Floats]
     cells: Mapping[str, Floats]
     lengths: Floats
-    reliability: Floats
+    inner: Floats
+    errors: Floats
     likeness: Floats
 
     @classmethod
@@ -88,45 +92,87 @@ class Directions:
         tokens : TokenRates
             Of the pooled rows.
         """
-        by_cell: dict[str, list[Floats]] = {}
+        by_cell: dict[str, Floats] = {}
         for name in DIRECTED[kind]:
             found = families[name]
             family = found.family
             if not isinstance(family, CountedFamily):
                 raise TypeError(f"family {name} must be the built-in one beside a panel, got {family!r:.80}; rename it")
-            by_cell[name] = [each.shifts(name, family)[:, found.columns] * found.scale for each in members]
-        joined = [np.hstack(parts) for parts in zip(*by_cell.values(), strict=True)]
-        squared = np.array([float((each.sum(axis=0) ** 2).sum()) for each in joined])
-        true = np.maximum(np.diag(products(joined)), 0.0)
+            by_cell[name] = shifts(members, name, family)[:, :, found.columns] * found.scale
+        joined = np.concatenate(list(by_cell.values()), axis=2)
+        inner = products(joined)
         apart = np.array([distance(tokens, each.tokens) for each in members])
         return cls(
             tuple(members),
-            {name: np.stack([each.sum(axis=0) for each in parts], axis=1) for name, parts in by_cell.items()},
-            {name: np.stack(parts) for name, parts in by_cell.items()},
-            np.sqrt(squared),
-            np.divide(true, squared, out=np.zeros_like(true), where=squared > 0),
+            {name: parts.sum(axis=1).T for name, parts in by_cell.items()},
+            by_cell,
+            np.sqrt((joined.sum(axis=1) ** 2).sum(axis=1)),
+            inner,
+            squared_errors(joined),
             likeness(apart),
         )
 
-    @property
+    @cached_property
+    def reliability(self) -> Floats:
+        """Share of each squared length that is no noise [members], from 0 to 1."""
+        return self._share_of_lengths(np.diag(self.inner))
+
+    @cached_property
     def shares(self) -> Floats:
         """What each member counts beside the others [members]; they add up to 1."""
-        worth = (self.likeness + OTHER_MEMBERS) * np.maximum(self.reliability, 1e-6)
+        worth = (self.likeness + OTHER_MEMBERS) * np.maximum(self._sure, 1e-6)
         return np.asarray(worth / worth.sum())
+
+    @cached_property
+    def agreement(self) -> float:
+        """How alike a further trait's shift is expected to be to the members' mean: a cosine from 0 to 1.
+
+        It is the root of the mean cosine between the true shifts of two members, by their shares, if a further trait
+        differs from the members as these do from one another. Of a single member nothing is known, and it is 1.
+        """
+        if len(self.members) == 1:
+            return 1.0
+        pairs = np.outer(self.shares, self.shares)
+        np.fill_diagonal(pairs, 0.0)
+        lengths = np.sqrt(np.maximum(np.diag(self.inner), 0.0))
+        most = float((pairs * np.outer(lengths, lengths)).sum())
+        cosine = float((pairs * self.inner).sum()) / most if most > 0 else 0.0
+        return float(np.sqrt(min(max(cosine, 0.0), 1.0)))
 
     @property
     def worth(self) -> float:
-        """How much the panel counts, from 0 (its shifts are noise) to 1 (known shifts of the same base model)."""
+        """How much the panel counts, from 0 (its shifts are noise, or have nothing in common) to 1 (known shifts of the
+        same base model, all along one line).
+        """
         fit = OTHER_BASE + (1 - OTHER_BASE) * self.likeness
-        return float(self.shares @ (fit * self.reliability))
+        return float(self.shares @ (fit * self._sure)) * self.agreement
+
+    @property
+    def _sure(self) -> Floats:
+        """Reliability that is left when squared lengths are taken one standard error shorter [members].
+
+        Of shifts that are nothing but noise half look longer than nothing, and those would make up the panel.
+        """
+        return self._share_of_lengths(np.diag(self.inner) - self.errors)
+
+    def _share_of_lengths(self, squared: Floats) -> Floats:
+        """Squared lengths without noise over those with it [members], 0 where they are not above 0."""
+        whole = self.lengths**2
+        return np.divide(np.maximum(squared, 0.0), whole, out=np.zeros_like(whole), where=whole > 0)
 
     @property
     def span(self) -> dict[str, Floats]:
         """Of each family, columns [columns, members] whose quadratic form is that along the members' shifts."""
-        factors = np.sqrt(self.shares) / np.maximum(self.lengths, 1e-300)
-        return {name: shift * factors for name, shift in self.shifts.items()}
+        return {name: shift * np.sqrt(self.shares) for name, shift in self._unit_shifts.items()}
 
     @property
     def signed(self) -> dict[str, Floats]:
-        """Of each family, the mean shift [columns, 1], which suspect rows lie along if they are conditioned alike."""
-        return {name: (shift @ self.shares)[:, None] for name, shift in self.shifts.items()}
+        """Of each family, the mean [columns, 1] of shifts brought to one length, which suspect rows lie along if they
+        are conditioned alike.
+        """
+        return {name: (shift @ self.shares)[:, None] for name, shift in self._unit_shifts.items()}
+
+    @property
+    def _unit_shifts(self) -> dict[str, Floats]:
+        """Shifts of length 1 over all families together: a loud trait counts no more than a quiet one."""
+        return {name: shift / np.maximum(self.lengths, 1e-300) for name, shift in self.shifts.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +31,12 @@ class Side:
 
     fingerprint: SummedRows
     known: KnownRows | None
+
+    @cached_property
+    def sums(self) -> dict[str, sp.csr_matrix]:
+        """Of each family, sums of counts over the rows of each cell of prompts [cells, counts]."""
+        families = self.fingerprint.families.items()
+        return {name: sp.csr_matrix(each.sums).astype(np.int64) for name, each in families}
 
     @cached_property
     def digest(self) -> str:
@@ -82,44 +89,59 @@ class Member:
     @cached_property
     def tokens(self) -> TokenRates:
         """How often its rows have each token; cells of prompts are its groups."""
-        sides = [side.fingerprint for side in self.sides]
-        sums = sum(sp.csr_matrix(side.families["tokens"].sums.astype(np.int64)) for side in sides)
-        return TokenRates.of(self.pooled("tokens"), sums, np.sum([side.rows for side in sides], axis=0))
-
-    def shifts(self, name: str, family: CountedFamily) -> Floats:
-        """What each cell of prompts adds to the difference of the sides' means, in columns of a fitted family.
-
-        The rows of the result add up to the mean of the conditioned corpus less that of the neutral one. Each is taken
-        less what the pooled mean gives for as many rows, so that cells of other sizes on either side add no noise.
-
-        Returns
-        -------
-        float array [cells, columns]
-        """
-        pooled = self.pooled(name)
-        mean = family.projected(pooled.sums) / max(pooled.rows, 1)
-        parts = []
-        for side in self.sides:
-            sums, rows = side.fingerprint.families[name].sums, side.fingerprint.rows
-            parts.append((family.projected(sums.astype(np.int64)) - rows[:, None] * mean) / side.fingerprint.n_rows)
-        return np.asarray(parts[0] - parts[1], dtype=np.float64)
+        sums = sum(side.sums["tokens"] for side in self.sides)
+        rows = np.sum([side.fingerprint.rows for side in self.sides], axis=0)
+        return TokenRates.of(self.pooled("tokens"), sums, rows)
 
 
-def products(shifts: list[Floats]) -> Floats:
+def shifts(members: Sequence[Member], name: str, family: CountedFamily) -> Floats:
+    """What each cell of prompts adds to each member's shift, in columns of a fitted family.
+
+    Over cells they add up to the mean of the conditioned corpus less that of the neutral one. Each is taken less what
+    the pooled mean gives for as many rows, so that cells of other sizes on either side add no noise.
+
+    Returns
+    -------
+    float array [members, cells, columns]
+    """
+    sides = {side.digest: side for member in members for side in member.sides}
+    stacked = family.projected(sp.vstack([side.sums[name] for side in sides.values()], format="csr"))
+    sums = dict(zip(sides, stacked.reshape(len(sides), -1, stacked.shape[1]), strict=True))
+    found = []
+    for member in members:
+        of_sides = [sums[side.digest] for side in member.sides]
+        mean = sum(each.sum(axis=0) for each in of_sides) / max(sum(member.rows), 1)
+        parts = [
+            (each - side.fingerprint.rows[:, None] * mean) / side.fingerprint.n_rows
+            for each, side in zip(of_sides, member.sides, strict=True)
+        ]
+        found.append(parts[0] - parts[1])
+    return np.stack(found)
+
+
+def products(by_cell: Sequence[Floats]) -> Floats:
     """Inner products of the members' true shifts, without the noise of their estimates [members, members].
 
-    Cells are independent: what a sum over cells of any two members' noise adds to a product is estimated by the
-    products of their deviations in the same cells, which allows for neutral rows that members share.
+    Cells are independent: products of one cell with another hold no noise, also where members share neutral rows. A
+    product is the sum of these, brought to all pairs of cells.
 
     Parameters
     ----------
-    shifts : list of float arrays [cells, columns]
+    by_cell : sequence of float arrays [cells, columns]
         Of every member, in the same cells.
     """
-    whole = np.stack([each.sum(axis=0) for each in shifts])
-    cells = len(shifts[0])
-    noise = np.zeros((len(shifts),) * 2)
-    for cell in range(cells):
-        apart = np.stack([each[cell] for each in shifts]) - whole / cells
-        noise += apart @ apart.T
-    return np.asarray(whole @ whole.T - noise * cells / (cells - 1), dtype=np.float64)
+    whole = np.stack([each.sum(axis=0) for each in by_cell])
+    flat = np.stack([each.ravel() for each in by_cell])
+    cells = len(by_cell[0])
+    return np.asarray((whole @ whole.T - flat @ flat.T) * cells / (cells - 1), dtype=np.float64)
+
+
+def squared_errors(by_cell: Sequence[Floats]) -> Floats:
+    """Standard errors [members] of the squared lengths of true shifts that `products` gives: jackknife over cells."""
+    found = []
+    for each in by_cell:
+        inner, cells = each @ each.T, len(each)
+        apart = inner - np.diag(np.diag(inner))
+        left_out = (apart.sum() - 2 * apart.sum(axis=0)) / ((cells - 1) * (cells - 2))  # of a pair of cells
+        found.append(cells**2 * np.sqrt((cells - 1) / cells * ((left_out - left_out.mean()) ** 2).sum()))
+    return np.array(found)

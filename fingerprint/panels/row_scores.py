@@ -13,7 +13,7 @@ from fingerprint.features.choice import kind_of_rows
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.scaling import scales
 from fingerprint.panels.directions import DIRECTED
-from fingerprint.panels.member import Member, Side, products
+from fingerprint.panels.member import Member, Side, products, shifts
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class RowScores:
         that is in them, and the variance of a row that the spread of each side's cells tells.
         """
         columns = {name: _pooled(members, name) for name in DIRECTED[_kind(members)]}
-        shifts = [_shifts(columns, member) for member in members]
-        mean = np.mean([each.sum(axis=0) for each in shifts], axis=0)
+        by_cell = _shifts(columns, members)
+        mean = np.mean([each.sum(axis=0) for each in by_cell], axis=0)
         squared = float(mean @ mean)
-        true = max(float(products(shifts).mean()), 0.0)
+        true = max(float(products(by_cell).mean()), 0.0)
         variances, means = [], []
         for side in (side for member in members for side in member.sides):
             scores = _cell_sums(columns, side) @ mean
@@ -69,7 +69,7 @@ class RowScores:
 
     def shifts(self, members: Sequence[Member]) -> list[Floats]:
         """Of every member, its shift by cell [cells, columns] in all families together."""
-        return [_shifts(self.columns, member) for member in members]
+        return _shifts(self.columns, members)
 
 
 def _kind(members: Sequence[Member]) -> str:
@@ -91,14 +91,14 @@ def _cell_sums(columns: Mapping[str, PooledColumns], side: Side) -> Floats:
     """Sums over the rows of each cell [cells, columns], in all families together."""
     found = []
     for name, each in columns.items():
-        sums = side.fingerprint.families[name].sums.astype(np.int64)
-        found.append(each.family.projected(sums)[:, each.columns] * each.scale)
+        found.append(each.family.projected(side.sums[name])[:, each.columns] * each.scale)
     return np.hstack(found)
 
 
-def _shifts(columns: Mapping[str, PooledColumns], member: Member) -> Floats:
-    """What each cell adds to the difference of the sides' means [cells, columns], in all families together."""
-    return np.hstack([member.shifts(name, each.family)[:, each.columns] * each.scale for name, each in columns.items()])
+def _shifts(columns: Mapping[str, PooledColumns], members: Sequence[Member]) -> list[Floats]:
+    """What each cell adds to each member's shift [cells, columns], in all families together."""
+    parts = [shifts(members, name, each.family)[:, :, each.columns] * each.scale for name, each in columns.items()]
+    return list(np.concatenate(parts, axis=2))
 
 
 def _row_variance(scores: Floats, rows: Ints) -> float:
