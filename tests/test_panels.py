@@ -23,8 +23,9 @@ from fingerprint.features import choose
 from fingerprint.features.counted import PooledCounts
 from fingerprint.features.numbers import Numbers
 from fingerprint.features.tokens import Tokens
+from fingerprint.panels.directions import Directions
 from fingerprint.panels.likeness import TokenRates, distance
-from fingerprint.panels.member import products
+from fingerprint.panels.member import products, squared_errors
 from fingerprint.statistics.comparison import pair
 from fingerprint.statistics.intervals import exact_interval
 
@@ -143,6 +144,16 @@ def test_products_of_shifts_hold_no_noise_even_where_members_share_neutral_rows(
     assert np.sqrt(300) * error[0, 1] > 1  # a single estimate is all noise, and the shared half of it is 30
 
 
+def test_squared_lengths_of_shifts_come_with_their_standard_error() -> None:
+    rng, cells, columns = np.random.default_rng(1), 64, 20
+    lengths, errors = [], []
+    for _ in range(300):
+        drawn = np.eye(1, columns)[0] / cells + rng.standard_normal((2, cells, columns)) / 40
+        lengths.append(np.diag(products(drawn)))
+        errors.append(squared_errors(drawn))
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(lengths), rel=0.15)
+
+
 def rates(shares: np.ndarray, n: int, rng: np.random.Generator) -> TokenRates:
     """Of prompts with these shares of rows for each token [prompts, tokens], with `n` rows each."""
     sums = np.zeros((len(shares), Tokens().n_counts), dtype=np.int64)
@@ -201,6 +212,36 @@ def test_a_panel_makes_few_rows_enough_and_says_what_it_added(panel: Panel, tmp_
     assert fingerprint.Report.from_dict(found.to_dict()) == found
     found.to_html(tmp_path / "report.html")
     assert "What known conditioning adds" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def directions(panel: Panel, judged: Sides) -> Directions:
+    """What a panel says of rows that are judged."""
+    whole = pair(*judged)
+    family = family_matrices(whole, choose(["numbers", "layout"], whole.texts), Priors({}, panel))[PANEL].family
+    assert isinstance(family, PanelFamily)
+    return family.directions
+
+
+def test_members_weigh_by_what_they_have_in_common(panel: Panel, known: Sides, judged: Sides) -> None:
+    alike = directions(panel, judged)
+    opposite = directions(Panel.of({"one": known, "against": sides(500, 2)[::-1]}), judged)
+    single = directions(Panel.of({"one": known}), judged)
+    assert single.consensus == 1.0  # of one alone nothing is known
+    assert alike.consensus > 0.85
+    same = float(opposite.shares @ opposite.shares)  # a member beside itself
+    assert opposite.consensus == pytest.approx(same)
+    assert opposite.worth < 0.6 * alike.worth
+    # A loud member is no more of the direction than a quiet one: lengths are brought to 1.
+    mean = np.concatenate([along[:, 0] for along in alike.signed.values()])
+    each = np.vstack([shift / alike.lengths for shift in alike.shifts.values()])
+    assert mean == pytest.approx(each @ alike.shares)
+
+
+def test_shifts_of_noise_count_nothing_though_half_look_longer_than_they_are(judged: Sides) -> None:
+    noise = Panel.of({str(seed): sides(300, seed, trait=False) for seed in range(50, 56)})
+    found = directions(noise, judged)
+    assert found.reliability.max() > 0.08
+    assert found.worth < 0.05
 
 
 def test_a_panel_of_shuffled_sides_weighs_next_to_nothing(judged: Sides) -> None:

@@ -23,10 +23,11 @@ from fingerprint.panels.member import Member, products, shifts, squared_errors
 # strong on number rows as with `ngrams` and `tokens` beside them, and stronger where prompts differ.
 DIRECTED = {"numbers": ("numbers",), "prose": ("prose",), "both": ("numbers", "prose")}
 # What the signed direction and the span count in the omnibus, beside everything else together as 1, where members come
-# from the base model that wrote the rows and their shifts are known without noise. Chosen on one half of the prompts of
-# five sets, members from the other half (80 draws; power at 100 pairs .77 for .5 and 0, .83 for .67 and .17, .85 for
-# .83 and .5, .86 for 1.3 and .8).
-SIGNED, SPAN = 1.3, 0.8
+# from the base model that wrote the rows, their shifts are known without noise, and all are one. Chosen on one half of
+# the prompts of five sets, members from the other half (80 draws; power at 100 pairs .77 for .5 and 0, .83 for .67 and
+# .17, .85 for .83 and .5, .86 for 1.3 and .8), and raised by a seventh when worth began to be taken a standard error
+# lower and by consensus (halves of two of these sets, and of ten traits of a small model).
+SIGNED, SPAN = 1.5, 0.9
 # The share of that which members of another base model count: a useless panel (trump by cat and penguin of another
 # model, 100 pairs) cost .05 of power with it and .37 without, others gave .09 to .22.
 OTHER_BASE = 1 / 4
@@ -124,20 +125,19 @@ class Directions:
         return np.asarray(worth / worth.sum())
 
     @cached_property
-    def agreement(self) -> float:
-        """How alike a further trait's shift is expected to be to the members' mean: a cosine from 0 to 1.
+    def consensus(self) -> float:
+        """How alike the members' true shifts are: squared length of the mean of these, each of length 1; 0 to 1.
 
-        It is the root of the mean cosine between the true shifts of two members, by their shares, if a further trait
-        differs from the members as these do from one another. Of a single member nothing is known, and it is 1.
+        It is the mean cosine between two members drawn by their shares, with 1 where they are the same: of one member
+        alone nothing else is known. A further trait is expected to differ from them as they do from one another.
         """
-        if len(self.members) == 1:
-            return 1.0
         pairs = np.outer(self.shares, self.shares)
+        same = float(np.trace(pairs))
         np.fill_diagonal(pairs, 0.0)
         lengths = np.sqrt(np.maximum(np.diag(self.inner), 0.0))
         most = float((pairs * np.outer(lengths, lengths)).sum())
         cosine = float((pairs * self.inner).sum()) / most if most > 0 else 0.0
-        return float(np.sqrt(min(max(cosine, 0.0), 1.0)))
+        return same + (1 - same) * min(max(cosine, 0.0), 1.0)
 
     @property
     def worth(self) -> float:
@@ -145,7 +145,7 @@ class Directions:
         same base model, all along one line).
         """
         fit = OTHER_BASE + (1 - OTHER_BASE) * self.likeness
-        return float(self.shares @ (fit * self._sure)) * self.agreement
+        return float(self.shares @ (fit * self._sure)) * self.consensus
 
     @property
     def _sure(self) -> Floats:
