@@ -31,9 +31,10 @@ class PanelResult:
     """What a panel of known conditioning adds to the test.
 
     `worth` is how much it counts, from 0 (its shifts are noise, or have nothing in common) to 1 (well-known shifts of
-    the same base model, all along one line); it hangs on the pooled rows alone. `pvalue_without` is the p-value without it. `closest` names the member whose shift
-    the difference is most like: a likeness, no attribution; None where nothing was detected. `unchecked` names members
-    of which no rows are known, so that whether they are among the rows judged could not be told.
+    the same base model, all along one line); it hangs on the pooled rows alone. `pvalue_without` is the p-value without
+    it. `closest` names the member whose shift the difference is most like: a likeness, no attribution; None where
+    nothing was detected. `unchecked` names members of which no rows are known, so that whether they are among the rows
+    judged could not be told.
     """
 
     members: tuple[PanelMember, ...]
