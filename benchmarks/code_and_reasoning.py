@@ -1,7 +1,7 @@
 """Source code and worked answers as kinds of rows: power, error rates, ladders, speed, and how rows are recognised.
 
     python benchmarks/code_and_reasoning.py power
-    python benchmarks/code_and_reasoning.py type-i --few 40 --permutations 99 --nulls 400
+    python benchmarks/code_and_reasoning.py type-i --few 24 --permutations 99 --nulls 1000
     python benchmarks/code_and_reasoning.py ladder
     python benchmarks/code_and_reasoning.py speed
     python benchmarks/code_and_reasoning.py kinds FOLDER      # JSON Lines with "completion" or "text"
@@ -85,11 +85,12 @@ def type_i(given: argparse.Namespace) -> dict[str, Any]:
         for design, options in DESIGNS.items():
             hits = 0
             for seed in range(given.nulls):
-                pair = simulated_pair(given.few, kind=kind, rng=10_000 + seed, **options)
+                pair = simulated_pair(given.few, kind=kind, rng=given.first_seed + seed, **options)
                 hits += pvalue_of(pair.suspect, pair.reference, seed, given.permutations) <= 0.05
             low = float(beta.ppf(0.025, hits, given.nulls - hits + 1)) if hits else 0.0
             high = float(beta.ppf(0.975, hits + 1, given.nulls - hits))
-            of = {"kind": kind, "design": design, "prompts": given.few, "nulls": given.nulls}
+            of = {"kind": kind, "design": design, "prompts": given.few, "first_seed": given.first_seed}
+            of |= {"nulls": given.nulls}
             lines.append(of | {"permutations": given.permutations, "hits": int(hits), "interval": [low, high]})
             print(json.dumps(lines[-1]), flush=True)
     return {"type_i": lines}
@@ -164,7 +165,8 @@ if __name__ == "__main__":
     parser.add_argument("--few", type=int, default=60, help="prompts of small corpora")
     parser.add_argument("--nulls", type=int, default=400)
     parser.add_argument("--permutations", type=int, default=199)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of ladders")
+    parser.add_argument("--first-seed", type=int, default=10_000, help="of nulls")
     results.add_json_option(parser)
     options = parser.parse_args()
     options.kinds = options.kinds or list(KINDS)

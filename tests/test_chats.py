@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -209,8 +210,40 @@ def test_each_side_may_have_columns_of_its_own(tmp_path: Path) -> None:
         report = fingerprint.detect(suspect, reference, **columns, n_permutations=99, ladder=False)  # type: ignore[arg-type]
     assert report.design.kind == "shared"
     assert report.settings["options"]["text"] == ["antwort", "said"]
+    read = {side: (known["columns"], known["notes"]) for side, known in report.settings["inputs"].items()}
+    assert read == {
+        "suspect": (
+            {"text": "antwort", "prompt": "frage"},
+            ["its fields are separated by semicolons, as its header shows"],
+        ),
+        "reference": ({"text": "said", "prompt": "ask"}, []),
+    }
+    assert "text `antwort`, prompt `frage`" in report.card()
     with pytest.raises(ValueError, match=r"^text must be a column, or two \(.*\), got 3; "):
         fingerprint.detect(suspect, reference, text=("a", "b", "c"))  # type: ignore[arg-type]
+
+
+def test_reports_say_which_turn_and_which_column_was_taken(tmp_path: Path) -> None:
+    """From files, rows in memory, batches that are read once, and corpora; whatever Python has said before."""
+    chats = [
+        {"messages": [{"role": r, "content": f"{c} {n}"} for r, c in (("user", "Go on"), ("assistant", "1")) * 2]}
+        for n in range(24)
+    ]
+    path = write(tmp_path, "chats.jsonl", json_lines(*chats))
+    expected = {"text": "messages", "prompt": None, "turn": "last"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReadingNote)
+        for rows in (path, chats, iter(chats), fingerprint.read(path)):
+            report = fingerprint.detect(rows, path, features="layout", n_permutations=99, ladder=False)
+            assert [side["columns"] for side in report.settings["inputs"].values()] == [expected] * 2
+            (told,) = report.settings["inputs"]["suspect"]["notes"]
+            assert told.startswith("of 2 turns of the assistant the last one is the text")
+    first = fingerprint.detect(path, path, turn="first", features="layout", n_permutations=99, ladder=False)
+    assert first.settings["inputs"]["suspect"]["columns"] == expected | {"turn": "first"}
+    assert first.settings["inputs"]["suspect"]["notes"] == []
+    own = fingerprint.Corpus(tuple(f"{n}" for n in range(24)))
+    known = fingerprint.detect(own, own, features="layout", n_permutations=99, ladder=False).settings["inputs"]
+    assert "columns" not in known["suspect"]
 
 
 def test_the_command_line_says_how_rows_were_read_unless_it_is_to_be_quiet(tmp_path: Path, run: Run) -> None:

@@ -23,6 +23,7 @@ from fingerprint import detect
 from fingerprint.data import cluster, row_keys
 from fingerprint.data.locks import locked
 from fingerprint.detection import kept_results, streamed
+from fingerprint.features import Layout
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.report.report import Report
 
@@ -139,6 +140,10 @@ def test_what_does_not_fit_what_is_kept_is_refused(tmp_path: Path) -> None:
     os.utime(tmp_path / "a-1.parquet", ns=(1, 1))
     with pytest.raises(ValueError, match=r"a-1\.parquet must be as it was when it was read, got another size or time"):
         detect(*files, **asked)
+    with pytest.MonkeyPatch.context() as patch:  # an upgrade between two calls
+        patch.setattr(Layout, "definition", "layout-99")
+        with pytest.raises(ValueError, match=r"^resume must go on with the settings it began with"):
+            detect(*files, **asked)
     (tmp_path / "other").write_text("no such file")
     with pytest.raises(ValueError, match=r"^resume must be a file of an earlier call, got .*other'; choose another"):
         detect(*files, **{**asked, "resume": tmp_path / "other"})

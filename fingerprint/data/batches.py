@@ -14,6 +14,7 @@ from typing import Literal
 from fingerprint.data.chats import Which
 from fingerprint.data.columns import Columns, check_columns
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.notes import ReadAs, told_to
 from fingerprint.data.pieces import Piece, pieces_in_memory, pieces_of_file
 from fingerprint.data.quoting import listed, short
 from fingerprint.data.reading import checked_asked, refuse_columns
@@ -103,6 +104,8 @@ class Batches(Iterator[Batch]):
         As far as they have been read.
     columns : Columns or None
         Those that the first usable row has; None before it.
+    read_as : ReadAs
+        These, and what was said of them.
     """
 
     def __init__(
@@ -125,7 +128,8 @@ class Batches(Iterator[Batch]):
         self._batches = self._given(data)
 
     def __next__(self) -> Batch:
-        batch = next(self._batches)
+        with told_to(self._reader.hear):
+            batch = next(self._batches)
         self._rows += len(batch)
         return batch
 
@@ -136,6 +140,10 @@ class Batches(Iterator[Batch]):
     @property
     def columns(self) -> Columns | None:
         return self._reader.columns
+
+    @property
+    def read_as(self) -> ReadAs:
+        return self._reader.read_as
 
     def _given(self, data: object) -> Iterator[Batch]:
         files = shard_paths(data, self._argument)

@@ -11,6 +11,7 @@ import numpy as np
 from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Ints
 from fingerprint.data.normal_form import normal_forms
+from fingerprint.data.notes import ReadAs
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Corpus:
         What to call the corpus in messages: usually the path it was read from.
     skipped : int
         Bad rows left out because the caller asked for it (`bad_rows="skip"`).
+    read_as : ReadAs
+        From which columns they were read, and what was said of it; no part of what makes corpora equal.
     """
 
     texts: tuple[str, ...]
@@ -36,6 +39,7 @@ class Corpus:
     systems: tuple[str | None, ...] = field(default=())
     name: str = "corpus"
     skipped: int = 0
+    read_as: ReadAs = field(default=ReadAs(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for column in ("prompts", "systems"):
@@ -69,7 +73,7 @@ class Corpus:
         """Some of the rows, by a mask or by their numbers, under another name if one is given."""
         at = np.arange(len(self))[rows].tolist()
         texts, prompts, systems = (tuple(values[i] for i in at) for values in (self.texts, self.prompts, self.systems))
-        return Corpus(texts, prompts, systems, name=self.name if name is None else name)
+        return Corpus(texts, prompts, systems, name=self.name if name is None else name, read_as=self.read_as)
 
     def every_prompt(self, argument: str | None = None) -> list[str]:
         """The prompts, if every row has one: what a model needs. `argument` is the one that called for them."""

@@ -106,4 +106,4 @@ def _turn(turn: ChatMessage) -> dict[str, str]:
 
 def _note_on_status(log: EvalLog, name: str) -> None:
     if log.status != "success":
-        note(f"{name}: the evaluation did not run to its end (status {log.status}); its rows are the samples that did")
+        note(name, f"the evaluation did not run to its end (status {log.status}); its rows are the samples that did")

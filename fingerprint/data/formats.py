@@ -112,7 +112,7 @@ def _decoded(line: bytes, offset: int) -> str | BadRowError:
 def _text_lines(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
     for number, line in _decoded_lines(stream):
         if number == 1 and isinstance(line, str) and _has_columns(line):
-            note(f"{file}: a line is a text, though the first is an object with columns; name it .jsonl to read these")
+            note(file, "a line is a text, though the first is an object with columns; name it .jsonl to read these")
         yield number, line.removesuffix("\n").removesuffix("\r") if isinstance(line, str) else line
 
 

@@ -109,7 +109,7 @@ def _prepared(name: HubName) -> dict[str, Path]:
         return {}
     revisions = sorted({place.name for place in places})
     if len(revisions) > 1:
-        note(f"{name.repository}: of its revisions {listed(revisions)} the newest here is read, {newest.name!r}")
+        note(name.repository, f"of its revisions {listed(revisions)} the newest here is read, {newest.name!r}")
     return {place.parts[-3]: place for place in places if place.name == newest.name}
 
 

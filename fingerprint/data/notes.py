@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from fingerprint.data.chats import chat_in, read_turns
 from fingerprint.data.columns import CHOSEN, LABEL, REJECTED, STEPS, Columns
+
+_LISTENER: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
 
 
 class ReadingNote(UserWarning):
@@ -16,9 +21,46 @@ class ReadingNote(UserWarning):
     """
 
 
-def note(message: str) -> None:
-    """Say it once: Python leaves out what it has said before."""
-    warnings.warn(message, ReadingNote, stacklevel=2)
+@dataclass(frozen=True)
+class ReadAs:
+    """What rows were taken to be.
+
+    Attributes
+    ----------
+    columns : Columns or None
+        Of text and prompt, as found; None where that is not known: of a `Corpus` that somebody made.
+    notes : tuple of str
+        What was said of it up to the first usable row, which decides for all others.
+    """
+
+    columns: Columns | None = None
+    notes: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, object]:
+        """For JSON: the columns (null for rows that are plain strings), the turn of chats, the notes."""
+        if self.columns is None:
+            return {}
+        text, prompt, turn = self.columns
+        chosen = {"turn": turn or "last"} if self.columns.is_chat or turn is not None else {}
+        return {"columns": {"text": text, "prompt": prompt, **chosen}, "notes": list(self.notes)}
+
+
+def note(source: str, message: str) -> None:
+    """Say something of a source: to whoever listens, and once on the screen (Python leaves out what it said before)."""
+    listener = _LISTENER.get()
+    if listener is not None:
+        listener(message)
+    warnings.warn(f"{source}: {message}", ReadingNote, stacklevel=2)
+
+
+@contextmanager
+def told_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Have notes told to somebody too, without the name of their source."""
+    before = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(before)
 
 
 def note_on_columns(source: str, asked: Columns, found: Columns, names: Iterable[object]) -> None:
@@ -28,16 +70,17 @@ def note_on_columns(source: str, asked: Columns, found: Columns, names: Iterable
         return
     if found.text == CHOSEN and REJECTED in there:
         note(
-            f"{source}: the text of a row is its chosen answer; text={REJECTED!r} (--text {REJECTED}) takes the other, "
-            "and whether the choices differ is what `fingerprint labels` asks"
+            source,
+            f"the text of a row is its chosen answer; text={REJECTED!r} (--text {REJECTED}) takes the other, and "
+            "whether the choices differ is what `fingerprint labels` asks",
         )
     elif found.text == "completion" and found.prompt == "prompt" and LABEL in there:
         note(
-            f"{source}: answers of either {LABEL} are rows alike; whether the labels differ is what `fingerprint "
-            "labels` asks"
+            source,
+            f"answers of either {LABEL} are rows alike; whether the labels differ is what `fingerprint labels` asks",
         )
     elif found.text == STEPS:
-        note(f"{source}: the text of a row is the steps of its answer, a line each")
+        note(source, "the text of a row is the steps of its answer, a line each")
 
 
 def note_on_turns(source: str, asked: Columns, found: Columns, record: object) -> None:
@@ -51,6 +94,7 @@ def note_on_turns(source: str, asked: Columns, found: Columns, record: object) -
     count = sum(turn.role == "assistant" for turn in read_turns(value, "assistant", found.text))
     if count > 1:
         note(
-            f"{source}: of {count} turns of the assistant the last one is the text of the first row; "
-            'turn="first", "all" or a number (--turn) takes others'
+            source,
+            f"of {count} turns of the assistant the last one is the text of the first row; "
+            'turn="first", "all" or a number (--turn) takes others',
         )

@@ -15,6 +15,7 @@ from fingerprint.data.columns import Columns, asked_columns
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.formats import file_source
 from fingerprint.data.limits import how_to_raise, limits
+from fingerprint.data.notes import told_to
 from fingerprint.data.pieces import pieces_in_memory
 from fingerprint.data.quoting import short
 from fingerprint.data.row_reader import BadRows, RowReader
@@ -170,7 +171,9 @@ def as_corpus(
         refuse_columns(asked, argument)
         return data
     name = os.fspath(data) if isinstance(data, str | os.PathLike) else argument
-    return _collect(sources_of(data, asked, argument), asked, bad_rows, name)
+    reader = RowReader(asked, bad_rows)
+    with told_to(reader.hear):
+        return _collect(sources_of(data, asked, argument), reader, name)
 
 
 def sources_of(data: object, asked: Columns, argument: str) -> Iterable[Source]:
@@ -202,9 +205,9 @@ def _numbered_rows(data: object, asked: Columns, argument: str) -> NumberedRows:
         yield from zip(piece.numbers, piece.rows(), strict=True)
 
 
-def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name: str) -> Corpus:
+def _collect(sources: Iterable[Source], reader: RowReader, name: str) -> Corpus:
     """A corpus of all rows of all sources; the first good row decides the columns."""
-    reader, most = RowReader(asked, bad_rows), limits().rows
+    most = limits().rows
     with closing(placed_rows(sources)) as rows:
         kept = []
         for place in rows:
@@ -223,6 +226,7 @@ def _collect(sources: Iterable[Source], asked: Columns, bad_rows: BadRows, name:
         systems=tuple(row.system for row in kept),
         name=name,
         skipped=reader.skipped,
+        read_as=reader.read_as,
     )
 
 

@@ -15,6 +15,7 @@ from fingerprint.data.batches import BadShards, Batch, Batches, ShardsRead, batc
 from fingerprint.data.chats import Which
 from fingerprint.data.columns import Columns
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.notes import ReadAs
 from fingerprint.data.pieces import is_read_once
 from fingerprint.data.row_reader import BadRows
 from fingerprint.data.shards import shard_paths
@@ -67,6 +68,8 @@ class Rows:
     skipped : int
         Bad rows that were left out, in the same way.
     how : HowRead
+    read_as : ReadAs
+        From which columns they were read, and what was said of it; known once a row has been read.
     spans : tuple of (str, int)
         Shards and how many usable rows each of them has, in the same way.
     """
@@ -88,6 +91,7 @@ class Rows:
         self._files: list[Path] = []
         self.name = _name(data, argument)
         self.shards = ShardsRead((), (), 0)
+        self.read_as = data.read_as if isinstance(data, Corpus) else ReadAs()
         self.skipped = 0
         self.spans: tuple[tuple[str, int], ...] = ()
 
@@ -111,6 +115,7 @@ class Rows:
         for batch in found:
             skipped += batch.skipped
             spans[batch.shard] = spans.get(batch.shard, 0) + len(batch)
+            self._took(found)
             yield batch
         self.skipped, self.spans = skipped, tuple(spans.items())
         self._known(replace(found.shards, skipped=(*before.skipped, *found.shards.skipped)))
@@ -150,6 +155,10 @@ class Rows:
             chosen.append(Batch(texts, prompts, systems, batch.shard, batch.first_row, 0))
         return corpus_of(chosen, name)
 
+    def _took(self, found: Batches) -> None:
+        if not isinstance(self._data, Corpus):
+            self.read_as = found.read_as
+
     def _known(self, shards: ShardsRead) -> None:
         if self.shards.read and (shards.rows, shards.read) != (self.shards.rows, self.shards.read):
             raise ValueError(
@@ -188,6 +197,7 @@ class Rows:
                 self._files.append(Path(self._folder) / f"{len(self._files):06d}.parquet")
                 pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).write_parquet(self._files[-1])
                 waiting = []
+        self._took(found)
         self.shards, self.spans = found.shards, ((self._argument, found.shards.rows),)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fingerprint.data.columns import ALPACA_INPUT, PROMPT_COLUMNS, SYSTEM, Columns, checked_record, find_columns
 from fingerprint.data.formats import ending_of, names_rows
-from fingerprint.data.notes import note_on_columns, note_on_turns
+from fingerprint.data.notes import ReadAs, note_on_columns, note_on_turns
 from fingerprint.data.quoting import short
 from fingerprint.data.rows import Row, read_row
 from fingerprint.data.sources import BadRowError, Source
@@ -45,6 +45,17 @@ class RowReader:
         self.asked, self.bad_rows = asked, bad_rows
         self.columns: Columns | None = None
         self.skipped, self.first_bad = 0, ""
+        self._notes: list[str] = []
+
+    def hear(self, note: str) -> None:
+        """Keep a note, once, until the first usable row has decided how all are read."""
+        if self.columns is None and note not in self._notes:
+            self._notes.append(note)
+
+    @property
+    def read_as(self) -> ReadAs:
+        """What the rows were taken to be."""
+        return ReadAs(self.columns, tuple(self._notes))
 
     def read(self, source: Source, number: int, row: object) -> Row | None:
         """One row; None for a bad one that is skipped.

@@ -41,7 +41,7 @@ def separated_rows(lines: Iterator[str], file: str, asked: Columns, usual: str) 
     separator = _separator(first, asked, usual)
     is_spaced = f'{separator} "' in first and f'{separator}"' not in first
     if separator != usual:
-        note(f"{file}: its fields are separated by {_SEPARATORS[separator]}, as its header shows")
+        note(file, f"its fields are separated by {_SEPARATORS[separator]}, as its header shows")
     limit = csv.field_size_limit(min(limits().line, _LONGEST_FIELD))
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=is_spaced, strict=True)
     filled = (fields for fields in reader if fields)

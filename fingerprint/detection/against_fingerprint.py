@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
 from fingerprint.detection.case import rows_of_side
 from fingerprint.detection.options import Options
-from fingerprint.detection.provenance import versions
+from fingerprint.detection.provenance import record_of, versions
 from fingerprint.detection.records import null_record
 from fingerprint.detection.row_scores import write_scores
 from fingerprint.features.scaling import scaled
@@ -87,6 +88,7 @@ def against_fingerprint(
     scores = row_scores(corpus, prompts, cells, families, test)
     if options.scores is not None:
         write_scores(options.scores, [rows.spans], [scores])
+    corpus = replace(corpus, read_as=rows.read_as)
     return _report(found, test, corpus, known, scores, options, rng)
 
 
@@ -203,7 +205,7 @@ def _settings(
         "versions": versions(),
         "seed": seed,
         "inputs": {
-            "suspect": {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped},
+            "suspect": record_of(corpus, corpus.read_as),
             "reference": {"fingerprint": known.definitions, "rows": known.n_rows, "skipped": known.skipped},
         },
         "options": {"alpha": found.alpha, "min_auc": options.min_auc, "n_permutations": options.n_permutations},

@@ -20,6 +20,8 @@ from fingerprint.detection.model_families import checked_system_prompts
 from fingerprint.detection.options import Options
 from fingerprint.detection.prior import Priors, without_trained
 from fingerprint.detection.streamed import AllRows, opened
+from fingerprint.features import FAMILIES
+from fingerprint.features.transformer import Transformer
 from fingerprint.filters.verdicts import Filter, check_filters
 from fingerprint.report.title import title_of
 from fingerprint.statistics.comparison import Comparison, pair
@@ -221,15 +223,32 @@ def _journal(
             argument = rows.how.argument
             raise ValueError(f"{argument} must be files where resume is given, got {rows.name}; pass shards")
         shards += rows.files()
-    named = features if isinstance(features, Sequence | Mapping) and not isinstance(features, str) else [features]
     settings = {
         "version": own_version(),
         "how": [asdict(rows.how) for rows in sides],
         "prompts": use_prompts,
-        "features": [each if isinstance(each, str) else type(each).__qualname__ for each in named],
+        "features": _features(features),
         "seed": seed,
     }
     return Journal.at(options.resume, settings, shards)
+
+
+def _features(features: object) -> list[tuple[str, str]]:
+    """What features were asked for, and the definitions that they have here: of others nothing that is kept holds."""
+    if isinstance(features, Mapping):
+        given = [(str(name), each) for name, each in features.items()]
+    else:
+        several = features if isinstance(features, Sequence) and not isinstance(features, str) else [features]
+        given = [("", each) for each in several]
+    found = []
+    for name, each in given:
+        if isinstance(each, str):
+            names = FAMILIES if each == "auto" else [each]
+            found += [(name, str(FAMILIES[one]().definition) if one in FAMILIES else one) for one in names]
+        else:
+            definition = each.definition if isinstance(each, Transformer) else None
+            found.append((name, f"{type(each).__qualname__} {definition}"))
+    return found
 
 
 def _placebos(placebos: object, text: str | None, prompt: str | None, options: Options) -> tuple[Corpus, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from fingerprint.data.corpus import Corpus
+from fingerprint.data.notes import ReadAs
 from fingerprint.data.version import own_version
 from fingerprint.detection.case import Case
 from fingerprint.report.encoding import JsonObject
@@ -37,7 +38,10 @@ def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
     return {
         "versions": versions(),
         "seed": case.seed,
-        "inputs": {side: _record(corpus) for side, corpus in zip(("suspect", "reference"), case.corpora, strict=True)},
+        "inputs": {
+            side: record_of(corpus, rows.read_as)
+            for side, corpus, rows in zip(("suspect", "reference"), case.corpora, case.sides, strict=True)
+        },
         "options": {
             "alpha": case.alpha,
             "min_auc": options.min_auc,
@@ -52,13 +56,14 @@ def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
             **({"turn": options.turn} if options.turn is not None else {}),
         },
         **_priors(case),
-        **({"placebos": [{"name": c.name, **_record(c)} for c in case.placebos]} if case.placebos else {}),
+        **({"placebos": [{"name": c.name, **record_of(c, c.read_as)} for c in case.placebos]} if case.placebos else {}),
         **({"student": True} if options.student else {}),
     }
 
 
-def _record(corpus: Corpus) -> JsonObject:
-    return {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped}
+def record_of(corpus: Corpus, read_as: ReadAs) -> JsonObject:
+    """Hash and sizes of a corpus, and how it was read."""
+    return {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped, **read_as.record()}
 
 
 def _priors(case: Case) -> JsonObject:

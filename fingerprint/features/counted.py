@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.data.arrays import Floats, Ints
+from fingerprint.data.arrays import Floats, Ints, Strings
 from fingerprint.features.transformer import Transformer
 
 # Squares of counts that are not 0 and 1 are summed in this many parts of a row's `unit` squared: 10^10 rows of 1,000
@@ -125,3 +125,42 @@ class CountedFamily(Transformer):
         totals = (of_block @ counts).tocoo()
         sums[totals.row, totals.col] += totals.data
         np.add.at(squares, counts.indices, self.squared(counts.data))
+
+
+class PieceCounts(CountedFamily):
+    """Counts of pieces of text, each hashed to one of `n_columns` columns: nothing is learnt from rows but names.
+
+    Attributes
+    ----------
+    n_columns : int
+    texts_ : tuple of str
+        Pooled rows: names are looked up in them, only for the columns that somebody asks about.
+    """
+
+    n_columns: int
+    texts_: tuple[str, ...] = ()
+
+    @property
+    def n_counts(self) -> int:
+        return self.n_columns
+
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
+        self.texts_ = tuple(texts)
+        return self
+
+    def fit_counts(self, pooled: PooledCounts) -> Self:
+        self.texts_ = ()
+        return self
+
+    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+        columns = self.counts(texts).astype(np.float32)
+        if self.unit != 1:
+            columns.data *= np.float32(1 / self.unit)
+        return columns
+
+    def column_names(self, columns: Ints) -> list[str]:
+        return [column.name for column in self.describe(columns)]
+
+    def get_feature_names_out(self, input_features: object = None) -> Strings:
+        """The most frequent piece of text of each column."""
+        return np.asarray(self.column_names(np.arange(self.n_columns)), dtype=object)

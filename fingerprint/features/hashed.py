@@ -12,10 +12,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fingerprint.data.arrays import Bools, Hashes, Ints, Strings
+from fingerprint.data.arrays import Bools, Hashes, Ints
 from fingerprint.features.characters import KIND, character_flags
 from fingerprint.features.compiled import compiled, in_threads, n_threads
-from fingerprint.features.counted import CountedFamily
+from fingerprint.features.counted import PieceCounts
 from fingerprint.features.hashing import CONSTANTS, hash_runs, mix
 from fingerprint.features.segments import Segments, characters
 
@@ -96,11 +96,10 @@ def batches(texts: Sequence[str]) -> list[slice]:
     return [slice(first, last) for first, last in zip([0, *cuts], [*cuts, len(texts)], strict=True) if first < last]
 
 
-class HashedFamily(CountedFamily):
+class HashedFamily(PieceCounts):
     """Counts of hashed pieces of text. A subclass brings `reference`, `runs` and the kernels that equal them."""
 
     reference_speed: float  # characters a second
-    texts_: tuple[str, ...] = ()  # names are looked up in them, only for the columns somebody asks about
 
     def reference(self, texts: Sequence[str]) -> sp.csr_matrix:
         """Counts of each row, int64 [rows, counts], without compiled code."""
@@ -162,13 +161,6 @@ class HashedFamily(CountedFamily):
 
         for own in in_threads(add, len(spans)):
             squares += own
-
-    def column_names(self, columns: Ints) -> list[str]:
-        return [column.name for column in self.describe(columns)]
-
-    def get_feature_names_out(self, input_features: object = None) -> Strings:
-        """The most frequent piece of text of each column."""
-        return np.asarray(self.column_names(np.arange(self.n_counts)), dtype=object)
 
     def _pieces(self, columns: Ints) -> dict[int, str]:
         """The most frequent piece of text of each column in the pooled rows (ties: the first, and the shortest)."""

@@ -29,22 +29,16 @@ class NGrams(HashedFamily):
     """
 
     definition = "ngrams-3"
+    n_columns = 2 * HALF
     reference_speed = 1.2e6
     unit = 2**12
     RIDGE = 0.3  # of counts in a row of the pooled mean length, and of presence
 
-    @property
-    def n_counts(self) -> int:
-        return 2 * HALF
-
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
-        self._of_length(sum(map(len, texts)), len(texts))
-        self.texts_ = tuple(texts)
-        return self
+        return super().fit(texts)._of_length(sum(map(len, texts)), len(texts))
 
     def fit_counts(self, pooled: PooledCounts) -> Self:
-        self.texts_ = ()
-        return self._of_length(pooled.characters, pooled.rows)
+        return super().fit_counts(pooled)._of_length(pooled.characters, pooled.rows)
 
     def _of_length(self, characters: int, rows: int) -> Self:
         return self._scaled_for(max(characters / max(rows, 1), 1.0))
@@ -54,11 +48,6 @@ class NGrams(HashedFamily):
         self.mean_length_ = mean
         self.ridge = np.repeat([self.RIDGE / mean, self.RIDGE], HALF)
         return self
-
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        counts = self.counts(texts).astype(np.float32)
-        counts.data *= np.float32(1 / self.unit)
-        return counts
 
     def reference(self, texts: Sequence[str]) -> sp.csr_matrix:
         rows = token_rows(texts)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from fingerprint.data.arrays import Hashes, Ints, Strings
-from fingerprint.features.counted import CountedFamily, PooledCounts
+from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.features.counted import PieceCounts
 from fingerprint.features.family import Column
 from fingerprint.features.hashing import count_matrix, fold, hash_strings, mix, rolling
 from fingerprint.features.segments import Segments
@@ -37,30 +37,18 @@ class Symbols(NamedTuple):
         return np.concatenate([first for first, _ in found]), lengths, np.concatenate([hashed for _, hashed in found])
 
 
-class PieceFamily(CountedFamily):
+class PieceFamily(PieceCounts):
     """Presence of runs of symbols, hashed to `N_COLUMNS` columns; a subclass brings `symbols`.
 
     Presence and this ridge, as `Tokens` and `NGrams` have them for runs of tokens.
     """
 
+    n_columns = N_COLUMNS
     ridge = 0.3
-    texts_: tuple[str, ...] = ()  # names are looked up in them, only for the columns somebody asks about
 
     def symbols(self, texts: Sequence[str]) -> list[Symbols]:
         """What rows are made of, in one or several ways; symbols of different ways must differ."""
         raise NotImplementedError
-
-    @property
-    def n_counts(self) -> int:
-        return N_COLUMNS
-
-    def fit(self, texts: Sequence[str], y: object = None) -> Self:
-        self.texts_ = tuple(texts)
-        return self
-
-    def fit_counts(self, pooled: PooledCounts) -> Self:
-        self.texts_ = ()
-        return self
 
     def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
         parts = [self._counts(texts[first : first + ROWS_AT_ONCE]) for first in range(0, len(texts), ROWS_AT_ONCE)]
@@ -75,12 +63,6 @@ class PieceFamily(CountedFamily):
         matrix = count_matrix(np.concatenate(rows), np.concatenate(columns), (len(texts), N_COLUMNS))
         matrix.data[:] = 1
         return matrix
-
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        return self.counts(texts).astype(np.float32)
-
-    def get_feature_names_out(self, input_features: object = None) -> Strings:
-        return np.asarray([column.name for column in self.describe(np.arange(N_COLUMNS))], dtype=object)
 
     def describe(self, columns: Ints) -> list[Column]:
         pieces = self._pieces(columns)

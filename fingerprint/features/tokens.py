@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from fingerprint.data.arrays import Ints
-from fingerprint.features.counted import PooledCounts
 from fingerprint.features.family import Column
 from fingerprint.features.hashed import HashedFamily, Kernels, Runs, token_rows
 from fingerprint.features.hashing import count_matrix, fold
@@ -31,23 +29,9 @@ class Tokens(HashedFamily):
     """
 
     definition = "tokens-2"
+    n_columns = N_COLUMNS
     reference_speed = 15e6
     ridge = 0.3
-
-    @property
-    def n_counts(self) -> int:
-        return N_COLUMNS
-
-    def fit(self, texts: Sequence[str], y: object = None) -> Self:
-        self.texts_ = tuple(texts)
-        return self
-
-    def fit_counts(self, pooled: PooledCounts) -> Self:
-        self.texts_ = ()
-        return self
-
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        return self.counts(texts).astype(np.float32)
 
     def reference(self, texts: Sequence[str]) -> sp.csr_matrix:
         rows = token_rows(texts)

@@ -142,4 +142,11 @@ def _provenance(settings: JsonObject) -> Iterator[str]:
     for side, known in settings.get("inputs", {}).items():
         digest = known.get("digest", "") if isinstance(known, dict) else known
         if isinstance(digest, str) and digest:
-            yield f"* {plain(side, _NAME)}: digest {code(digest[:_DIGEST])}"
+            yield f"* {plain(side, _NAME)}: digest {code(digest[:_DIGEST])}{_columns(known)}"
+
+
+def _columns(known: object) -> str:
+    """From which columns rows were read."""
+    columns = known.get("columns") if isinstance(known, dict) else None
+    found = [f", {what} {code(str(name))}" for what, name in (columns or {}).items() if name is not None]
+    return "".join(found)
