@@ -16,7 +16,7 @@ TESTS ?= tests
 WORKERS ?= 2
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/integrations
 
-.PHONY: demo test test-minimal test-lowest test-integrations test-slow lint clean
+.PHONY: demo docs notebooks test test-minimal test-lowest test-integrations test-slow lint clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ $(VENV)/.core: pyproject.toml constraints.txt
 
 $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 $(VENV)/.integrations: $(VENV)/.test
@@ -45,6 +49,13 @@ $(LOWEST)/.test: pyproject.toml
 demo: $(VENV)/.core  ## compare the two bundled corpora, print the report, write demo-report.html
 	$(BIN)/fingerprint demo --html demo-report.html
 
+docs: $(VENV)/.docs  ## all pages, in docs/_build/html; without a network, and a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+notebooks: $(VENV)/.integrations  ## run the notebooks anew from their scripts, and keep what they show
+	cd notebooks && for script in *.py; do ../$(BIN)/jupytext --quiet --to ipynb $$script; done
+	cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
+
 # Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
 test test-minimal test-lowest test-integrations test-slow: export OMP_NUM_THREADS ?= 1
 # Modules are compiled once, and not anew by each of the many processes that tests start.
@@ -54,7 +65,7 @@ test: $(VENV)/.test lint  ## everything but the slow statistical suites
 	$(BIN)/python $(PYTEST)
 
 lint: $(VENV)/.test
-	$(BIN)/ruff check fingerprint tests benchmarks
+	$(BIN)/ruff check fingerprint tests benchmarks docs notebooks
 	MYPY_NUM_WORKERS=$(WORKERS) $(BIN)/mypy
 
 test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras; TESTS chooses some
@@ -63,11 +74,11 @@ test-minimal: $(MINIMAL)/.test  ## the same under another Python, without extras
 test-lowest: $(LOWEST)/.test  ## the same with the lowest versions that pyproject.toml allows; old ones warn of new ones
 	$(LOWEST)/bin/python $(PYTEST) -o filterwarnings=default $(TESTS)
 
-test-integrations: $(VENV)/.integrations  ## work with heavy partners, for real: a Ray cluster, inspect_ai, TRL
+test-integrations: $(VENV)/.integrations  ## work with heavy partners, for real: a Ray cluster, inspect_ai, TRL, pages
 	$(BIN)/python -m pytest -q -m integration tests/integrations tests/test_pages.py
 
 test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other tests under another Python
 	$(BIN)/python $(PYTEST) -m slow --timeout 7200
 
 clean:
-	rm -rf $(VENV) $(MINIMAL) $(LOWEST) build dist *.egg-info demo-report.*
+	rm -rf docs/_build docs/tutorials/*.ipynb $(VENV) $(MINIMAL) $(LOWEST) build dist *.egg-info demo-report.*

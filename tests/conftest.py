@@ -63,6 +63,8 @@ EXTRA_OF = {
     "httpx": "endpoints",
     "inspect_ai": "inspect",
     "ray": "ray",
+    "sphinx": "docs",
+    "nbmake": "test-integrations",
     "trl": "test-integrations",
 }
 """Packages, and the extra that installs each."""
