@@ -87,4 +87,4 @@ print(few)
 # `report.to_html("report.html")` writes a page with all of this, `report.to_json("report.json")` every figure. In the
 # shell: `fingerprint detect suspect.jsonl reference.jsonl --html report.html`.
 #
-# Next: [what would filters have caught?](filters-against-fingerprint.ipynb)
+# Next: *Filters against the fingerprint*.

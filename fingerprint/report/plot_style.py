@@ -74,6 +74,15 @@ def own_style() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def shown_style() -> Iterator[None]:
+    """`own_style` for figures that a notebook shows: importing pyplot tells it to, which has to outlast the style."""
+    import matplotlib.pyplot  # noqa: F401
+
+    with own_style():
+        yield
+
+
 def bare_figure(width: float, height: float) -> Figure:
     """A figure in inches that no window or notebook knows of, within `own_style`."""
     from matplotlib.figure import Figure

@@ -26,6 +26,7 @@ from fingerprint.report.plot_style import (
     page_colors,
     plain,
     shown_figure,
+    shown_style,
 )
 from fingerprint.report.results import Bag, FamilyResult, FilterResult, Rung
 
@@ -99,7 +100,7 @@ def plot(name: str, report: DetectionResult, ax: Axes | None = None, *, dark: bo
     if ax is not None:
         _draw(picture, ax, report, palette)
         return ax
-    with own_style():
+    with shown_style():
         axes = shown_figure(COLUMN, picture.height(report), palette).add_subplot()
         _draw(picture, axes, report, palette)
     return axes
@@ -125,7 +126,7 @@ def overview(report: DetectionResult, *, dark: bool = False) -> dict[str, Axes]:
     lines = [there[i : i + 2] for i in range(0, len(there), 2)]
     heights = [max(picture.height(report) for _, picture in line) for line in lines] or [1.0]
     found: dict[str, Axes] = {}
-    with own_style():
+    with shown_style():
         figure = shown_figure(2 * COLUMN + 0.4, sum(heights) + 0.35 * len(heights) + 0.3, palette)
         head = f"{plain(report.title, 60)}: p = {formatting.probability(report.pvalue)}, row AUROC "
         told = head + formatting.with_interval(report.auc)
