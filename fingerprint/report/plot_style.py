@@ -74,15 +74,6 @@ def own_style() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def shown_style() -> Iterator[None]:
-    """`own_style` for figures that a notebook shows: importing pyplot tells it to, which has to outlast the style."""
-    import matplotlib.pyplot  # noqa: F401
-
-    with own_style():
-        yield
-
-
 def bare_figure(width: float, height: float) -> Figure:
     """A figure in inches that no window or notebook knows of, within `own_style`."""
     from matplotlib.figure import Figure
@@ -91,7 +82,10 @@ def bare_figure(width: float, height: float) -> Figure:
 
 
 def shown_figure(width: float, height: float, palette: Palette) -> Figure:
-    """A figure in inches that a notebook shows, and `matplotlib.pyplot.show`."""
+    """A figure in inches that a notebook shows, and `matplotlib.pyplot.show`.
+
+    To be made outside `own_style`: the first one loads a backend, which tells matplotlib to show figures from then on.
+    """
     import matplotlib.pyplot as plt
 
     return plt.figure(figsize=(width, height), layout="constrained", facecolor=palette.paper)

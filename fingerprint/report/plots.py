@@ -26,7 +26,6 @@ from fingerprint.report.plot_style import (
     page_colors,
     plain,
     shown_figure,
-    shown_style,
 )
 from fingerprint.report.results import Bag, FamilyResult, FilterResult, Rung
 
@@ -100,8 +99,9 @@ def plot(name: str, report: DetectionResult, ax: Axes | None = None, *, dark: bo
     if ax is not None:
         _draw(picture, ax, report, palette)
         return ax
-    with shown_style():
-        axes = shown_figure(COLUMN, picture.height(report), palette).add_subplot()
+    figure = shown_figure(COLUMN, picture.height(report), palette)
+    with own_style():
+        axes = figure.add_subplot()
         _draw(picture, axes, report, palette)
     return axes
 
@@ -126,8 +126,8 @@ def overview(report: DetectionResult, *, dark: bool = False) -> dict[str, Axes]:
     lines = [there[i : i + 2] for i in range(0, len(there), 2)]
     heights = [max(picture.height(report) for _, picture in line) for line in lines] or [1.0]
     found: dict[str, Axes] = {}
-    with shown_style():
-        figure = shown_figure(2 * COLUMN + 0.4, sum(heights) + 0.35 * len(heights) + 0.3, palette)
+    figure = shown_figure(2 * COLUMN + 0.4, sum(heights) + 0.35 * len(heights) + 0.3, palette)
+    with own_style():
         head = f"{plain(report.title, 60)}: p = {formatting.probability(report.pvalue)}, row AUROC "
         told = head + formatting.with_interval(report.auc)
         figure.suptitle(told, color=palette.ink, fontsize=TEXT + 1, weight="bold")
