@@ -1,16 +1,14 @@
-"""The HTML page: nothing from the data is markup, nothing is loaded, and a browser lays it out."""
+"""The HTML page: nothing from the data is markup, nothing is loaded; in a browser: `test_browser.py`."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,12 +24,12 @@ from fingerprint.report import plots
 from fingerprint.report.formatting import visible
 from fingerprint.report.html import fragment, page
 from fingerprint.report.report import Report
-from fingerprint.report.results import Bag, Null, PromptControl
+from fingerprint.report.results import Bag, Null, PromptControl, Warning
+from fingerprint.report.warning_words import WEIGHTS
 from fingerprint.statistics.intervals import Estimate
 
 VOID = {"meta", "use", "path", "rect", "br", "hr", "img", "link", "input"}
 LOADING = {"src", "srcset", "action", "formaction", "background", "poster", "data", "ping", "manifest"}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class Page(HTMLParser):
@@ -106,7 +104,7 @@ def html(example_report: Report) -> str:
 
 def _structure(html: str) -> list[str]:
     """Tags outside pictures; inside, the number of ticks depends on how long the labels are."""
-    return Page(re.sub(r"<svg.*?</svg>", "<svg></svg>", html, flags=re.S)).tags()
+    return Page(re.sub(r"</?mark[^>]*>", "", re.sub(r"<svg.*?</svg>", "<svg></svg>", html, flags=re.S))).tags()
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +227,7 @@ def test_pyplot_is_not_imported() -> None:
 
 def test_pictures_say_what_they_show(example_report: Report) -> None:
     drawings = [a for tag, a in Page(page(example_report)).elements if tag == "svg"]
-    assert [drawing["role"] for drawing in drawings] == ["img"] * 3
+    assert [drawing["role"] for drawing in drawings] == ["img"] * 6
     labels = " ".join(drawing["aria-label"] or "" for drawing in drawings)
     for part in ("k = 16: 0.838 [", "floor: 0.498", "p = 0.6411", "observed: 24.7"):
         assert part in labels
@@ -259,6 +257,7 @@ def test_pictures_that_have_nothing_to_show_are_left_out(quiet_report: Report) -
         bag_results=(Bag(1, Estimate(0.5)), Bag(2, Estimate(None))),
         null=Null(None, (), ()),
         d_prime=Estimate(None),
+        family_results=(),
     )
     found = Page(page(report))
     assert "svg" not in found.tags()
@@ -325,59 +324,40 @@ def test_the_notebook_fragment_keeps_its_styles_to_itself(example_report: Report
     assert all(part.strip().startswith(".fp") for selector in selectors for part in selector.split(","))
 
 
+def test_ids_of_two_reports_in_one_notebook_are_not_the_same(example_report: Report, quiet_report: Report) -> None:
+    fragments = [fragment(report) for report in (example_report, quiet_report)]
+    found = [attributes["id"] for html in fragments for _, attributes in Page(html).elements if "id" in attributes]
+    assert len(found) > 40
+    assert len(set(found)) == len(found)
+    for html in fragments:
+        elements = Page(html).elements
+        ids = {attributes.get("id") for _, attributes in elements}
+        assert {a["href"][1:] for tag, a in elements if tag == "a" and a["href"]} <= ids
+
+
+def test_every_section_is_in_the_contents_and_every_link_leads_somewhere(html: str, quiet_report: Report) -> None:
+    for shown in (html, page(quiet_report)):
+        elements = Page(shown).elements
+        headings = [attributes["id"] for tag, attributes in elements if tag == "h2"]
+        links = [(attributes["href"] or "")[1:] for tag, attributes in elements if tag == "a"]
+        assert links[-len(headings) :] != headings
+        assert [link for link in links if not link.startswith("def-")] == headings
+        assert set(links) <= {attributes.get("id") for _, attributes in elements}
+
+
+def test_warnings_stand_by_their_weight_and_in_words(kept_pictures: None) -> None:
+    codes = ("rows_skipped", "made_up_here", "prompts_differ", "few_rows")
+    warnings = tuple(Warning(code, 1.0, 0.5, f"message of {code}") for code in codes)
+    found = page(dataclasses.replace(build_report(""), warnings=warnings))
+    order = ["prompts_differ", "made_up_here", "few_rows", "rows_skipped"]
+    assert sorted(codes, key=lambda code: found.index(f"message of {code}")) == order
+    headings = [found.index(f"<h3>{meaning}</h3>") for meaning in WEIGHTS.values()]
+    assert headings == sorted(headings)
+    assert "<strong><bdi>The prompts of the two sides differ</bdi></strong>" in found
+    assert "<strong><bdi>Made up here</bdi></strong>" in found
+
+
 def test_tables_have_headers_and_names(html: str) -> None:
     elements = Page(html).elements
     assert all(attributes.get("aria-label") for tag, attributes in elements if tag == "table")
     assert all(attributes.get("scope") for tag, attributes in elements if tag == "th")
-
-
-# A real browser
-
-
-def _chromium(*arguments: str, profile: Path) -> str:
-    assert CHROMIUM is not None
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --hide-scrollbars --force-device-scale-factor=1"
-    )
-    command = [CHROMIUM, *flags.split(), f"--user-data-dir={profile}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    if CHROMIUM is None:
-        pytest.skip("no chromium to look at the page with")
-    return tmp_path / "profile"
-
-
-def test_a_browser_shows_the_page_in_light_and_dark(html: str, tmp_path: Path, profile: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
-    source = tmp_path / "report.html"
-    source.write_text(html, encoding="utf-8")
-    corners = []
-    for scheme in ("1", "0"):  # light, dark
-        target = tmp_path / f"{scheme}.png"
-        _chromium(
-            f"--screenshot={target}", "--window-size=900,700", f"--blink-settings=preferredColorScheme={scheme}",
-            source.as_uri(), profile=profile,
-        )  # fmt: skip
-        with image.open(target) as picture:
-            colors = picture.convert("RGB").getcolors(1 << 24)
-            corners.append(picture.convert("L").getpixel((2, 2)))
-        assert len(colors) > 50  # not a blank page
-    assert corners[0] > 240
-    assert corners[1] < 40
-
-
-def test_a_browser_finds_no_script_and_nothing_wider_than_a_phone(html: str, tmp_path: Path, profile: Path) -> None:
-    measure = (
-        "const page = this.contentDocument; document.title = [page.documentElement.scrollWidth, page.scripts.length]"
-    )
-    frame = (
-        f'<iframe style="width: 420px; height: 900px; border: 0" srcdoc="{escape(html)}" onload="{measure}"></iframe>'
-    )
-    source = tmp_path / "phone.html"
-    source.write_text(f"<title></title>{frame}", encoding="utf-8")
-    dom = _chromium("--dump-dom", source.as_uri(), profile=profile)
-    assert re.findall(r"<title>(.*?)</title>", dom)[0] == "420,0"

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import HOSTILE, MATHTEXT, build_report
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -38,18 +40,24 @@ def report() -> Report:
     return build_report("")
 
 
+def figure_of(axes: Axes) -> Figure:
+    assert isinstance(axes.figure, Figure)
+    return axes.figure
+
+
 def texts_of(figure: Figure) -> list[tuple[Text, tuple[float, float, float, float]]]:
     """What is written in a figure, and from where to where in pixels."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
+    renderer: RendererBase = canvas.get_renderer()  # type: ignore[no-untyped-call]
     shown = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
-    boxes = [text.get_window_extent(canvas.get_renderer()) for text in shown]
+    boxes = [text.get_window_extent(renderer) for text in shown]
     return [(text, (box.x0, box.y0, box.x1, box.y1)) for text, box in zip(shown, boxes, strict=True)]
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_fits_a_column_of_a_paper_with_text_of_seven_points_or_more(name: str, report: Report) -> None:
-    figure = plot(name, report).figure
+    figure = figure_of(plot(name, report))
     width, height = figure.bbox.width, figure.bbox.height
     assert figure.get_figwidth() == pytest.approx(8.5 / 2.54)
     found = texts_of(figure)
@@ -57,7 +65,7 @@ def test_a_picture_fits_a_column_of_a_paper_with_text_of_seven_points_or_more(na
     assert len(drawn) > 5
     for text, (left, low, right, high) in drawn:
         assert (left >= -1, low >= -1, right <= width + 1, high <= height + 1) == (True,) * 4, text
-        assert text.get_fontsize() >= 6.6, text  # what matplotlib calls small: 8 / 1.2
+        assert float(text.get_fontsize()) >= 6.6, text  # what matplotlib calls small: 8 / 1.2
 
 
 def _in_view(text: Text) -> bool:
@@ -100,7 +108,7 @@ def test_a_picture_of_nothing_says_why(quiet_report: Report) -> None:
 def test_hostile_names_are_drawn_as_they_are_written(name: str) -> None:
     """A font that lacks a character, and mathtext that does not end, would warn or raise."""
     report = build_report(f"{MATHTEXT} {HOSTILE} 漢字")
-    shown = [text.get_text() for text, _ in texts_of(plot(name, report).figure)]
+    shown = [text.get_text() for text, _ in texts_of(figure_of(plot(name, report)))]
     assert all(ord(character) < 0x3000 for text in shown for character in text)
     assert ("$x^$" in " ".join(shown)) == (name not in ("bags", "null", "families"))
     assert "<" not in alt_text(name, build_report("")).replace("<=", "")
@@ -125,7 +133,8 @@ def test_the_picture_says_how_many_standard_deviations_of_the_null_away(report: 
     assert null.deviations == pytest.approx(12 / np.sqrt(2))
     assert Null(1.0, (0.0, 1.0), (5,)).deviations is None
     assert Null(None, (), ()).deviations is None
-    told = " ".join(text.get_text() for text, _ in texts_of(dataclasses.replace(report, null=null).plot_null().figure))
+    drawn = texts_of(figure_of(dataclasses.replace(report, null=null).plot_null()))
+    told = " ".join(text.get_text() for text, _ in drawn)
     assert "8.5 null sd above the mean" in told
     assert "8.5 null sd above the mean" in alt_text("null", dataclasses.replace(report, null=null))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -58,6 +59,32 @@ def named(spec: str, sources: Sequence[object] = ()) -> Filter:
         return _SCORING[kind](value, _number(threshold, spec), sources)
     needs = "a value" if value in (None, "") else "no value"
     raise ValueError(f"filter {kind} must have {needs}, got {spec!r}; write it as in {USAGE}")
+
+
+def word_of(told: str) -> str | None:
+    """The word that gives a filter of which the `repr` is told; None where none is known to.
+
+    Examples
+    --------
+    >>> word_of(repr(named("keywords=owl,eagle")))
+    'keywords=owl,eagle'
+    >>> word_of("lambda row: True") is None
+    True
+    """
+    try:
+        call = ast.parse(told, mode="eval").body
+        values = [ast.literal_eval(given.value) for given in call.keywords] if isinstance(call, ast.Call) else []
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    lists = [",".join(map(str, value)) for value in values if isinstance(value, tuple | list | frozenset)]
+    words = [*_PLAIN, *(f"{kind}={told}" for kind in _VALUED for told in lists)]
+    for word in words:
+        try:
+            if repr(named(word)) == told:
+                return word
+        except ValueError:
+            continue
+    return None
 
 
 def _number(threshold: str | None, spec: str) -> float | None:

@@ -128,7 +128,7 @@ def ladder(ax: Axes, rungs: Sequence[Rung], alpha: float, palette: Palette) -> N
     points(ax, [rung.bag16_auc for rung in rungs], -0.17, marker="s", color=palette.second, label="bags of 16")
     rows_below(ax, [rung.rung for rung in rungs])
     _pvalues(ax, "p", [rung.pvalue for rung in rungs], alpha, palette)
-    _of_auroc(ax, palette)
+    _of_auroc(ax, "AUROC", palette)
 
 
 def families(ax: Axes, found: Sequence[FamilyResult], alpha: float, palette: Palette) -> None:
@@ -137,7 +137,7 @@ def families(ax: Axes, found: Sequence[FamilyResult], alpha: float, palette: Pal
     points(ax, [family.auc for family in found], 0.0, marker="o", color=palette.accent, label="")
     rows_below(ax, [family.family for family in found])
     _pvalues(ax, "p adj.", [family.pvalue_adjusted for family in found], alpha, palette)
-    _of_auroc(ax, palette)
+    _of_auroc(ax, "row AUROC", palette)
 
 
 def filters(ax: Axes, found: Sequence[FilterResult], palette: Palette) -> None:
@@ -148,7 +148,7 @@ def filters(ax: Axes, found: Sequence[FilterResult], palette: Palette) -> None:
     points(ax, [r.residual.auc for r in found], 0.0, marker="o", color=palette.accent, label="after it")
     points(ax, random, -0.24, marker="s", color=palette.second, label="random")
     rows_below(ax, [result.filter for result in found])
-    _of_auroc(ax, palette, columns=3)
+    _of_auroc(ax, "row AUROC", palette)
 
 
 def features(ax: Axes, found: Sequence[FeatureDifference], palette: Palette) -> None:
@@ -185,23 +185,22 @@ def rows_below(ax: Axes, names: Sequence[str], limit: int = 24) -> None:
     ax.spines["left"].set_visible(False)
 
 
-def _of_auroc(ax: Axes, palette: Palette, columns: int = 2) -> None:
+def _of_auroc(ax: Axes, label: str, palette: Palette) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    labels = ax.get_legend_handles_labels()[1]
-    ax.set(xlabel="AUROC" if len(labels) == 2 else "row AUROC")
+    ax.set(xlabel=label)
     low, high = ax.get_xlim()
     if high - low < 2 * _SPECK:
         ax.set_xlim((low + high) / 2 - _SPECK, (low + high) / 2 + _SPECK)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))  # labels of a narrow range have three digits
-    if labels:
-        _legend(ax, palette, columns)
+    if ax.get_legend_handles_labels()[1]:
+        _legend(ax, palette)
 
 
-def _legend(ax: Axes, palette: Palette, columns: int = 2) -> None:
+def _legend(ax: Axes, palette: Palette) -> None:
     """Above the axes, where it hides nothing."""
     ax.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, frameon=False, borderpad=0.1, borderaxespad=0.1,
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False, borderpad=0.1, borderaxespad=0.1,
         handletextpad=0.4, columnspacing=1.2, handlelength=1.4, labelcolor=palette.ink, fontsize="small",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup, escape
 
@@ -91,7 +91,7 @@ def shown_figure(width: float, height: float, palette: Palette) -> Figure:
     return plt.figure(figsize=(width, height), layout="constrained", facecolor=palette.paper)
 
 
-def dress(ax: Axes, palette: Palette, grid: str) -> None:
+def dress(ax: Axes, palette: Palette, grid: Literal["x", "y"]) -> None:
     """The colours of all that is on some axes and not drawn by us; a grid along "x" or "y"."""
     ax.set_facecolor("none")
     ax.set_axisbelow(True)
