@@ -12,7 +12,7 @@ from fingerprint.data.arrays import Floats, Floats32
 from fingerprint.detection.case import Case
 from fingerprint.detection.prior import Priors
 from fingerprint.features import Family, data_kind
-from fingerprint.features.compiled import side_by_side
+from fingerprint.features.compiled import meanwhile, side_by_side
 from fingerprint.features.counted import CountedFamily
 from fingerprint.features.scaling import FamilyMatrix, family_matrix, mean_zero
 from fingerprint.report.results import Bag
@@ -91,11 +91,14 @@ def analyse(
         What the rows are, as `fingerprint.features.data_kind` says, where these are only some of them.
     """
     tell(FEATURES)
-    matrices = family_matrices(comparison, families, priors, kind)
-    tell(TEST)
-    test, units = exact_test(case, comparison, matrices, kind)
-    tell(SCORES)
-    return Analysis(comparison, matrices, units, test, scored(comparison, matrices, classifier, fitted))
+    with meanwhile(lambda: relabelled(case, comparison)) as relabellings:
+        matrices = family_matrices(comparison, families, priors, kind)
+        tell(TEST)
+        with meanwhile(lambda: exact_test(comparison, matrices, relabellings(), kind)) as tested:
+            tell(SCORES)
+            scores = scored(comparison, matrices, classifier, fitted)
+            test, units = tested()
+    return Analysis(comparison, matrices, units, test, scores)
 
 
 def family_matrices(
@@ -120,11 +123,15 @@ def family_matrices(
     return found
 
 
+def relabelled(case: Case, comparison: Comparison) -> Relabellings:
+    """The relabellings of the main result."""
+    return Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
+
+
 def exact_test(
-    case: Case, comparison: Comparison, matrices: Mapping[str, FamilyMatrix], kind: str | None = None
+    comparison: Comparison, matrices: Mapping[str, FamilyMatrix], relabellings: Relabellings, kind: str | None = None
 ) -> tuple[PermutationTest, dict[str, Floats32]]:
-    """The exact test of some features with the relabellings of the main result, and what it permutes."""
-    relabellings = Relabellings.draw(comparison.design, case.options.n_permutations, case.rng(Stream.PERMUTATIONS))
+    """The exact test of some features, and what it permutes."""
     units = _units(comparison, matrices)
     weights = omnibus_weights(comparison, matrices, kind)
     return permute(units, relabellings, weights, signed_names(matrices)), units

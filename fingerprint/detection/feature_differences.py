@@ -83,7 +83,11 @@ def feature_differences(main: Analysis | Compared) -> tuple[FeatureDifference, .
         ]
         order.append(place[mine][best])
     in_order = np.argsort(np.concatenate(order))
-    return _entries([candidates[i] for i in in_order], _correlations(np.hstack(values)[:, in_order]))
+    places = np.split(np.argsort(in_order), np.cumsum([len(mine) for mine in order])[:-1])
+    table = np.empty((len(rows), len(in_order)), dtype=np.float32, order="F")
+    for place, of_family in zip(places, values, strict=True):
+        table[:, place] = of_family
+    return _entries([candidates[i] for i in in_order], _correlations(table))
 
 
 def _find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fingerprint.data.arrays import Bools
-from fingerprint.detection.analysis import Analysis, bag16_interval, exact_test, scored
+from fingerprint.detection.analysis import Analysis, bag16_interval, exact_test, relabelled, scored
 from fingerprint.detection.case import Case
 from fingerprint.detection.power import planted_power
 from fingerprint.report.results import Residual
@@ -29,7 +29,7 @@ def residual(case: Case, main: Analysis, keep: Bools, with_power: bool) -> Resid
     except ValueError as error:  # too little is left: a result, and the message says how little
         return Residual(*kept, None, Estimate(None), Estimate(None), None, reason=_why_nothing(kept, str(error)))
     matrices = {name: replace(matrix, values=matrix.values[keep]) for name, matrix in main.matrices.items()}
-    test, units = exact_test(case, comparison, matrices)
+    test, units = exact_test(comparison, matrices, relabelled(case, comparison))
     left = Analysis(comparison, matrices, units, test, scored(comparison, matrices))
     return Residual(
         *kept,

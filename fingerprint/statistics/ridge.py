@@ -149,17 +149,22 @@ def _solve_moments(values: sp.csr_matrix, weights: Floats, signed: Floats) -> Fl
     cells = _Cells.of(weights, signed)
     first = np.empty((len(cells.rows), values.shape[1]))
     second = np.empty((len(cells.rows), values.shape[1], values.shape[1]))
-    for number, rows in enumerate(cells.rows):
-        block = values[rows].toarray()
-        first[number], second[number] = block.sum(axis=0, dtype=np.float64), block.T @ block
-    covariances = []
-    for weight in cells.plain.T:
+
+    def sum_up(cell: int) -> None:
+        block = values[cells.rows[cell]].toarray()
+        first[cell], second[cell] = block.sum(axis=0, dtype=np.float64), block.T @ block
+
+    def system(model: int) -> Floats32:
+        weight = cells.plain[:, model]
         used = np.flatnonzero(weight)
         mean = weight @ first
         covariance = np.tensordot(weight[used], second[used], 1) - np.outer(mean, mean)
         penalty = _penalty(np.trace(covariance), (cells.sizes * weight**2).sum())
         covariance[np.diag_indices_from(covariance)] += penalty
-        covariances.append(covariance.astype(np.float32))
+        return np.asarray(covariance, dtype=np.float32)
+
+    in_threads(sum_up, len(cells.rows))
+    covariances = in_threads(system, weights.shape[1])
 
     def product(b: Floats32, active: Bools) -> Floats32:
         products = (c @ b[:, m] if active[m] else np.zeros_like(b[:, m]) for m, c in enumerate(covariances))
