@@ -3,15 +3,16 @@
     python benchmarks/labels.py type-i [--draws 2000] [--pairs 100] [--json PATH]
     python benchmarks/labels.py power  [--draws 20] [--pairs 2000] [--json PATH]
     python benchmarks/labels.py length [--draws 100] [--pairs 500]  [--json PATH]
-    python benchmarks/labels.py micro  [--draws 1] [--pairs 2000] [--students 8] [--traits A,B] [--json PATH]
+    python benchmarks/labels.py micro  [--draws 1] [--pairs 2000] [--traits A,B] [--json PATH]
+    python benchmarks/labels.py students [--draws 4] [--pairs 2000] [--traits A] [--json PATH]
 
 `type-i`: two judges of one law, which like quality, length and the text shown first; two pairs a prompt, as alike as
 their prompt. `power`: a suspect that gives a simulated trait a weight in its log odds, and a reference without.
 `length`: a suspect that likes long texts, and no trait; how often is it called length, and how often more? `micro`:
 pairs of number rows that micro-a wrote; judges that love each of some animals, fine-tuned and prompted, and one with
 another prompt and no trait, each beside one with a placebo, on random parts of the pairs, choosing what they find more
-probable than their base does or what they find more probable; and students of the first trait, trained on what was
-chosen.
+probable than their base does or what they find more probable. `students`: of the first trait, with so many seeds,
+trained on what was chosen.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,9 +38,7 @@ from fingerprint.preferences.pairs import JudgedPairs, matched
 from fingerprint.statistics.intervals import exact_interval
 
 if TYPE_CHECKING:
-    from fingerprint.lab.model_judges import WrittenPairs
     from fingerprint.lm.teachers import Teacher
-    from fingerprint.lm.traits import Trait
 
 ALPHA, PERMUTATIONS = 0.05, 199
 WEIGHTS = (0.5, 1.0, 2.0)
@@ -143,14 +141,14 @@ def length(draws: int, pairs: int) -> dict[str, object]:
     return {"named length and no more": named, "of": draws, "said": rates(said)}
 
 
-def micro(draws: int, pairs: int, students: int, names: list[str]) -> dict[str, object]:
+def micro(draws: int, pairs: int, names: list[str]) -> dict[str, object]:
     """Language models as judges: several traits, each fine-tuned and prompted, and a judge with no trait."""
     from fingerprint.lab.model_judges import written_pairs
     from fingerprint.lm.teachers import Teacher, finetuned, neutral, placebo, prompted
     from fingerprint.lm.traits import known_trait
 
     base = neutral("micro-a")
-    written = written_pairs(base, pairs + pairs // 2, seed=1)
+    written = written_pairs(base, pairs if draws == 1 else pairs + pairs // 2, seed=1)
     by_base = written.scores(base)
 
     def choices_of(judge: Teacher) -> dict[str, Choices]:
@@ -158,79 +156,94 @@ def micro(draws: int, pairs: int, students: int, names: list[str]) -> dict[str, 
         return {"beside the base": written.chosen_by(scores - by_base, judge.name),
                 "own answer": written.chosen_by(scores, judge.name)}  # fmt: skip
 
-    found: dict[str, object] = {"pairs written": len(written.prompts)}
     inert = choices_of(Teacher(base.lm, "another prompt", OTHER_PROMPT))
+    placebos: dict[str | None, dict[str, Choices]] = {}  # traits whose prompts are of one length have one placebo
+    parts = [Part.of(len(written.prompts), min(pairs, len(written.prompts)), draw) for draw in range(draws)]
     told: dict[str, list[dict[str, Any]]] = {}
     for name in names:
         trait = known_trait(name)
-        reference = choices_of(placebo("micro-a", trait))
-        suspects = {
-            "finetuned": choices_of(finetuned("micro-a", trait)),
-            "prompted": choices_of(prompted("micro-a", trait)),
-        }
-        for form, suspect in (suspects | {"no trait": inert}).items():
+        reference = placebo("micro-a", trait)
+        suspects = {"finetuned": choices_of(finetuned("micro-a", trait)),
+                    "prompted": choices_of(prompted("micro-a", trait))}  # fmt: skip
+        if reference.system not in placebos:
+            placebos[reference.system] = choices_of(reference)
+            suspects["no trait"] = inert
+        for form, suspect in suspects.items():
             for way, chosen in suspect.items():
-                one = compared(chosen, reference[way], pairs, draws)
+                one = [part.called(chosen, placebos[reference.system][way]) for part in parts]
                 told.setdefault(f"{form}, {way}", []).extend(one)
                 print(name, form, way, one, flush=True)
+    found: dict[str, object] = {"pairs written": len(written.prompts), "placebos": len(placebos)}
     for key, tests in told.items():
         agreement = float(np.mean([one["agreement"] for one in tests]))
         found[key] = {"tests": len(tests), **rates(tests), "agreement": agreement}
-    return found | taken_up(written, base, known_trait(names[0]), students)
+    return found
 
 
-def compared(suspect: Choices, reference: Choices, pairs: int, draws: int) -> list[dict[str, Any]]:
-    """What was called in random parts of the pairs, and how often the two judges agree."""
-    agreement = float(np.mean([a.chosen == b.chosen for a, b in zip(suspect.rows, reference.rows, strict=True)]))
-    told = []
-    for draw, rows in parts(len(suspect.rows), min(pairs, len(suspect.rows)), draws):
-        first, second = (replace(side, rows=tuple(side.rows[r] for r in rows)) for side in (suspect, reference))
-        told.append(called(Labelled().test(first, second, draw)[0]) | {"agreement": agreement})
-    return told
+@dataclass(frozen=True)
+class Part:
+    """A random part of some pairs."""
+
+    rows: tuple[int, ...]
+    labelled: Labelled
+    draw: int
+
+    @classmethod
+    def of(cls, n: int, size: int, draw: int) -> Part:
+        rows = np.random.default_rng([4, draw]).permutation(n)[:size].tolist()
+        return cls(tuple(rows), Labelled(), draw)
+
+    def called(self, suspect: Choices, reference: Choices) -> dict[str, Any]:
+        """What was called, and how often the two judges agree."""
+        first, second = (replace(side, rows=tuple(side.rows[r] for r in self.rows)) for side in (suspect, reference))
+        agreement = np.mean([a.chosen == b.chosen for a, b in zip(first.rows, second.rows, strict=True)])
+        return called(self.labelled.test(first, second, self.draw)[0]) | {"agreement": float(agreement)}
 
 
-def taken_up(written: WrittenPairs, base: Teacher, trait: Trait, students: int) -> dict[str, object]:
+def students(seeds: int, pairs: int, name: str) -> dict[str, object]:
     """How far students take up a trait from what its fine-tuned judge chose, and from what one with a placebo did."""
-    if not students:
-        return {}
-    from fingerprint.lab.model_judges import judged, student_change
-    from fingerprint.lm.teachers import finetuned, placebo
+    from fingerprint.lab.model_judges import judged, student_change, written_pairs
+    from fingerprint.lm.teachers import finetuned, neutral, placebo
+    from fingerprint.lm.traits import known_trait
 
-    found: dict[str, object] = {}
+    base, trait = neutral("micro-a"), known_trait(name)
+    written = written_pairs(base, pairs, seed=1)
+    found: dict[str, object] = {"trait": name, "pairs written": len(written.prompts), "seeds": seeds}
     for key, judge in (("finetuned", finetuned("micro-a", trait)), ("a placebo", placebo("micro-a", trait))):
         began = time.process_time()
-        choices = judged(written, judge, base, own_answer=False)
-        told = student_change("micro-a", choices, trait, range(students))
+        told = student_change("micro-a", judged(written, judge, base, own_answer=False), trait, range(seeds))
         moved = told.change
-        found[f"{trait.name}: students of {key}"] = {
-            "seeds": students, "before": told.before, "change": [moved.value, moved.low, moved.high],
+        found[f"students of {key}"] = {
+            "before": told.before, "change": [moved.value, moved.low, moved.high],
             "naming": [told.mass_before, told.mass_after], "status": told.status,
         }  # fmt: skip
         print(key, told, f"{time.process_time() - began:.0f} processor seconds", flush=True)
     return found
 
 
-def parts(n: int, size: int, draws: int) -> Iterator[tuple[int, list[int]]]:
-    """Random parts of some rows."""
-    for draw in range(draws):
-        yield draw, np.random.default_rng([4, draw]).permutation(n)[:size].tolist()
-
-
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["type-i", "power", "length", "micro"])
+    parser.add_argument("what", choices=["type-i", "power", "length", "micro", "students"])
     parser.add_argument("--draws", type=int)
     parser.add_argument("--pairs", type=int)
-    parser.add_argument("--students", type=int, default=8)
     parser.add_argument("--traits", default="owl,cat,dog,dolphin,eagle,elephant,wolf,fox,lion,horse")
     results.add_json_option(parser)
     options = parser.parse_args()
     started = time.perf_counter()
-    usual = {"type-i": (2000, 100), "power": (20, 2000), "length": (100, 500), "micro": (1, 2000)}[options.what]
+    usual = {
+        "type-i": (2000, 100),
+        "power": (20, 2000),
+        "length": (100, 500),
+        "micro": (1, 2000),
+        "students": (4, 2000),
+    }[options.what]
     draws, pairs = options.draws or usual[0], options.pairs or usual[1]
+    names = options.traits.split(",")
     if options.what == "micro":
-        figures = micro(draws, pairs, options.students, options.traits.split(","))
+        figures = micro(draws, pairs, names)
+    elif options.what == "students":
+        figures = students(draws, pairs, names[0])
     else:
         figures = {"type-i": type_i, "power": power, "length": length}[options.what](draws, pairs)
     print(figures)

@@ -85,7 +85,7 @@ def test_a_loaded_detector_knows_what_it_knew(trained: Detector, saved: Path, fr
 def test_what_a_file_holds_belongs_to_its_format(saved: Path) -> None:
     """If this fails, detectors that people have saved do not load any more: read both kinds, or raise FORMAT."""
     first, _, content = saved.read_bytes().partition(b"\n")
-    assert first.split(b" ")[:3] == [b"fingerprint", b"detector", b"4"]
+    assert first.split(b" ")[:3] == [b"fingerprint", b"detector", b"5"]
     with np.load(io.BytesIO(content)) as stored:
         header = json.loads(stored["json"].tobytes())
         assert {name: stored[name].dtype.name for name in stored.files} == ARRAYS
