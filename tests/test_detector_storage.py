@@ -122,7 +122,7 @@ def test_a_pickle_with_the_right_checksum_is_not_run(tmp_path: Path) -> None:
     for i, content in enumerate((buffer.getvalue(), pickle.dumps(_Exploit()))):
         path = tmp_path / f"{i}.detector"
         path.write_bytes(_with_checksum(content))
-        with pytest.raises(ValueError, match="must hold plain arrays"):
+        with pytest.raises(ValueError, match=r"must (hold|be) plain arrays"):
             Detector.load(path)
 
 

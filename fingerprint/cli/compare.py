@@ -40,10 +40,18 @@ if TYPE_CHECKING:
 _SIDES = ("SUSPECT", "REFERENCE")
 PermutationsOption = Annotated[int, typer.Option(help="Random signs of cells behind the p-value.")]
 
+SuspectDigestOption = Annotated[
+    str | None, typer.Option("--suspect-sha256", metavar="HEX", help="SHA-256 that the file SUSPECT has to have.")
+]
+ReferenceDigestOption = Annotated[
+    str | None, typer.Option("--reference-sha256", metavar="HEX", help="SHA-256 that the file REFERENCE has to have.")
+]
+
 
 def compare(
     suspect: Annotated[str, typer.Argument(metavar="SUSPECT", help="A fingerprint, or rows: a file or a quoted glob.")],
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The same of the model without the trait.")],
+    suspect_sha256: SuspectDigestOption = None, reference_sha256: ReferenceDigestOption = None,
     json: ResultJsonOption = None, title: TitleOption = None,
     text: TextOption = None, prompt: PromptOption = None,
     suspect_text: SuspectTextOption = None, suspect_prompt: SuspectPromptOption = None,
@@ -82,7 +90,13 @@ def compare(
         from fingerprint.report.title import title_of
 
         names = (suspect, reference)
-        loaded = side_by_side(lambda name: Fingerprint.load(name) if is_fingerprint(name) else None, names)
+        pins = {0: suspect_sha256, 1: reference_sha256}
+        loaded = side_by_side(
+            lambda side: Fingerprint.load(names[side], sha256=pins[side])
+            if is_fingerprint(names[side])
+            else _unpinned(names[side], pins[side]),
+            range(len(names)),
+        )
         known = [done() for done in loaded]
         _check_used([found is None for found in known], {
             "--suspect-text": (suspect_text, 0), "--suspect-prompt": (suspect_prompt, 0),
@@ -104,6 +118,12 @@ def compare(
         if json is not None:
             found.to_json(json)
         fail_if(fail_if_detected and found.detected)
+
+
+def _unpinned(name: str, sha256: str | None) -> None:
+    """No fingerprint, where rows were given; they have no digest."""
+    if sha256 is not None:
+        raise ValueError(f"sha256 must be the digest of a fingerprint, got it for the rows {name!r}; leave it out")
 
 
 class _HowRead(TypedDict):

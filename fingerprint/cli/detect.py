@@ -44,7 +44,7 @@ from fingerprint.cli.options import (
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_inputs
-from fingerprint.cli.priors import PriorOption, priors
+from fingerprint.cli.priors import PriorDigestOption, PriorOption, priors
 from fingerprint.cli.report_files import ReportFiles
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def detect(
     turn: TurnOption = None, no_prompt: NoPromptOption = False,
     features: FeaturesOption = "auto",
     filters: FilterOption = None,
-    prior: PriorOption = None,
+    prior: PriorOption = None, prior_sha256: PriorDigestOption = None,
     drop_trained_rows: DropTrainedRowsOption = False,
     model: ModelOption = None, system_prompt: SystemPromptOption = None, student: StudentOption = False,
     teacher: TeacherOption = None, teacher_system: TeacherSystemOption = None, placebo: PlaceboOption = None,
@@ -163,7 +163,7 @@ def detect(
                 text=column_of_sides(text, suspect_text, reference_text),
                 prompt=prompt_column(column_of_sides(prompt, suspect_prompt, reference_prompt), no_prompt),
                 features=family_names(features), filters=named_filters(filters or [], (suspect, reference)),
-                ladder=not no_ladder, prior=priors(prior),
+                ladder=not no_ladder, prior=priors(prior, prior_sha256),
                 alpha=alpha, min_auc=min_auc, min_effect=min_effect,
                 n_permutations=permutations, self_test=self_test,
                 rng=seed, progress=progress or False, scores=draft, title=title, resume=kept,

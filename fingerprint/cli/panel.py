@@ -140,20 +140,24 @@ def build(
 @panel.command("show")
 def show_panel(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Panel that panel build or Panel.save wrote.")],
+    file_sha256: Annotated[
+        str | None, typer.Option("--file-sha256", metavar="HEX", help="SHA-256 that FILE has to have.")
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Say what a panel was learnt from, and how alike its members are."""
     with failures(debug):
         from fingerprint.panels.panel import Panel
+        from fingerprint.report.formatting import visible
 
-        found = Panel.load(file)
-        width = max(len(member.name) for member in found.members)
+        found = Panel.load(file, sha256=file_sha256)
+        width = max(len(visible(member.name)) for member in found.members)
         lines = [repr(found)]
         for member in found.members:
             conditioned, neutral = member.rows
-            base = ", ".join(member.bases) or "unknown base"
+            base = visible(", ".join(member.bases) or "unknown base")
             rows = f"{conditioned:,} conditioned and {neutral:,} neutral rows of {base}"
-            lines.append(f"  {member.name:<{width}}  {rows}")
+            lines.append(f"  {visible(member.name):<{width}}  {rows}")
         lines += ["", "cosines of what conditioning did, noise taken out:", str(found.spectrum())]
         show("\n".join(lines))
 

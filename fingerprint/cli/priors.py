@@ -15,23 +15,30 @@ PriorOption = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="A panel or trained detector made from other rows; may be repeated."),
 ]
+PriorDigestOption = Annotated[
+    list[str] | None,
+    typer.Option("--prior-sha256", metavar="HEX", help="SHA-256 that the file of --prior has to have, one for each."),
+]
 
 
-def priors(paths: Sequence[Path] | None) -> list[Prior] | None:
+def priors(paths: Sequence[Path] | None, sha256: Sequence[str] | None = None) -> list[Prior] | None:
     """What the files hold; None without any.
 
     Raises
     ------
     ValueError
-        If one is neither a panel nor a detector.
+        If one is neither a panel nor a detector, or has another digest than was given for it, in the order of both.
     FileNotFoundError
         If there is no such file.
     """
     found: list[Prior] = []
-    for path in paths or ():
+    pins: list[str | None] = list(sha256 or [None] * len(paths or ()))
+    if len(pins) != len(paths or ()):
+        raise ValueError(f"--prior-sha256 must be given once for each --prior, got {len(pins)} for {len(paths or ())}")
+    for path, pin in zip(paths or (), pins, strict=True):
         from fingerprint.detector.detector import Detector
         from fingerprint.panels.panel import Panel
         from fingerprint.panels.storage import is_panel
 
-        found.append(Panel.load(path) if is_panel(path) else Detector.load(path))
+        found.append(Panel.load(path, sha256=pin) if is_panel(path) else Detector.load(path, sha256=pin))
     return found or None

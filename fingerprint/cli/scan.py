@@ -36,6 +36,10 @@ from fingerprint.cli.options import (
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs
 
 DetectorOption = Annotated[Path, typer.Option("--detector", metavar="FILE", help="Detector written by train.")]
+DetectorDigestOption = Annotated[
+    str | None,
+    typer.Option("--detector-sha256", metavar="HEX", help="SHA-256 that the file of --detector has to have."),
+]
 ReferenceOption = Annotated[
     str | None,
     typer.Option(metavar="R", help="Rows of the same source without the trait. [default: those held out in training]"),
@@ -45,6 +49,7 @@ ReferenceOption = Annotated[
 def scan(
     suspect: SuspectArgument,
     detector: DetectorOption,
+    detector_sha256: DetectorDigestOption = None,
     reference: ReferenceOption = None,
     json: ResultJsonOption = None, title: TitleOption = None,
     text: TextOption = None, prompt: PromptOption = None,
@@ -79,7 +84,7 @@ def scan(
         with screen.bar() as progress:
             found = run(
                 suspect,
-                Detector.load(detector),
+                Detector.load(detector, sha256=detector_sha256),
                 neutral=reference,
                 text=text_columns,
                 prompt=prompt_columns,

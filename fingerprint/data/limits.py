@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
 #: The environment variable that raises limits, of every command and process: ``rows=20000000,line=256MiB``.
@@ -62,7 +61,8 @@ class Limits:
         return _FREE + self.expansion * size
 
 
-_raised: ContextVar[tuple[tuple[str, int], ...]] = ContextVar("raised", default=())
+#: What `raised` has changed: of the whole process, since threads read too.
+_raised: list[dict[str, int]] = []
 
 
 def limits() -> Limits:
@@ -75,12 +75,14 @@ def limits() -> Limits:
     """
     given = os.environ.get(VARIABLE)
     found = _of_text(given) if given else Limits()
-    return replace(found, **dict(_raised.get()))
+    for changes in _raised:
+        found = replace(found, **changes)
+    return found
 
 
 @contextmanager
 def raised(**changes: int) -> Iterator[None]:
-    """Other limits for what is read within.
+    """Other limits for what is read within, in all threads.
 
     Parameters
     ----------
@@ -100,11 +102,11 @@ def raised(**changes: int) -> Iterator[None]:
     """
     for name, amount in changes.items():
         _check(name, isinstance(amount, int) and amount >= 1, amount)
-    token = _raised.set((*_raised.get(), *changes.items()))
+    _raised.append(changes)
     try:
         yield
     finally:
-        _raised.reset(token)
+        _raised.remove(changes)
 
 
 def how_to_raise(name: str, what: str = "") -> str:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import spawn
 from typing import TYPE_CHECKING
@@ -82,7 +82,13 @@ _kept: list[_Process] = []
 
 
 def columns_of(
-    kind: str, file: str, request: Mapping[str, object], *, place: str | None = None, content: bytes = b""
+    kind: str,
+    file: str,
+    request: Mapping[str, object],
+    *,
+    place: str | None = None,
+    content: bytes = b"",
+    most: int | None = None,
 ) -> tuple[list[str], pl.DataFrame]:
     """Names of all columns of a file, and the columns that are asked for.
 
@@ -96,6 +102,8 @@ def columns_of(
         See `fingerprint.data.table_reader`; limits are added.
     place : str, optional
         Where it is; `content` without.
+    most : int, optional
+        Bytes that it may hold unpacked; by default what its size allows.
 
     Raises
     ------
@@ -105,7 +113,8 @@ def columns_of(
     import polars as pl
 
     size = os.path.getsize(place) if place is not None else len(content)
-    most, seconds = limits().unpacked(size), _SECONDS + size // _BYTES_A_SECOND
+    usual, seconds = limits().unpacked(size), _SECONDS + size // _BYTES_A_SECOND
+    most = usual if most is None else most
     bounds = {"most": most, "memory": _MEMORY + _COPIES * most + size, "seconds": seconds}
     where = {} if place is None else {"file": os.path.abspath(place)}
     answer, ended = _asked({**request, **where, **bounds}, content, 1.5 * seconds)
@@ -118,14 +127,33 @@ def columns_of(
     header, sent = answer
     if "size" in header:
         raise ValueError(
-            f"{file} must hold at most {most:,} bytes unpacked, {limits().expansion} times its size, got "
-            f"{header['size']:,}; {how_to_raise('expansion')}"
+            f"{file} must hold at most {most:,} bytes unpacked, got {header['size']:,} from {size:,}; "
+            f"{how_to_raise('expansion')}"
         )
     if "error" in header:
         raise ValueError(f"{file} must be {kind}, got: {short(str(header['error']))}; write or copy it again")
     names = header["names"]
     assert isinstance(names, list)
     return names, pl.read_ipc_stream(sent) if sent else pl.DataFrame()
+
+
+def known_table(content: bytes, columns: Sequence[str], height: int, name: str) -> pl.DataFrame:
+    """An Arrow table whose columns and rows are known before it is decoded: numbers of at most eight bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is another one.
+    """
+    most = min((len(columns) * (8 * height + 1024)) + (1 << 20), limits().file)
+    request = {"kind": "arrow", "columns": list(columns)}
+    names, table = columns_of("a table", name, request, content=content, most=most)
+    if list(names) != list(columns) or table.height != height:
+        raise ValueError(
+            f"{name} must hold {len(columns)} columns of {height} rows, got {len(names)} of {table.height}; make it "
+            "again"
+        )
+    return table
 
 
 def _asked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from fingerprint.report.encoding import JsonObject
+from fingerprint.report.formatting import visible
 
 _ONE_TRAIT = (
     "It knows one trait of one model against one neutral teacher: on other models and traits its error rates still "
@@ -110,7 +111,7 @@ def described(card: Card) -> str:
         f"{card['held_out_neutral_rows']:,} neutral rows held out for its error rates",
         *card["limits"],
     ]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _of_trait(trait: TrainedTrait) -> str:

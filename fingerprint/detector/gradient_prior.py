@@ -27,9 +27,12 @@ from fingerprint.data import digests
 from fingerprint.data.arrays import Bools, Floats, Floats32, Ints
 from fingerprint.data.corpus import distinct_rows, joined
 from fingerprint.data.files import write_together
+from fingerprint.data.json_values import value_of_document
 from fingerprint.data.known_rows import KnownRows
 from fingerprint.data.reading import as_corpus
 from fingerprint.data.row_errors import rows_named
+from fingerprint.data.sealed import malformed, whole_file
+from fingerprint.data.typed_json import check
 from fingerprint.features.gradients import Gradients
 from fingerprint.statistics.contamination import contaminated
 from fingerprint.statistics.crossfit import balanced
@@ -240,29 +243,39 @@ class GradientPrior:
         ValueError
             If it is none, was changed, or has another format.
         """
-        from safetensors.numpy import load
-
         place = Path(folder)
         if not (place / CARD).is_file() or not (place / TENSORS).is_file():
             raise ValueError(f"{str(place)!r} must be a folder of GradientPrior.save, got none; learn one first")
-        card: _Card = json.loads((place / CARD).read_text(encoding="utf-8"))
-        if card.get("format") != FORMAT:
-            raise ValueError(f"{str(place)!r} must have format {FORMAT}, got {card.get('format')}; learn it anew")
-        tensors = (place / TENSORS).read_bytes()
+        with malformed(repr(str(place)), "a gradient prior", "learn it anew"):
+            return cls._opened(place, base)
+
+    @classmethod
+    def _opened(cls, place: Path, base: Spec | None) -> GradientPrior:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        name = repr(str(place))
+        content = value_of_document(whole_file(place / CARD).decode())
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            got = content.get("format") if isinstance(content, dict) else content
+            raise ValueError(f"{name} must have format {FORMAT}, got {got!r:.60}; learn it anew")
+        check(content, _Card, f"{name}, {CARD}")
+        card: _Card = content  # type: ignore[assignment]  # checked
+        tensors = whole_file(place / TENSORS)
         if digests.checksum(tensors) != card["checksum"]:
-            raise ValueError(f"{str(place)!r} must be unchanged since it was saved, got another checksum; copy it anew")
-        arrays = load(tensors)
+            raise ValueError(f"{name} must be unchanged since it was saved, got another checksum; copy it anew")
+        try:
+            arrays = load(tensors)
+        except SafetensorError as error:
+            raise ValueError(f"{name} must hold whole tensors, got {error}; learn it anew") from error
         known = KnownRows(bytes.fromhex(card["key"]), arrays["known rows"], arrays["known prompts"])
         trait, neutral = card["rows"]
+        directions, offsets = arrays["directions"], arrays["offsets"]
+        fits = directions.ndim == 2 and offsets.shape == (len(card["members"]),) == directions.shape[:1]
+        if not fits or not np.isfinite(directions).all() or not np.isfinite(offsets).all():
+            raise ValueError(f"{name} must hold a finite direction for each teacher, got others; learn it anew")
         return cls(
-            card["model"],
-            card["digest"],
-            tuple(card["members"]),
-            (trait, neutral),
-            arrays["directions"],
-            arrays["offsets"],
-            known,
-            base,
+            card["model"], card["digest"], tuple(card["members"]), (trait, neutral), directions, offsets, known, base
         )
 
 

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
@@ -18,10 +17,12 @@ import numpy as np
 from fingerprint.data.arrays import Array, Floats
 from fingerprint.data.files import write_atomically
 from fingerprint.data.known_rows import KnownRows
-from fingerprint.data.sealed import sealed, unsealed
+from fingerprint.data.sealed import array_of, entries, malformed, sealed, unsealed, whole_file
+from fingerprint.data.typed_json import typed
 from fingerprint.detector.calibrated_stack import CalibratedStack, UsedColumns
 from fingerprint.detector.card import Card
 from fingerprint.detector.domain import Domain
+from fingerprint.detector.stored_parts import check_array, check_card, check_columns, check_domain, check_state
 from fingerprint.features import FAMILIES, Family
 from fingerprint.features.family import FittedState
 from fingerprint.features.transformer import Transformer
@@ -73,7 +74,7 @@ class _Header(TypedDict):
     """The JSON part of a file; `calibration` is slope, intercept and prior log-odds."""
 
     card: Card
-    classes: list[object]
+    classes: list[str | int | float | bool]
     families: list[JsonObject]
     features: str | list[str]
     calibration: list[float]
@@ -140,25 +141,40 @@ def _built_in(family: Family) -> tuple[str, dict[str, object]]:
 # ------------------------------------------------------------------------------------------------------------ from disk
 
 
-def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
+def read_detector(path: str | os.PathLike[str], sha256: str | None = None) -> StoredDetector:
     """Read a file of `write_detector`.
+
+    Parameters
+    ----------
+    sha256 : str, optional
+        What the whole file's SHA-256 has to be, in hex digits.
 
     Raises
     ------
     ValueError
-        If it is none, was changed, or belongs to another version of the format or the features.
+        If it is none, was changed, is another file than was asked for, holds what no detector holds (numbers that are
+        not finite, arrays of other shapes), or belongs to another version of the format or the features.
     """
     name = repr(os.fspath(path))
     content = unsealed(
-        Path(path).read_bytes(), MAGIC, FORMAT, name, written_by="Detector.save", remedy="train a detector first"
+        whole_file(path, sha256), MAGIC, FORMAT, name, written_by="Detector.save", remedy="train a detector first"
     )
-    arrays = _plain_arrays(content, path)
-    header: _Header = json.loads(arrays["json"].tobytes())
+    if not content.startswith(b"PK"):
+        raise ValueError(f"{name} must hold plain arrays, got something else; train the detector again")
+    with malformed(name, "a detector", "train it again"):
+        parts = entries(content, name)
+        arrays = {entry.removesuffix(".npy"): array_of(part, f"{name}, {entry}") for entry, part in parts.items()}
+        header = typed(arrays.pop("json").tobytes(), _Header, f"{name}, json")
+        return _restored(header, arrays, name)
+
+
+def _restored(header: _Header, arrays: Mapping[str, Array], name: str) -> StoredDetector:
     card = header["card"]
-    columns = _restored_families(header["families"], arrays, path, card["versions"]["fingerprint"])
-    coefficients = {name: arrays[f"{name}/coefficients"] for name in columns}
+    check_card(card, f"{name}, card")
+    columns = _restored_families(header["families"], arrays, name, card["versions"]["fingerprint"])
+    coefficients = {family: arrays[f"{family}/coefficients"] for family in columns}
     slope, intercept, prior_log_odds = header["calibration"]
-    return StoredDetector(
+    stored = StoredDetector(
         card=card,
         classes=np.asarray(header["classes"]),
         features=header["features"],
@@ -169,12 +185,25 @@ def read_detector(path: str | os.PathLike[str]) -> StoredDetector:
         domain=_restored_domain(header["domain"], arrays),
         probe_scores=arrays["probes"],
     )
+    members = len(columns)
+    shapes: dict[str, tuple[int, ...]] = {"centre": (members,), "weights": (members,), "probes": (len(PROBES),)}
+    shapes |= {family: (len(used.columns),) for family, used in columns.items()}
+    shapes |= {"neutral_scores": (-1,), "rows": (-1,), "prompts": (-1,)}
+    found = {"centre": stored.stack.centre, "weights": stored.stack.weights, "probes": stored.probe_scores}
+    found |= coefficients | {"neutral_scores": stored.neutral_scores}
+    found |= {"rows": stored.training_rows.rows, "prompts": stored.training_rows.prompts}
+    for part, values in found.items():
+        check_array(values, np.uint64 if part in ("rows", "prompts") else np.float64, shapes[part], f"{name}, {part}")
+    check_domain(stored.domain, f"{name}, domain")
+    if not members or slope <= 0 or len(set(map(str, header["classes"]))) != 2:
+        raise ValueError(f"{name} must tell two classes apart by some family, got none; train it again")
+    return stored
 
 
 def check_scores(detector: StoredDetector, scores: Floats, path: str | os.PathLike[str]) -> None:
     """Refuse a detector that does not score `PROBES` as it did when it was saved."""
     difference = float(np.abs(scores - detector.probe_scores).max())
-    if difference > _SAME_SCORE:
+    if not difference <= _SAME_SCORE:  # nor where it is no number
         raise ValueError(
             f"{os.fspath(path)!r} must give the scores it was saved with, got a difference of {difference:.2g} "
             "nats; its features are computed differently here: train it again, or install the versions "
@@ -182,32 +211,26 @@ def check_scores(detector: StoredDetector, scores: Floats, path: str | os.PathLi
         )
 
 
-def _plain_arrays(content: bytes, path: str | os.PathLike[str]) -> dict[str, Array]:
-    if content[:2] == b"PK":  # a zip archive; anything else numpy might take for a pickle
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
-        except ValueError:  # arrays of Python objects, which are not read
-            pass
-    raise ValueError(f"{os.fspath(path)!r} must hold plain arrays, got something else; train the detector again")
-
-
 def _restored_families(
-    entries: Sequence[JsonObject], arrays: Mapping[str, Array], path: str | os.PathLike[str], version: str
+    stored: Sequence[JsonObject], arrays: Mapping[str, Array], name: str, version: str
 ) -> dict[str, UsedColumns]:
     columns: dict[str, UsedColumns] = {}
-    for entry in entries:
-        name = entry["name"]
+    for entry in stored:
+        own = entry["name"]
         family = FAMILIES[entry["kind"]]()
         if entry["definition"] != family.definition:
             raise ValueError(
-                f"{os.fspath(path)!r} must hold features {family.definition}, got {entry['definition']}; train it "
-                f"again with this version, or install subliminal-fingerprint {version}"
+                f"{name} must hold features {family.definition}, got {entry['definition']!s:.60}; train it "
+                f"again with this version, or install subliminal-fingerprint {version:.20}"
             )
+        parts = {key.removeprefix(f"{own}/"): values for key, values in arrays.items() if key.startswith(f"{own}/")}
+        state = FittedState(entry, parts)
+        check_state(family, entry["parameters"], state, f"{name}, {own}")
         family.set_params(**entry["parameters"])
-        parts = {key.removeprefix(f"{name}/"): values for key, values in arrays.items() if key.startswith(f"{name}/")}
-        family.restore_state(FittedState(entry, parts))
-        columns[name] = UsedColumns(family, arrays[f"{name}/columns"], arrays[f"{name}/scale"])
+        family.restore_state(state)
+        used = UsedColumns(family, parts["columns"], parts["scale"])
+        check_columns(used, f"{name}, {own}")
+        columns[own] = used
     return columns
 
 

@@ -141,8 +141,14 @@ class Fingerprint(SummedRows):
         write(path, self)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, sha256: str | None = None) -> Self:
         """Read a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+        sha256 : str, optional
+            What ``sha256sum`` says of the file, as its maker told it: 64 hex digits. Another file is refused.
 
         Raises
         ------
@@ -151,7 +157,7 @@ class Fingerprint(SummedRows):
         FileNotFoundError
             If there is no such file.
         """
-        return cls(**vars(read(path)))
+        return cls(**vars(read(path, sha256)))
 
     @classmethod
     def merged(cls, paths: Sequence[str | os.PathLike[str]], progress: bool | Steps = False) -> Self:

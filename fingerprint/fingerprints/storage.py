@@ -8,15 +8,16 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
 
 from fingerprint.data.arrays import Ints
 from fingerprint.data.files import write_atomically
-from fingerprint.data.sealed import sealed, unsealed
+from fingerprint.data.sealed import entries, malformed, sealed, unsealed, whole_file
+from fingerprint.data.table_process import known_table
+from fingerprint.data.typed_json import typed
 from fingerprint.features import FAMILIES
 from fingerprint.features.compiled import side_by_side
 from fingerprint.fingerprints.card import Card
@@ -27,6 +28,8 @@ from fingerprint.fingerprints.sums import FamilySums, narrow
 
 FORMAT = 1
 _HEADER = "fingerprint.json"
+# Sums of cells stay whole numbers of 64 bits below this.
+_MOST_ROWS = 2**48
 _WHOLE = (pl.UInt8, pl.UInt16, pl.UInt32, pl.Int64)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same fingerprint is the same file, whenever it is written
 
@@ -36,9 +39,9 @@ def write(path: str | os.PathLike[str], fingerprint: SummedRows) -> None:
     write_atomically(path, to_bytes(fingerprint))
 
 
-def read(path: str | os.PathLike[str]) -> SummedRows:
+def read(path: str | os.PathLike[str], sha256: str | None = None) -> SummedRows:
     """Read a file of `write`; see `Fingerprint.load`."""
-    return from_bytes(Path(path).read_bytes(), repr(os.fspath(path)))
+    return from_bytes(whole_file(path, sha256), repr(os.fspath(path)))
 
 
 def to_bytes(fingerprint: SummedRows) -> bytes:
@@ -69,31 +72,49 @@ def _table(family: FamilySums) -> bytes:
 def from_bytes(content: bytes, name: str) -> SummedRows:
     """Inverse of `to_bytes`; `name` is what messages call it."""
     body = unsealed(content, MAGIC, FORMAT, name, written_by="Fingerprint.save", remedy="make one from rows")
-    try:
-        return _opened(body, name)
-    except (KeyError, TypeError, zipfile.BadZipFile, pl.exceptions.PolarsError, json.JSONDecodeError) as error:
-        raise ValueError(f"{name} must hold a fingerprint, got {error!r:.80}; make it again") from error
+    with malformed(name, "a fingerprint", "make it again"):
+        return _opened(entries(body, name), name)
 
 
-def _opened(body: bytes, name: str) -> SummedRows:
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        header: Mapping[str, Any] = json.loads(archive.read(_HEADER))  # values are checked one by one below
-        rows = np.asarray(header["rows"], dtype=np.int64)
-        cells = check_cells(len(rows))
-        shapes = {}
-        for family, definition in header["families"].items():
-            known = FAMILIES[family]() if family in FAMILIES else None
-            if known is None or known.definition != definition:
-                here = "none" if known is None else known.definition
-                raise ValueError(
-                    f"{name} must hold features that this version makes, got {definition}, here {here}; make it again"
-                )
-            shapes[family] = (cells, known.n_counts)
-        tables = {family: archive.read(f"{family}.arrow") for family in shapes}
-    arrays = side_by_side(lambda family: _arrays(tables[family], shapes[family], name), list(shapes))
-    definitions = header["families"]
+class _Header(TypedDict):
+    """The JSON part of a file; prompts are pairs of numbers in hex digits."""
+
+    rows: list[int]
+    prompts: list[list[str]]
+    families: dict[str, str]
+    card: dict[str, list[str]]
+    characters: int
+    number_rows: int
+    empty_rows: int
+    unprompted: int
+    skipped: int
+    skipped_shards: int
+    min_rows: int
+
+
+def _opened(parts: Mapping[str, bytes], name: str) -> SummedRows:
+    header = typed(parts[_HEADER], _Header, f"{name}, {_HEADER}")
+    rows = np.asarray(header["rows"], dtype=np.int64)
+    cells = check_cells(len(rows))
+    numbers = {number: int(str(value)) for number, value in header.items() if number in NUMBERS}
+    if int(rows.min()) < 0 or int(rows.max()) >= _MOST_ROWS or min(numbers.values()) < 0:
+        raise ValueError(f"{name} must count rows from 0 on, got other numbers; make it again")
+    shapes = {}
+    for family, definition in header["families"].items():
+        known = FAMILIES[family]() if family in FAMILIES else None
+        if known is None or known.definition != definition:
+            here = "none" if known is None else known.definition
+            raise ValueError(
+                f"{name} must hold features that this version makes, got {definition:.60}, here {here}; make it "
+                "again"
+            )
+        shapes[family] = (cells, known.n_counts)
+    tables = {family: parts[f"{family}.arrow"] for family in shapes}
+    arrays = side_by_side(
+        lambda family: _arrays(tables[family], shapes[family], f"{name}, {family}"), list(shapes)
+    )
     families = {
-        family: FamilySums(definitions[family], *done()) for family, done in zip(shapes, arrays, strict=True)
+        family: FamilySums(header["families"][family], *done()) for family, done in zip(shapes, arrays, strict=True)
     }
     halves = [[int(half, 16) for half in cell] for cell in header["prompts"]]
     return SummedRows(
@@ -101,22 +122,17 @@ def _opened(body: bytes, name: str) -> SummedRows:
         prompts=np.array(halves, dtype=np.uint64).reshape(cells, 2),
         families={family: families[family] for family in FAMILIES if family in families},
         card=Card.of({field: tuple(values) for field, values in header["card"].items()}),
-        **{number: int(header[number]) for number in NUMBERS},
+        **numbers,
     )
 
 
 def _arrays(content: bytes, shape: tuple[int, int], name: str) -> tuple[Ints, Ints]:
     """Sums [cells, counts] and squares [counts] of a table."""
-    table = pl.read_ipc(io.BytesIO(content))
-    columns = [f"cell {cell}" for cell in range(shape[0])]
-    if table.columns != [*columns, "squares"] or len(table) != shape[1]:
-        raise ValueError(
-            f"{name} must hold {shape[0]} cells of {shape[1]} counts, got {table.width - 1} of {len(table)}; make it "
-            "again"
-        )
+    columns = [f"cell {cell}" for cell in range(shape[0])] + ["squares"]
+    table = known_table(content, columns, shape[1], name)
     if not all(kind in _WHOLE for kind in table.dtypes) or table.null_count().sum_horizontal().item():
         raise ValueError(f"{name} must hold whole numbers alone, got {sorted({str(k) for k in table.dtypes})}")
-    sums = np.ascontiguousarray(table.select(columns).to_numpy(order="fortran").T)
+    sums = np.ascontiguousarray(table.select(columns[:-1]).to_numpy(order="fortran").T)
     squares = table["squares"].to_numpy().astype(np.int64)
     if int(sums.min(initial=0)) < 0 or int(squares.min(initial=0)) < 0:
         raise ValueError(f"{name} must hold sums from 0 on, got negative ones; make it again")

@@ -16,6 +16,7 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import write_atomically
 from fingerprint.data.known_rows import KnownRows
 from fingerprint.data.reading import as_corpus
+from fingerprint.data.sealed import whole_file
 from fingerprint.features.scaling import scaled
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -25,6 +26,7 @@ from fingerprint.panels import storage
 from fingerprint.panels.member import Member, Side
 from fingerprint.panels.row_scores import RowScores
 from fingerprint.panels.spectrum import Spectrum
+from fingerprint.report.formatting import visible
 
 # What a panel needs of its corpora: directions, and which base model wrote them.
 FAMILIES = ("tokens", "numbers", "prose")
@@ -141,7 +143,7 @@ class Panel:
 
     def __repr__(self) -> str:
         bases = ", ".join(self.bases) or "unknown base"
-        return f"Panel({', '.join(member.name for member in self.members)}; {bases})"
+        return f"Panel({', '.join(visible(member.name, 60) for member in self.members)}; {visible(bases, 200)})"
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -210,8 +212,14 @@ class Panel:
         write_atomically(path, storage.to_bytes(self.members))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, sha256: str | None = None) -> Self:
         """Read a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+        sha256 : str, optional
+            What ``sha256sum`` says of the file, as its maker told it: 64 hex digits. Another file is refused.
 
         Raises
         ------
@@ -220,7 +228,16 @@ class Panel:
         FileNotFoundError
             If there is no such file.
         """
-        return cls(storage.from_bytes(Path(path).read_bytes(), repr(os.fspath(path))))
+        name = repr(os.fspath(path))
+        members = storage.from_bytes(whole_file(path, sha256), name)
+        for member in members:
+            for side in member.sides:
+                if side.fingerprint.cells != CELLS or side.fingerprint.families.keys() != set(FAMILIES):
+                    raise ValueError(
+                        f"{name} must hold fingerprints of the families {', '.join(FAMILIES)} in {CELLS} cells, got "
+                        f"{side.fingerprint!r:.200}; make it again"
+                    )
+        return cls(members)
 
 
 def _listed(pairs: object) -> Sequence[Given]:

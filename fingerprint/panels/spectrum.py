@@ -11,6 +11,7 @@ import polars as pl
 
 from fingerprint.data.arrays import Floats
 from fingerprint.panels.member import Member, products
+from fingerprint.report.formatting import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,9 +107,10 @@ class Spectrum:
         return ax
 
     def __str__(self) -> str:
-        width = max(6, *(len(name) for name in self.members))
-        lines = [" " * width + "  " + " ".join(name.rjust(width) for name in self.members)]
-        for number, name in enumerate(self.members):
+        names = [visible(name, 40) for name in self.members]
+        width = max(6, *map(len, names))
+        lines = [" " * width + "  " + " ".join(name.rjust(width) for name in names)]
+        for number, name in enumerate(names):
             cells = ("—" if np.isnan(value) else f"{value:.2f}" for value in self.cosine[number])
             lines.append(name.ljust(width) + "  " + " ".join(cell.rjust(width) for cell in cells))
         return "\n".join(lines)

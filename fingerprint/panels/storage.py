@@ -6,14 +6,16 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
 
 from fingerprint.data.known_rows import KnownRows
-from fingerprint.data.sealed import sealed, unsealed
+from fingerprint.data.sealed import entries, malformed, sealed, unsealed
+from fingerprint.data.table_process import columns_of
+from fingerprint.data.typed_json import typed
 from fingerprint.fingerprints import storage
 from fingerprint.panels.member import Member, Side
 
@@ -65,31 +67,48 @@ def _hashes(known: KnownRows) -> bytes:
 def from_bytes(content: bytes, name: str) -> tuple[Member, ...]:
     """Inverse of `to_bytes`; `name` is what messages call it."""
     body = unsealed(content, MAGIC, FORMAT, name, written_by="Panel.save", remedy="make one with Panel.of")
-    try:
-        return _opened(body, name)
-    except (KeyError, TypeError, zipfile.BadZipFile, pl.exceptions.PolarsError, json.JSONDecodeError) as error:
-        raise ValueError(f"{name} must hold a panel, got {error!r:.80}; make it again") from error
+    with malformed(name, "a panel", "make it again"):
+        return _opened(entries(body, name), name)
 
 
-def _opened(body: bytes, name: str) -> tuple[Member, ...]:
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        header: dict[str, Any] = json.loads(archive.read(_HEADER))  # values are checked as they are used
-        sides: dict[str, Side] = {}
-        for digest in sorted({each[role] for each in header["members"] for role in ("conditioned", "neutral")}):
-            fingerprint = storage.from_bytes(archive.read(f"{digest}.fp"), f"{name}: {digest}.fp")
-            key = header["keys"].get(digest)
-            known = None if key is None else _known(bytes.fromhex(key), archive.read(f"{digest}.arrow"))
-            sides[digest] = Side(fingerprint, known)
+class _Member(TypedDict):
+    """A member in the JSON part of a file; its sides by their digests."""
+
+    name: str
+    conditioned: str
+    neutral: str
+
+
+class _Header(TypedDict):
+    """The JSON part of a file; keys are those of hashes, by the digests of sides that have some."""
+
+    members: list[_Member]
+    keys: dict[str, str]
+
+
+def _opened(parts: Mapping[str, bytes], name: str) -> tuple[Member, ...]:
+    header = typed(parts[_HEADER], _Header, f"{name}, {_HEADER}")
+    sides: dict[str, Side] = {}
+    for digest in sorted({side for each in header["members"] for side in (each["conditioned"], each["neutral"])}):
+        fingerprint = storage.from_bytes(parts[f"{digest}.fp"], f"{name}: {digest}.fp")
+        if not fingerprint.n_rows:
+            raise ValueError(f"{name}: {digest}.fp must have rows, got none; make it again")
+        key = header["keys"].get(digest)
+        known = None if key is None else _known(bytes.fromhex(key), parts[f"{digest}.arrow"], f"{name}: {digest}.arrow")
+        sides[digest] = Side(fingerprint, known)
     members = tuple(
-        Member(str(each["name"]), sides[each["conditioned"]], sides[each["neutral"]]) for each in header["members"]
+        Member(each["name"], sides[each["conditioned"]], sides[each["neutral"]]) for each in header["members"]
     )
     if not members:
         raise ValueError(f"{name} must hold at least one member, got none; make it again")
     return members
 
 
-def _known(key: bytes, content: bytes) -> KnownRows:
-    table = pl.read_ipc(io.BytesIO(content))
-    hashes = table["hash"].to_numpy().astype(np.uint64)
-    is_prompt = table["is_prompt"].to_numpy().astype(bool)
+def _known(key: bytes, content: bytes, name: str) -> KnownRows:
+    names, table = columns_of("a table", name, {"kind": "arrow", "columns": ["hash", "is_prompt"]}, content=content)
+    if names != ["hash", "is_prompt"] or table.dtypes != [pl.UInt64, pl.Boolean]:
+        raise ValueError(f"{name} must hold hashes, got {dict(table.schema)}; make it again")
+    hashes, is_prompt = table["hash"].to_numpy(), table["is_prompt"].to_numpy()
+    if table.null_count().sum_horizontal().item():
+        raise ValueError(f"{name} must hold a hash in every row, got gaps; make it again")
     return KnownRows(key, hashes[~is_prompt], hashes[is_prompt])

@@ -80,7 +80,7 @@ class Result:
         name = "text" if is_text else repr(os.fspath(source))
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also thousands of digits or brackets
             raise ValueError(
                 f"source must be JSON, got {name}: {error}; write it with {cls.__name__}.to_json"
             ) from error

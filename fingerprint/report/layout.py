@@ -35,7 +35,8 @@ class Page:
 
     def wrap(self, text: str, later: str = "", first: str = "") -> list[str]:
         """Lines of a text; `first` and `later` stand before the first and the other lines."""
-        whole = _INTERVAL.sub(lambda match: match[0].replace(" ", _JOIN), text)
+        shown = "\n".join(map(formatting.visible, text.split("\n")))  # whatever file it is from
+        whole = _INTERVAL.sub(lambda match: match[0].replace(" ", _JOIN), shown)
         lines = textwrap.wrap(
             whole, self.width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False
         )
@@ -74,6 +75,7 @@ class Page:
             Columns that are left out, in this order, where the others would not fit beside `_SHORTEST_NAME` characters
             of the first.
         """
+        rows = [tuple(map(formatting.visible, row)) for row in rows]
         kept = [i for i in range(len(header)) if i not in self._left_out(header, rows, left, optional)]
         cells = [tuple(row[i] for i in kept) for row in (header, *((f"  {row[0]}", *row[1:]) for row in rows))]
         flush = [kept.index(i) for i in left if i in kept]
