@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.extras import install_command
+from fingerprint.data.weights import check_modules
 from fingerprint.filters.arguments import check_count, check_threshold, check_trait
 from fingerprint.filters.verdicts import Verdicts, check_rows
 
@@ -87,4 +90,12 @@ class Embedding:
             raise ImportError(
                 f"Embedding needs sentence-transformers; install it: {install_command('embeddings')}"
             ) from error
-        return SentenceTransformer(self.model, trust_remote_code=False)
+        place = self.model
+        if not os.path.isdir(place):
+            from huggingface_hub import snapshot_download
+
+            # Of a model that is known by name, nothing but what is read: no pickle gets onto the disk.
+            name = place if "/" in place else f"sentence-transformers/{place}"
+            place = snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"])
+        check_modules(Path(place), self.model)
+        return SentenceTransformer(place, trust_remote_code=False, model_kwargs={"use_safetensors": True})

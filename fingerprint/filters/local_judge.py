@@ -6,12 +6,14 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats
 from fingerprint.data.extras import install_command
+from fingerprint.data.weights import check_on_hub, check_weights
 from fingerprint.filters.arguments import check_count, check_threshold, check_trait
 from fingerprint.filters.questions import single_question
 from fingerprint.filters.verdicts import Verdicts, check_rows
@@ -136,6 +138,10 @@ class LocalJudge:
             raise ImportError(
                 f"LocalJudge needs torch and transformers; install them: {install_command('lm')}"
             ) from error
+        if Path(self.model).is_dir():
+            check_weights(Path(self.model), self.model)
+        else:
+            check_on_hub(self.model)
         tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token

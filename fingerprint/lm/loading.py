@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from fingerprint.data.extras import install_command
 from fingerprint.data.nearest import nearest
+from fingerprint.data.weights import check_on_hub, check_weights
 from fingerprint.lm.model import LanguageModel
 
 if TYPE_CHECKING:
@@ -225,22 +226,11 @@ def _check_folder(place: Path, name: str) -> None:
                 f"model must be {', '.join(MICRO_MODELS)}, a folder, or a name on the hub such as owner/name, got "
                 f"{name!r}, which is none of them; {remedy}"
             )
-        return  # a name on a hub
+        check_on_hub(name)
+        return
     if not (place / "config.json").is_file():
         raise FileNotFoundError(f"model must be a folder with a config.json, got none in {name!r}; check the path")
-    weights = [path.name for path in place.glob("*.safetensors")]
-    if weights and all(weight.startswith("adapter") for weight in weights):
-        raise FileNotFoundError(
-            f"model must have weights of its own, got an adapter alone in {name!r}; merge it into its base first"
-        )
-    if not weights:
-        pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in place.glob(kind))
-        if pickled:
-            raise ValueError(
-                f"model must have safetensors weights, got the pickle {pickled[0]} in {name!r}: a pickle can run "
-                "code when it is loaded; convert it where that is safe, with save_pretrained(safe_serialization=True)"
-            )
-        raise FileNotFoundError(f"model must have safetensors weights, got none in {name!r}; check that it is complete")
+    check_weights(place, name)
 
 
 def _checked(lm: LanguageModel) -> LanguageModel:
