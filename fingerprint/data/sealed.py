@@ -85,7 +85,7 @@ def unsealed(file: bytes, magic: bytes, number: int, name: str, *, written_by: s
         raise ValueError(f"{name} must be a file written by {written_by}, got something else; {remedy}")
     if words[0] != b"%d" % number:
         raise ValueError(
-            f"{name} must have format {number}, got {short(words[0].decode('utf-8', 'replace'))}; make it again with "
+            f"{name} must have format {number}, got {words[0].decode('utf-8', 'replace'):.60}; make it again with "
             "this version"
         )
     if words[1] != _checksum(magic, number, content):

@@ -1,7 +1,7 @@
 """Weights of models in a folder: safetensors alone, and inside the folder, whatever its JSON says.
 
-Libraries load what the index or the settings of a model name: who asks for safetensors still gets a shard unpickled that
-an index calls ``shard.bin``. So everything that names a file is looked at before a library sees the folder.
+Libraries load what the index or the settings of a model name. One that asks for safetensors still unpickles a shard
+that an index calls ``shard.bin``: so everything that names a file is looked at before a library sees the folder.
 """
 
 from __future__ import annotations
