@@ -83,21 +83,11 @@ def compare(
         ]  # fmt: skip
         check_inputs({"SUSPECT": suspect, "REFERENCE": reference})
         check_outputs({"--json": json}, inputs=(suspect, reference))
-        from fingerprint.features.compiled import side_by_side
         from fingerprint.fingerprints.compare import compare as run
-        from fingerprint.fingerprints.fingerprint import Fingerprint
-        from fingerprint.fingerprints.signature import is_fingerprint
         from fingerprint.report.title import title_of
 
         names = (suspect, reference)
-        pins = {0: suspect_sha256, 1: reference_sha256}
-        loaded = side_by_side(
-            lambda side: Fingerprint.load(names[side], sha256=pins[side])
-            if is_fingerprint(names[side])
-            else _unpinned(names[side], pins[side]),
-            range(len(names)),
-        )
-        known = [done() for done in loaded]
+        known = _loaded(names, (suspect_sha256, reference_sha256))
         _check_used([found is None for found in known], {
             "--suspect-text": (suspect_text, 0), "--suspect-prompt": (suspect_prompt, 0),
             "--reference-text": (reference_text, 1), "--reference-prompt": (reference_prompt, 1),
@@ -120,10 +110,21 @@ def compare(
         fail_if(fail_if_detected and found.detected)
 
 
-def _unpinned(name: str, sha256: str | None) -> None:
-    """No fingerprint, where rows were given; they have no digest."""
-    if sha256 is not None:
-        raise ValueError(f"sha256 must be the digest of a fingerprint, got it for the rows {name!r}; leave it out")
+def _loaded(names: Sequence[str], pins: Sequence[str | None]) -> list[Fingerprint | None]:
+    """The fingerprints among two files; None for rows, which have no digest."""
+    from fingerprint.features.compiled import side_by_side
+    from fingerprint.fingerprints.fingerprint import Fingerprint
+    from fingerprint.fingerprints.signature import is_fingerprint
+
+    def load(side: int) -> Fingerprint | None:
+        name, pin = names[side], pins[side]
+        if is_fingerprint(name):
+            return Fingerprint.load(name, sha256=pin)
+        if pin is not None:
+            raise ValueError(f"sha256 must be the digest of a fingerprint, got it for the rows {name!r}; leave it out")
+        return None
+
+    return [done() for done in side_by_side(load, range(len(names)))]
 
 
 class _HowRead(TypedDict):
