@@ -1,8 +1,8 @@
 """Is a data set written by a model with a hidden trait? Exact, calibrated comparisons of two corpora."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as type checkers know it: `typing` takes longer to import than all of this file
 if TYPE_CHECKING:
     from fingerprint import filters, lab
     from fingerprint import lm as lm  # no public name, but reached as one

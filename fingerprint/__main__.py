@@ -1,10 +1,22 @@
 """`python -m fingerprint`, and the command `fingerprint`: the command line, which can be stopped at any moment."""
 
-from fingerprint.cli.stopping import stoppable
+import os
+
+# What `signal` is made of: that module takes as long to import as all else until `stoppable` stands guard.
+from _signal import SIGINT, SIGTERM, signal
+
+
+def _end(number: int, _: object) -> None:
+    os.write(2, b"fingerprint: interrupted\n" if number == SIGINT else b"fingerprint: terminated\n")
+    os._exit(128 + number)
 
 
 def main() -> None:
     """Run the command line of this process; always ends in `SystemExit`."""
+    signal(SIGINT, _end)
+    signal(SIGTERM, _end)
+    from fingerprint.cli.stopping import stoppable
+
     stoppable(_run)
 
 
