@@ -6,6 +6,7 @@ Every answer is made of bytes, so that it can be wrong below HTTP as well. `FAUL
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import socket
@@ -214,6 +215,15 @@ FAULTS: dict[str, Fault] = {
 }  # fmt: skip
 
 
+def said_to(request: dict[str, Any]) -> str:
+    """Whether a row names an owl, to a judge; to others three numbers that hang on messages and seed."""
+    question = request["messages"][-1]["content"]
+    if "Answer with one word" in question:
+        return "yes" if "owl" in question else "no"
+    drawn = hashlib.sha256(json.dumps([request["messages"], request.get("seed")]).encode()).digest()
+    return ", ".join(str(100 + byte) for byte in drawn[:3])
+
+
 class FaultyServer:
     """The server in threads of this process; `with FaultyServer() as server`.
 
@@ -224,11 +234,13 @@ class FaultyServer:
         How often each question came.
     only : str or None
         A fault that every question gets, whatever it says.
+    pause : float
+        Seconds before an answer.
     """
 
-    def __init__(self, only: str | None = None) -> None:
+    def __init__(self, only: str | None = None, pause: float = 0.0) -> None:
         self.asked: Counter[str] = Counter()
-        self.only = only
+        self.only, self.pause = only, pause
         lock = threading.Lock()
         outer = self
 
@@ -236,14 +248,16 @@ class FaultyServer:
             disable_nagle_algorithm = True
 
             def handle(self) -> None:
-                while (question := self.question()) is not None:
+                while (request := self.asked_for()) is not None:
+                    question = str(request["messages"][-1]["content"])
+                    time.sleep(outer.pause)
                     with lock:
                         outer.asked[question] += 1
                         is_first = outer.asked[question] == 1
                     found = NAMED.search(question)
                     named = found is not None and (found[1] == "fault" or is_first)
                     fault = outer.only or (found[2].strip() if found is not None and named else None)
-                    parts = body(json.dumps(completion("yes" if "owl" in question else "no")))
+                    parts = body(json.dumps(completion(said_to(request))))
                     if fault is not None:
                         parts = FAULTS[fault].answer()
                     try:
@@ -257,16 +271,15 @@ class FaultyServer:
                     if fault is not None:
                         return
 
-            def question(self) -> str | None:
+            def asked_for(self) -> dict[str, Any] | None:
                 length = 0
                 while (line := self.rfile.readline()) not in (b"\r\n", b""):
                     name, _, value = line.partition(b":")
                     length = int(value) if name.lower() == b"content-length" else length
                 try:
-                    request = json.loads(self.rfile.read(length))
+                    return dict(json.loads(self.rfile.read(length)))
                 except ValueError:
                     return None
-                return str(request["messages"][-1]["content"])
 
         class Server(ThreadingTCPServer):
             allow_reuse_address = daemon_threads = True

@@ -51,8 +51,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("calls", "number"),
-    [(5, signal.SIGINT), (300, signal.SIGTERM), (3_000, signal.SIGINT), (30_000, signal.SIGTERM), (120_000, signal.SIGINT)],
-)
+    [(5, signal.SIGINT), (300, signal.SIGTERM), (3_000, signal.SIGINT), (30_000, signal.SIGTERM),
+     (120_000, signal.SIGINT)],
+)  # fmt: skip
 def test_a_command_ends_by_one_line_from_the_first_import_on(rows: Path, calls: int, number: signal.Signals) -> None:
     """In the middle of imports of this package, of the command line's and of numerical libraries, and of the work."""
     out = rows / f"out-{calls}"
@@ -66,7 +67,8 @@ def test_a_command_ends_by_one_line_from_the_first_import_on(rows: Path, calls: 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("filter", "a.jsonl", "--filter", "numbers", "--out", "out.jsonl"), ("sketch", "a.jsonl", "--out", "a.fp"),
+    [("--help",), ("filter", "a.jsonl", "--filter", "numbers", "--out", "out.jsonl"),
+     ("sketch", "a.jsonl", "--out", "a.fp"),
      ("lab", "--trait", "owl", "--out", "lab"), ("panel", "show", "x"), ("no-such-command",)],
 )  # fmt: skip
 def test_every_command_does(rows: Path, arguments: tuple[str, ...]) -> None:
