@@ -278,7 +278,7 @@ def jobs(rows: Path, url: str) -> list[Job]:
     panel = ("--endpoint", url, "--model", "M", "--traits", "owl,cat", "--prompts", "100", "--out", "FOLDER/p")
     filtered = ("--filter", "numbers", "--out", "FOLDER/all.jsonl", "--kept", "FOLDER/kept.jsonl")
     sketch = ("sketch", shards[0], "--features", "numbers", "--out", "FOLDER/a.fp", "--resume")
-    lab = ("--trait", "owl", "--rows", "40", "--perturbations", "none", "--out", "FOLDER/lab")
+    lab = ("--trait", "owl", "--rows", "100", "--perturbations", "none", "--out", "FOLDER/lab")
     answers = ("FOLDER/verdicts.json", "FOLDER/answers.jsonl", url)
     return [
         Job("detect", COMMAND, ("detect", a, b, *out, *quick), written, keeps_old=True),
@@ -291,7 +291,7 @@ def jobs(rows: Path, url: str) -> list[Job]:
         Job("judge", JUDGE, answers, ("verdicts.json",), is_paid=True),
         Job("generation", GENERATION, ("FOLDER/rows.jsonl",), ("rows.jsonl",)),
         Job("score cache", SCORES, ("FOLDER/scores.txt", "FOLDER/cache"), ("scores.txt",)),
-        Job("lab", COMMAND, ("lab", *lab), every=3),
+        Job("lab", COMMAND, ("lab", *lab), every=4),
     ]
 
 
