@@ -54,7 +54,7 @@ docs: $(VENV)/.docs  ## all pages, in docs/_build/html; without a network, and a
 
 notebooks: $(VENV)/.integrations  ## run the notebooks anew from their scripts, and keep what they show
 	cd notebooks && for script in *.py; do ../$(BIN)/jupytext --quiet --to ipynb $$script; done
-	cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
+	cd notebooks && PYTHONWARNINGS=ignore:IProgress ../$(BIN)/jupyter execute --inplace *.ipynb
 
 # Threads that wait for one another crawl when other work takes a core; the tests are hardly slower with one.
 test test-minimal test-lowest test-integrations test-slow: export OMP_NUM_THREADS ?= 1

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from test_layers import ORDER
+
+from fingerprint.cli import errors
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -36,3 +39,26 @@ def test_no_word_of_the_glossary_is_explained_twice() -> None:
     words = [word for row in rows if row != "word" for word in row.split(", ")]
     assert len(words) > 60
     assert len(words) == len(set(words))
+
+
+def test_what_to_cite_is_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    given = dict(line.split(": ", 1) for line in lines if re.match(r"[a-z-]+: ", line))
+    assert {"cff-version", "message", "title", "type"} <= set(given)
+    assert (given["version"], given["license"]) == (project["version"], project["license"])
+    assert lines[lines.index("authors:") + 1] == "  - name: The fingerprint developers"
+
+
+def test_the_page_on_exit_codes_has_them_all() -> None:
+    page = (DOCS / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    shown = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    codes = re.findall(r"^(?:Exit codes: )?.*", errors.__doc__ or "", re.MULTILINE)
+    named = {int(code) for code in re.findall(r"(?:: |; )(\d+) ", " ".join(codes))}
+    assert shown == named == {0, 1, 2, 3, 70, 130}
+
+
+def test_the_readme_is_short_and_says_both_sentences() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    assert "Detectable is not harmful. Not detected is not clean." in text
