@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 PICTURES = Path(__file__).parent / "pictures"
-WIDTH, HEIGHT = 1000, 1075  # of the page: the verdict, the figures and the two pictures, without what follows
+WIDTH, HEIGHT = 1000, 1048  # of the page: the verdict, the figures and the two pictures, without what follows
 COLORS = 64  # as many as a page of text and lines needs: a third of the bytes
 SCHEMES = {"light": 1, "dark": 0}  # as chromium numbers them
 

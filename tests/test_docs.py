@@ -53,9 +53,9 @@ def test_what_to_cite_is_this_version() -> None:
 def test_the_page_on_exit_codes_has_them_all() -> None:
     page = (DOCS / "reference" / "exit-codes.md").read_text(encoding="utf-8")
     shown = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
-    codes = re.findall(r"^(?:Exit codes: )?.*", errors.__doc__ or "", re.MULTILINE)
-    named = {int(code) for code in re.findall(r"(?:: |; )(\d+) ", " ".join(codes))}
-    assert shown == named == {0, 1, 2, 3, 70, 130}
+    named = {int(code) for code in re.findall(r"[:;,] (\d+) ", " ".join((errors.__doc__ or "").split()))}
+    assert shown == named
+    assert {0, 1, 2, 3, 70, 130} <= named
 
 
 def test_the_readme_is_short_and_says_both_sentences() -> None:
