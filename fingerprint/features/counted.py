@@ -88,7 +88,7 @@ class CountedFamily(Transformer):
         """Sums of the columns [..., columns] that belong to sums of counts [..., counts]."""
         factors = self.projection()
         found = sums / self.unit if factors is None else sums @ factors
-        return np.asarray(found.toarray() if sp.issparse(found) else found, dtype=np.float64)
+        return np.asarray(found if isinstance(found, np.ndarray) else found.toarray(), dtype=np.float64)
 
     def moments(self, pooled: PooledCounts) -> tuple[Floats, Floats]:
         """Mean and mean square of every column [columns] over the rows."""
