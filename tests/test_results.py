@@ -34,6 +34,8 @@ from fingerprint.preferences.detect_labels import detect_labels
 from fingerprint.preferences.result import LabelsResult
 from fingerprint.report.contract import Result
 from fingerprint.report.report import Report
+from fingerprint.report.side_by_side import compare_reports
+from fingerprint.report.side_by_side_result import SideBySide
 from fingerprint.statistics.intervals import Estimate
 
 
@@ -81,6 +83,12 @@ def _labels() -> LabelsResult:
     return detect_labels(suspect, reference, features="numbers", n_permutations=199)
 
 
+def _side_by_side() -> SideBySide:
+    report = _made("report")
+    assert isinstance(report, Report)
+    return compare_reports({"one": report, "another": report})
+
+
 KINDS: tuple[type[Result], ...] = (
     Report,
     Scan,
@@ -89,6 +97,7 @@ KINDS: tuple[type[Result], ...] = (
     MixtureShare,
     FingerprintComparison,
     LabelsResult,
+    SideBySide,
 )
 MADE: dict[str, Callable[[], Result]] = {
     "report": _report,
@@ -98,6 +107,7 @@ MADE: dict[str, Callable[[], Result]] = {
     "mixture_share": _share,
     "comparison": _comparison,
     "labels": _labels,
+    "side_by_side": _side_by_side,
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 

@@ -1,138 +1,151 @@
-"""Sections of a report run side by side: the same report, steps and errors as one after another."""
+"""Many reports side by side: the false discovery rate, what may be a discovery, and the command."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable
 from dataclasses import replace
-from threading import Barrier, Event, current_thread, main_thread
-from typing import Any, cast
+from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import HOSTILE, build_report, full
+from scipy.stats import false_discovery_control
 
-from fingerprint import Fingerprint, compare, detect
-from fingerprint.data.corpus import Corpus
-from fingerprint.data.progress import Step
-from fingerprint.detection.analysis import Analysis
-from fingerprint.detection.section import Addition, Prepared, Section, with_sections
-from fingerprint.lab.simulated import simulated_pair
 from fingerprint.report.report import Report
+from fingerprint.report.results import Null
+from fingerprint.report.side_by_side import compare_reports
+from fingerprint.statistics.false_discoveries import CORRECTIONS, qvalues
+from fingerprint.statistics.intervals import Estimate
 
-SECONDS = 20.0  # far longer than a section of these tests waits for another one
-
-
-@pytest.fixture(scope="module")
-def corpora() -> tuple[Corpus, Corpus]:
-    """Rows that differ, one of them copied so often that the report looks at copies."""
-    drawn = simulated_pair(100, tilt="dense", d_prime=1.2, rng=1)
-    texts = tuple("7, 77, 777" if row % 12 == 0 else text for row, text in enumerate(drawn.suspect.texts))
-    return Corpus(texts, drawn.suspect.prompts, name="suspect"), drawn.reference
+Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(scope="module")
-def bare(corpora: tuple[Corpus, Corpus]) -> Report:
-    return detect(*corpora, ladder=False, n_permutations=99)
+def report(pvalue: float, **changes: object) -> Report:
+    return replace(build_report(""), pvalue=pvalue, detected=pvalue <= 0.05, **changes)  # type: ignore[arg-type]
 
 
-def section(name: str, work: Callable[[Callable[[str], None]], None], is_beside: bool = True) -> Section:
-    """A section that does this work, and adds its name to the title."""
-
-    def find(report: Report, prepared: Prepared, main: Analysis, tell: Callable[[str], None]) -> Addition:
-        tell(name)
-        work(tell)
-        return lambda others: replace(others, title=f"{others.title} {name}")
-
-    return Section(lambda prepared: [Step(name, 1.0)], find, is_beside)
-
-
-def run(sections: Sequence[Section], report: Report, tell: Callable[[str], None] = lambda step: None) -> Report:
-    return with_sections(sections, replace(report, title=""), cast(Any, None), cast(Any, None), tell)
+@pytest.mark.parametrize("correction", CORRECTIONS)
+def test_qvalues_are_those_of_scipy(correction: str) -> None:
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 7, 200):
+        pvalues = rng.uniform(size=n) ** 3
+        pvalues[: n // 3] = pvalues[0]  # ties, as at the floor of permutation tests
+        expected = false_discovery_control(pvalues, method=correction)
+        np.testing.assert_allclose(qvalues(pvalues.tolist(), correction), expected)  # type: ignore[arg-type]
 
 
-def test_one_thread_and_several_give_the_same_report(
-    corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reports, steps = [], []
-    for threads in ("1", "2", "5"):
-        monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        told: list[tuple[str, float]] = []
-        reports.append(detect(*corpora, n_permutations=199, progress=lambda *step, to=told: to.append(step)))
-        steps.append(told)
-    first = reports[0]
-    assert all((first.copies, first.rungs, first.differences, first.planted, first.bag_results))
-    for report in reports[1:]:
-        assert report.to_dict() == reports[0].to_dict()
-        assert report.rows.equals(reports[0].rows)
-    assert steps[1] == steps[2] == steps[0]
-    shares = [done for _, done in steps[0]]
-    assert shares == sorted(shares)
+def test_the_rate_is_kept_among_many_reports_and_single_pvalues_do_not_keep_it() -> None:
+    """Forty reports, eight of which differ: exact permutation p-values of the others are uniform on a grid."""
+    rng, rates = np.random.default_rng(2), {"q": [], "p": []}  # type: ignore[var-annotated]
+    for _ in range(2000):
+        pvalues = np.ceil(rng.uniform(size=40) * 2000) / 2000
+        pvalues[:8] = np.ceil(pvalues[:8] ** 8 * 2000) / 2000
+        for name, values in (("q", np.array(qvalues(pvalues.tolist()))), ("p", pvalues)):
+            found = values <= 0.05
+            rates[name].append(found[8:].sum() / max(found.sum(), 1))
+    mean, error = np.mean(rates["q"]), np.std(rates["q"]) / np.sqrt(2000)
+    assert mean <= 0.05
+    assert abs(mean - 0.04) < 4 * error + 0.001  # exactly the share of true nulls of it: 32 / 40 * .05
+    assert np.mean(rates["p"]) > 0.1
 
 
-def test_one_thread_and_several_give_the_same_comparison_of_fingerprints(
-    corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stored = [Fingerprint.of(corpus) for corpus in corpora]
-    found = []
-    for threads in ("1", "3"):
-        monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        found.append(compare(*stored, n_permutations=199).to_dict())
-    assert found[0] == found[1]
+def test_reports_stand_by_their_evidence_and_ties_by_how_far_out_they_are() -> None:
+    far = report(0.0001, null=Null(90.0, (-4.0, 0.0, 4.0), (5000, 4999)))
+    found = compare_reports({"none": report(0.4), "near": report(0.0001), "far": far, "some": report(0.03)})
+    assert [line.name for line in found.lines] == ["far", "near", "some", "none"]
+    assert [line.discovered for line in found.lines] == [True, True, True, False]
+    assert [line.qvalue for line in found.lines] == pytest.approx([0.0002, 0.0002, 0.04, 0.4])
+    assert found.verdict.startswith("3 of 4 reports are discoveries at a false discovery rate of 0.05")
+    strict = compare_reports({"a": report(0.03), "b": report(0.04), "c": report(0.2)}, correction="by")
+    assert not strict.detected
+    assert strict.verdict.startswith("none of 3 reports is a discovery")
 
 
-def test_sections_run_at_once_and_add_in_their_order(bare: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    both, told, threads = Barrier(2), list[str](), list[bool]()
-    meet = lambda tell: cast(None, both.wait(SECONDS))  # noqa: E731  # each waits for the other
-
-    def alone(tell: Callable[[str], None]) -> None:
-        threads.append(current_thread() is main_thread())
-
-    sections = [section("first", meet), section("alone", alone, is_beside=False), section("last", meet)]
-    assert run(sections, bare, told.append).title.split() == told == ["first", "alone", "last"]
-    assert threads == [True]
-
-
-def test_one_thread_runs_them_one_after_another(bare: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads: list[bool] = []
-    sections = [section(name, lambda tell: threads.append(current_thread() is main_thread())) for name in "ab"]
-    assert run(sections, bare).title.split() == ["a", "b"]
-    assert threads == [True, True]
+def test_what_cannot_be_blamed_on_the_teacher_enters_with_a_pvalue_of_one() -> None:
+    base = build_report("")
+    prompts = replace(
+        base,
+        prompt_control=replace(base.prompt_control, differs=True, pvalue=0.001),
+        design=replace(base.design, kind="disjoint"),
+        detected=False,
+    )
+    options = {**base.settings["options"], "min_auc": 0.7}
+    weak = replace(base, detected=False, settings={**base.settings, "options": options})
+    found = compare_reports({"prompts": prompts, "weak": weak, "owl": base})
+    lines = {line.name: line for line in found.lines}
+    assert [name for name, line in lines.items() if line.discovered] == ["owl"]
+    assert (lines["prompts"].pvalue, lines["prompts"].pvalue_used, lines["prompts"].qvalue) == (0.0001, 1.0, 1.0)
+    assert lines["weak"].veto == "its row AUROC is not above 0.7"
+    assert lines["owl"].qvalue == pytest.approx(0.0003)
+    assert "enters with p = 1: the prompts of its sides differ" in " ".join(full(found).split())
 
 
-def test_the_error_is_that_of_the_first_section_in_order(bare: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    has_failed = Event()
-
-    def late(tell: Callable[[str], None]) -> None:
-        has_failed.wait(SECONDS)
-        raise ValueError("the first")
-
-    def early(tell: Callable[[str], None]) -> None:
-        has_failed.set()
-        raise KeyError("the second")
-
-    told: list[str] = []
-    with pytest.raises(ValueError, match="the first"):
-        run([section("late", late), section("early", early), section("other", lambda tell: None)], bare, told.append)
-    assert told == ["late"]
+def test_too_few_permutations_for_so_many_reports_are_told() -> None:
+    few = Null(3.0, (-4.0, 0.0, 4.0), (50, 49))
+    found = compare_reports({f"{i}": report(0.01 if i else 0.5, null=few) for i in range(6)})
+    assert [warning.code for warning in found.warnings] == ["level_out_of_reach"]
+    assert found.warnings[0].value == pytest.approx(0.06)
+    assert compare_reports({"a": report(0.01), "b": report(0.5)}).warnings == ()
 
 
-def test_an_interruption_is_not_held_up_by_sections_that_wait(bare: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that have begun end at their next step; those that have not never begin."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    is_interrupted, begun = Event(), list[str]()
+def test_shared_rows_are_told_by_their_digests() -> None:
+    other = replace(report(0.3), settings={"inputs": {"suspect": "aa", "reference": {"digest": "bb"}}})
+    found = compare_reports({"one": report(0.2), "two": report(0.3), "three": other})
+    assert "2 of 3 share rows with another" in found.assumption
+    assert "share rows" not in compare_reports({"one": report(0.2), "three": other}).assumption
 
-    def long(tell: Callable[[str], None]) -> None:
-        is_interrupted.wait(SECONDS)
-        begun.append("long")
-        while True:
-            tell("a further step")
 
-    def interrupt(step: str) -> None:
-        is_interrupted.set()
-        raise KeyboardInterrupt
+def test_the_text_fits_and_hostile_names_are_escaped() -> None:
+    hostile = replace(build_report(HOSTILE), auc=Estimate(None))
+    found = compare_reports({HOSTILE: hostile, **{f"report {i}": report(0.2 + i / 100) for i in range(30)}})
+    assert "and 11 more." in str(found)
+    assert str(found).splitlines()[-1].endswith("see the warnings of each.")
+    for text in (str(found), full(found), found.headline):
+        assert not {"\x1b", "\u202e", "\0", "\u2028"} & set(text)
+    assert max(map(len, str(found).splitlines())) <= 80
 
-    sections = [section("a", long), section("b", long), section("c", lambda tell: begun.append("c"))]
-    with pytest.raises(KeyboardInterrupt):
-        run(sections, bare, interrupt)
-    assert set(begun) == {"long"}
+
+def test_bad_reports_are_refused_by_name(tmp_path: Path) -> None:
+    report(0.2).to_json(tmp_path / "a.json")
+    (tmp_path / "b.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"reports must be JSON of detect, got '.*b\.json': schema_version must be 1"):
+        compare_reports([tmp_path / "a.json", tmp_path / "b.json"])
+    with pytest.raises(ValueError, match="reports must be two or more, got 1"):
+        compare_reports([tmp_path / "a.json"])
+    with pytest.raises(ValueError, match="twice; give each once"):
+        compare_reports([tmp_path / "a.json", tmp_path / "a.json"])
+    with pytest.raises(ValueError, match=r"fdr must be in \(0, 1\), got 5"):
+        compare_reports({"a": report(0.1), "b": report(0.2)}, fdr=5)
+    with pytest.raises(ValueError, match="correction must be one of bh, by, got 'hb'"):
+        compare_reports({"a": report(0.1), "b": report(0.2)}, correction="hb")  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError):
+        compare_reports([tmp_path / "a.json", tmp_path / "none.json"])
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "report.json" for folder in ("v1", "v2")]
+    for path, pvalue in zip(paths, (0.2, 0.001), strict=True):
+        path.parent.mkdir()
+        report(pvalue).to_json(path)
+    assert [line.name for line in compare_reports(paths).lines] == [str(paths[1]), str(paths[0])]
+
+
+def test_the_command_writes_a_page_and_json_and_says_the_verdict_last(run: Run, tmp_path: Path) -> None:
+    for name, pvalue in (("v1", 0.0001), ("v2", 0.3)):
+        report(pvalue).to_json(tmp_path / f"{name}.json")
+    given = ("compare-reports", tmp_path / "v1.json", tmp_path / "v2.json")
+    code, out, err = run(*given, "--html", tmp_path / "all.html", "--json", tmp_path / "all.json")
+    assert (code, err) == (0, "")
+    assert "1 of 2 reports is a discovery at a false discovery rate of 0.05" in " ".join(out.split()).split("  ")[-1]
+    assert [line["name"] for line in json.loads((tmp_path / "all.json").read_text())["lines"]] == ["v1", "v2"]
+    assert (tmp_path / "all.html").read_text().count("<h1>1 of 2 reports</h1>") == 1
+    assert run(*given, "--fail-if-detected", "-q")[0] == 1
+    assert run(*given, "--fail-if-detected", "-q", "--fdr", "0.0001")[0] == 0
+    code, _, err = run("compare-reports", tmp_path / "v1.json", tmp_path / "all.html")
+    assert code == 2
+    assert "REPORTS must be JSON of detect" in err
+    code, _, err = run(*given, "--correction", "bonferroni")
+    assert code == 2
+    assert "--correction must be one of bh, by" in err
+    assert run(*given, "--json", tmp_path / "v1.json")[0] == 2

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from fingerprint.cli.compare import compare
+from fingerprint.cli.compare_reports import compare_reports
 from fingerprint.cli.demo import demo
 from fingerprint.cli.detect import detect
 from fingerprint.cli.errors import BAD_INPUT, complain
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sketch": sketch,
     "merge": merge,
     "compare": compare,
+    "compare-reports": compare_reports,
     "labels": labels,
 }
 
@@ -56,6 +58,7 @@ SHORT_HELP = {
     "sketch": "Sum rows, however many, into a fingerprint.",
     "merge": "Add fingerprints of different rows up.",
     "compare": "Compare two fingerprints, without any row.",
+    "compare-reports": "Put reports side by side, false discoveries controlled.",
     "labels": "Test the choices of preference labels.",
 }
 

@@ -76,6 +76,12 @@ DEFINITIONS = _table(
         "rows needed",
         "How many rows a trained detector, or this test on new corpora, needs for a power, with a 95 % interval.",
     ),
+    (
+        "fdr",
+        "false discovery rate",
+        "The expected share of false ones among the reports that are called discoveries.",
+    ),
+    ("qvalue", "q", "The false discovery rate at which a report would just be called a discovery; not below its p."),
     ("control", "prompt control", "The same test on the prompts: where they differ, no teacher can be blamed."),
 )
 """By a key that pages link to."""

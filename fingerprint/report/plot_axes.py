@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fingerprint.report import formatting, sentences
 from fingerprint.report.plot_style import Palette, plain
 from fingerprint.report.results import Bag, FamilyResult, FeatureDifference, FilterResult, Null, Rung
+from fingerprint.report.side_by_side_result import ReportLine
 from fingerprint.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -148,6 +149,18 @@ def filters(ax: Axes, found: Sequence[FilterResult], palette: Palette) -> None:
     points(ax, [r.residual.auc for r in found], 0.0, marker="o", color=palette.accent, label="after it")
     points(ax, random, -0.24, marker="s", color=palette.second, label="random")
     rows_below(ax, [result.filter for result in found])
+    _of_auroc(ax, "row AUROC", palette)
+
+
+def reports(ax: Axes, lines: Sequence[ReportLine], fdr: float, palette: Palette) -> None:
+    """Row AUROC of many reports with 95 % intervals, discoveries as circles, the q-value of each beside it."""
+    nothing = Estimate(None)
+    found, others = ([line.auc if line.discovered == is_one else nothing for line in lines] for is_one in (True, False))
+    ax.axvline(0.5, color=palette.muted, linewidth=0.9, linestyle=_DASHED)
+    points(ax, found, 0.0, marker="o", color=palette.accent, label="discovery")
+    points(ax, others, 0.0, marker="s", color=palette.second, label="no discovery")
+    rows_below(ax, [line.name for line in lines])
+    _pvalues(ax, "q", [line.qvalue for line in lines], fdr, palette)
     _of_auroc(ax, "row AUROC", palette)
 
 
