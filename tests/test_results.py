@@ -34,8 +34,7 @@ from fingerprint.preferences.detect_labels import detect_labels
 from fingerprint.preferences.result import LabelsResult
 from fingerprint.report.contract import Result
 from fingerprint.report.report import Report
-from fingerprint.report.side_by_side import compare_reports
-from fingerprint.report.side_by_side_result import SideBySide
+from fingerprint.report.side_by_side import SideBySide, compare_reports
 from fingerprint.statistics.intervals import Estimate
 
 

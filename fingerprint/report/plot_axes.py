@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fingerprint.report import formatting, sentences
 from fingerprint.report.plot_style import Palette, plain
 from fingerprint.report.results import Bag, FamilyResult, FeatureDifference, FilterResult, Null, Rung
-from fingerprint.report.side_by_side_result import ReportLine
 from fingerprint.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -152,15 +151,20 @@ def filters(ax: Axes, found: Sequence[FilterResult], palette: Palette) -> None:
     _of_auroc(ax, "row AUROC", palette)
 
 
-def reports(ax: Axes, lines: Sequence[ReportLine], fdr: float, palette: Palette) -> None:
+def reports(
+    ax: Axes, names: Sequence[str], aucs: Sequence[Estimate], qvalues: Sequence[float], fdr: float, palette: Palette
+) -> None:
     """Row AUROC of many reports with 95 % intervals, discoveries as circles, the q-value of each beside it."""
-    nothing = Estimate(None)
-    found, others = ([line.auc if line.discovered == is_one else nothing for line in lines] for is_one in (True, False))
+    pairs = list(zip(aucs, qvalues, strict=True))
     ax.axvline(0.5, color=palette.muted, linewidth=0.9, linestyle=_DASHED)
-    points(ax, found, 0.0, marker="o", color=palette.accent, label="discovery")
-    points(ax, others, 0.0, marker="s", color=palette.second, label="no discovery")
-    rows_below(ax, [line.name for line in lines])
-    _pvalues(ax, "q", [line.qvalue for line in lines], fdr, palette)
+    for is_found, marker, color, label in (
+        (True, "o", palette.accent, "discovery"),
+        (False, "s", palette.second, "no discovery"),
+    ):
+        mine = [auc if (q <= fdr) == is_found else Estimate(None) for auc, q in pairs]
+        points(ax, mine, 0.0, marker=marker, color=color, label=label)
+    rows_below(ax, names)
+    _pvalues(ax, "q", qvalues, fdr, palette)
     _of_auroc(ax, "row AUROC", palette)
 
 

@@ -7,18 +7,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fingerprint.data.files import write_atomically
 from fingerprint.data.nearest import did_you_mean
-from fingerprint.report import sentences
+from fingerprint.report import formatting, sentences
 from fingerprint.report.encoding import JsonObject
 from fingerprint.report.formatting import count, probability
+from fingerprint.report.layout import Page
 from fingerprint.report.report import Report
 from fingerprint.report.results import Warning
-from fingerprint.report.side_by_side_result import ReportLine, SideBySide
+from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
+from fingerprint.report.side_by_side_result import ReportLine, SideBySideResult
+from fingerprint.report.warning_words import words
 from fingerprint.statistics.false_discoveries import CORRECTIONS, Correction, penalty, qvalues
 from fingerprint.statistics.intervals import Estimate
 
 # Of planted signals, the one whose power is told: what a report of any size states.
 _TOLD_POWER = 0.55
+_SHOWN = 20  # reports in the short text
 _CALLED = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}
 _HOLDS = {
     "bh": "if the reports are independent or depend on each other positively, as those that share a reference usually "
@@ -27,6 +32,51 @@ _HOLDS = {
 }
 
 Given = Report | str | os.PathLike[str]
+
+
+class SideBySide(Shown, SideBySideResult):
+    """Many reports side by side: `lines` by their evidence, each with its q-value, as text, JSON and a page."""
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one self-contained HTML page to `path`: no scripts, no requests, everything from the data escaped."""
+        from fingerprint.report.side_by_side_page import page  # jinja2 and matplotlib
+
+        write_atomically(path, page(self))
+
+    def text(self, page: Page, *, full: bool = False) -> str:
+        """The reports as a table, the first twenty or all with their warnings, the verdict last."""
+        shown = self.lines if full else self.lines[:_SHOWN]
+        rows = [
+            (
+                formatting.name(line.name, 40),
+                formatting.probability(line.qvalue),
+                formatting.probability(line.pvalue_used),
+                formatting.with_interval(line.auc, 2),
+                formatting.figure(line.bag16_auc.value, 2),
+                f"{len(line.warnings)}" + (f", {len(line.grave)} grave" if line.grave else ""),
+            )
+            for line in shown
+        ]
+        header = ("Report", "q", "p", "row AUROC", "bags of 16", "warnings")
+        lines = [*page.titled(self.title), *page.table(header, rows, left=(0, 3), optional=(4,))]
+        if len(shown) < len(self.lines):
+            lines += page.wrap(f"and {len(self.lines) - len(shown):,} more. {MORE_OF_RESULT}", "  ", "  ")
+        for line in self.lines if full else ():
+            lines += self._warnings(line, page)
+        for line in self.lines:
+            if line.veto and (full or line in shown):
+                told = f"{formatting.visible(line.name, 40)} enters with p = 1: {formatting.visible(line.veto, 80)}."
+                lines += page.wrap(told, "  ", "  ")
+        for warning in self.warnings:
+            lines += page.headed(page.wrap(f"Warning {warning.code}: {formatting.visible(warning.message)}"), "caution")
+        lines += page.wrap(formatting.visible(self.assumption))
+        return "\n".join([*lines, "", *page.headed(page.wrap(formatting.visible(self.verdict)), verdict_style(self))])
+
+    def _warnings(self, line: ReportLine, page: Page) -> list[str]:
+        if not line.warnings:
+            return []
+        told = "; ".join(formatting.visible(words(warning.code), 80) for warning in line.warnings)
+        return page.wrap(f"Warnings of {formatting.visible(line.name, 40)}: {told}", "    ", "  ")
 
 
 def compare_reports(

@@ -15,7 +15,7 @@ from fingerprint.report.plot_style import (
     page_colors,
     plain,
 )
-from fingerprint.report.side_by_side_result import ReportLine, SideBySide
+from fingerprint.report.side_by_side_result import ReportLine, SideBySideResult
 from fingerprint.report.warning_words import by_weight
 
 _DRAWN = 40  # reports in the picture: as many names as a page has lines
@@ -24,12 +24,12 @@ _LINE = 0.2  # inches of a report in the picture
 _CALLED = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}
 
 
-def page(found: SideBySide) -> str:
+def page(found: SideBySideResult) -> str:
     """A complete, self-contained HTML document.
 
     Parameters
     ----------
-    found : SideBySide
+    found : SideBySideResult
         What to show.
 
     Returns
@@ -63,7 +63,14 @@ def _picture(lines: tuple[ReportLine, ...], fdr: float) -> str | None:
     with own_style():
         figure = bare_figure(1.25 * COLUMN, 0.75 + _LINE * len(known))
         ax = figure.add_subplot()
-        plot_axes.reports(ax, known, fdr, PAGE)
+        plot_axes.reports(
+            ax,
+            [line.name for line in known],
+            [line.auc for line in known],
+            [line.qvalue for line in known],
+            fdr,
+            PAGE,
+        )
         dress(ax, PAGE, "x")
         drawn = drawing(figure)
     parts = "; ".join(
