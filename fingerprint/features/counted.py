@@ -67,6 +67,10 @@ class CountedFamily(Transformer):
         """Counts of each row, int64 [rows, counts]."""
         raise NotImplementedError
 
+    def single_counts(self, texts: Sequence[str]) -> sp.csr_matrix:
+        """The same in single precision."""
+        return self.counts(texts).astype(np.float32)
+
     @property
     def squares_shift(self) -> int:
         """Binary digits that squares of counts lose."""
@@ -153,7 +157,7 @@ class PieceCounts(CountedFamily):
         return self
 
     def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
-        columns = self.counts(texts).astype(np.float32)
+        columns = self.single_counts(texts)
         if self.unit != 1:
             columns.data *= np.float32(1 / self.unit)
         return columns

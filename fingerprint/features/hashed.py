@@ -118,21 +118,32 @@ class HashedFamily(PieceCounts):
         return compiled(name, texts, compile_seconds=COMPILE_SECONDS, reference_speed=self.reference_speed)
 
     def counts(self, texts: Sequence[str]) -> sp.csr_matrix:
-        read = self._filled if self._compiled("fill", texts) else self.reference
-        parts = batches(texts)
-        found = in_threads(lambda part: read(texts[parts[part]]), len(parts))
+        return self._counts_in(np.int64, texts)
+
+    def single_counts(self, texts: Sequence[str]) -> sp.csr_matrix:
+        return self._counts_in(np.float32, texts)
+
+    def _counts_in(self, dtype: type[np.generic], texts: Sequence[str]) -> sp.csr_matrix:
+        """The counts in a type of numbers: batches are turned into it before they are put together."""
+        is_compiled, parts = self._compiled("fill", texts), batches(texts)
+
+        def read(part: int) -> sp.csr_matrix:
+            rows = texts[parts[part]]
+            return self._filled(rows, dtype) if is_compiled else self.reference(rows).astype(dtype, copy=False)
+
+        found = in_threads(read, len(parts))
         if len(found) == 1:
             return found[0]
-        return sp.vstack([sp.csr_matrix((0, self.n_counts), dtype=np.int64), *found], format="csr")
+        return sp.vstack([sp.csr_matrix((0, self.n_counts), dtype=dtype), *found], format="csr")
 
-    def _filled(self, texts: Sequence[str]) -> sp.csr_matrix:
+    def _filled(self, texts: Sequence[str], dtype: type[np.generic]) -> sp.csr_matrix:
         segments, codes = characters(texts)
         room = int(np.minimum(segments.counts * RUNS_PER_CHARACTER, self.n_counts).sum())
         indices, data = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
         indptr = np.zeros(len(texts) + 1, dtype=np.int64)
         self.kernels().fill(*self._read_by_kernels(segments, codes), indptr, indices, data)
         used = int(indptr[-1])
-        entries = data[:used].copy(), indices[:used].copy(), indptr.astype(np.int32)
+        entries = data[:used].astype(dtype), indices[:used].copy(), indptr.astype(np.int32)
         matrix = sp.csr_matrix(entries, shape=(len(texts), self.n_counts))
         matrix.has_canonical_format = True  # columns rise within each row
         return matrix
