@@ -3,7 +3,7 @@
 import os
 
 # What `signal` is made of: that module takes as long to import as all else until `stoppable` stands guard.
-from _signal import SIGINT, SIGTERM, signal
+from _signal import SIG_IGN, SIGINT, SIGTERM, getsignal, signal
 
 
 def _end(number: int, _: object) -> None:
@@ -13,8 +13,9 @@ def _end(number: int, _: object) -> None:
 
 def main() -> None:
     """Run the command line of this process; always ends in `SystemExit`."""
-    signal(SIGINT, _end)
-    signal(SIGTERM, _end)
+    for number in (SIGINT, SIGTERM):
+        if getsignal(number) != SIG_IGN:  # as a shell has it for what runs in its background
+            signal(number, _end)
     from fingerprint.cli.stopping import stoppable
 
     stoppable(_run)

@@ -75,6 +75,18 @@ def test_threads_are_as_many_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert policy.n_threads() >= 1
 
 
+def test_what_calls_at_the_same_time_have_set_is_put_back_by_the_last() -> None:
+    before = sys.getswitchinterval()
+    assert before > policy.SWITCH_SECONDS
+    first, second = policy.own_threads(), policy.own_threads()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(policy.SWITCH_SECONDS)
+    second.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(before)
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_parts_keep_their_order_in_threads(monkeypatch: pytest.MonkeyPatch, threads: str) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)

@@ -49,6 +49,13 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_what_runs_in_the_background_of_a_shell_goes_on_at_ctrl_c(rows: Path) -> None:
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + COUNTED
+    arguments = [sys.executable, "-c", ignoring, "3000", str(int(signal.SIGINT)), "--version"]
+    found = subprocess.run(arguments, capture_output=True, text=True, timeout=120, cwd=rows)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("calls", "number"),
     [(5, signal.SIGINT), (300, signal.SIGTERM), (3_000, signal.SIGINT), (30_000, signal.SIGTERM),

@@ -47,7 +47,8 @@ def stoppable(run: Callable[[], object]) -> None:
     try:
         try:
             for number in _WORDS:
-                signal.signal(number, _stop)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it for what runs in its background
+                    signal.signal(number, _stop)
             run()
         finally:
             _STATE.is_over = True

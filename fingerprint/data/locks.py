@@ -138,7 +138,7 @@ class PartLocks:
         try:
             fcntl.fcntl(self.descriptor, fcntl.F_OFD_SETLKW if waits else fcntl.F_OFD_SETLK, wanted)
         except OSError as error:
-            return error.errno in _NO_LOCKS
+            return error.errno not in (errno.EAGAIN, errno.EACCES)  # another has it; else there are no such locks here
         return True
 
 

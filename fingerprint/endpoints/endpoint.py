@@ -309,11 +309,12 @@ class _Asking:
             finally:
                 meter.release(most)
             if isinstance(answer, Reply):
-                meter.count(reply=answer, most_tokens=most_tokens)
+                meter.count(paid_tokens=(answer.prompt_tokens, answer.completion_tokens), most_tokens=most_tokens)
                 meter.heard.add(endpoint.model)
                 self.replied += 1
                 self.failures_in_a_row = 0
                 return answer
+            meter.count(paid_tokens=answer.paid_tokens, most_tokens=most_tokens)
             self.last_fault, meter.last_fault = answer, answer.what
             if answer.is_common and not self.was_heard:
                 raise self._hopeless("", answer)

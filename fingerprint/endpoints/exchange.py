@@ -100,17 +100,20 @@ class Connection:
                 async with self._client.stream("POST", self._url, content=content) as response:
                     body = await _body(response)
         except TimeoutError:
-            return Fault(f"no whole answer within {self._deadline:g} s", is_unreachable=True)
-        except httpx.TimeoutException:
-            return Fault(f"no answer within {self._timeout:g} s", is_unreachable=True)
+            return Fault(f"no whole answer within {self._deadline:g} s", is_unreachable=True, paid_tokens=(0, 0))
+        except httpx.TimeoutException as error:
+            was_asked = not isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout))
+            paid = (0, 0) if was_asked else None
+            return Fault(f"no answer within {self._timeout:g} s", is_unreachable=True, paid_tokens=paid)
         except httpx.ConnectError:
             return Fault("no connection", is_unreachable=True)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, zlib.error) as error:
-            return Fault(f"a broken answer ({type(error).__name__})", is_unreachable=True)
+            return Fault(f"a broken answer ({type(error).__name__})", is_unreachable=True, paid_tokens=(0, 0))
         if response.status_code != httpx.codes.OK:
             return fault_of_status(response.status_code, response.headers.get("retry-after"), body)
         if body is None:
-            return Fault(f"an answer of more than {MOST_BYTES >> 20} MiB", most_attempts=WHOLE_ATTEMPTS)
+            what = f"an answer of more than {MOST_BYTES >> 20} MiB"
+            return Fault(what, most_attempts=WHOLE_ATTEMPTS, paid_tokens=(0, 0))
         return reply_in(body)
 
 

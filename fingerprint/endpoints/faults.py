@@ -41,6 +41,9 @@ class Fault:
         Whether what is refused is not the question but what all have in common.
     is_of_question : bool
         Whether it says nothing of the server: other questions get answers.
+    paid_tokens : (int, int) or None
+        Tokens of prompt and completion that may have to be paid for all the same, as far as they were told, else 0;
+        None where the model was not at work.
     """
 
     what: str
@@ -50,6 +53,7 @@ class Fault:
     refusal: str | None = None
     is_common: bool = False
     is_of_question: bool = False
+    paid_tokens: tuple[int, int] | None = None
 
 
 def fault_of_status(status: int, retry_after: str | None, body: bytes | None) -> Fault:

@@ -6,15 +6,13 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from fingerprint.endpoints.replies import Reply
-
 
 @dataclass(frozen=True)
 class Usage:
     """What an endpoint was asked so far, in this process.
 
-    `cost` is in the currency of `prices`; it counts the replies that came, as the server counts their tokens, and
-    where it does not as the most that they can be.
+    `cost` is in the currency of `prices`; it counts all that the model may have worked for, replies and what came in
+    place of one alike, as the server counts the tokens, and where it does not as the most that they can be.
     """
 
     requests: int = 0
@@ -79,10 +77,10 @@ class Meter:
         requests: int = 0,
         retries: int = 0,
         failures: int = 0,
-        reply: Reply | None = None,
+        paid_tokens: tuple[int, int] | None = None,
         most_tokens: tuple[int, int] = (0, 0),
     ) -> None:
-        """Add to the usage; `most_tokens` are those of the reply's request, for servers that do not count."""
+        """Add to the usage; `most_tokens` are those of a request that was paid for, for servers that do not count."""
         usage = self.usage
         self.usage = replace(
             usage,
@@ -90,13 +88,12 @@ class Meter:
             retries=usage.retries + retries,
             failures=usage.failures + failures,
         )
-        if reply is None:
+        if paid_tokens is None:
             return
-        told = (reply.prompt_tokens, reply.completion_tokens)
-        paid = self.cost(*(told if told[0] else most_tokens))
+        paid = self.cost(*(paid_tokens if paid_tokens[0] else most_tokens))
         self.usage = replace(
             self.usage,
-            prompt_tokens=usage.prompt_tokens + told[0],
-            completion_tokens=usage.completion_tokens + told[1],
+            prompt_tokens=usage.prompt_tokens + paid_tokens[0],
+            completion_tokens=usage.completion_tokens + paid_tokens[1],
             cost=None if paid is None or usage.cost is None else usage.cost + paid,
         )

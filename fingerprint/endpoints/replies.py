@@ -53,22 +53,24 @@ def reply_in(body: bytes) -> Reply | Fault:
     try:
         response = json.loads(body, object_pairs_hook=_each_once, parse_int=_whole_number)
     except (ValueError, RecursionError):
-        return Fault("an answer that is no completion")
+        return Fault("an answer that is no completion", paid_tokens=(0, 0))
+    usage = _field(response, "usage")
+    tokens = _count(_field(usage, "prompt_tokens")), _count(_field(usage, "completion_tokens"))
     choice = _item(_field(response, "choices"))
     message = _field(choice, "message")
     if not isinstance(message, dict):
-        return Fault("an answer that is no completion")
+        return Fault("an answer that is no completion", paid_tokens=tokens)
     text, refusal, why = message.get("content"), message.get("refusal"), _field(choice, "finish_reason")
     is_refusal = bool(refusal) or why == "content_filter"
     if not isinstance(text, str) and not is_refusal:
-        return Fault("a completion without text", most_attempts=WHOLE_ATTEMPTS, is_of_question=True)
-    usage, model = _field(response, "usage"), _field(response, "model")
+        what = "a completion without text"
+        return Fault(what, most_attempts=WHOLE_ATTEMPTS, is_of_question=True, paid_tokens=tokens)
+    model = _field(response, "model")
     said = text if isinstance(text, str) else refusal if isinstance(refusal, str) else ""
     return Reply(
         _without_lone_surrogates(said),
         is_refusal,
-        _count(_field(usage, "prompt_tokens")),
-        _count(_field(usage, "completion_tokens")),
+        *tokens,
         finish_reason=_without_lone_surrogates(why) if isinstance(why, str) else None,
         model=_without_lone_surrogates(model) if isinstance(model, str) else None,
     )

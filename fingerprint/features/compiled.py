@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -105,17 +106,43 @@ def own_threads() -> Iterator[None]:
 
     Threads inside of a product wait for one another by turning in circles: where anything else takes a core, a product
     by two threads takes four times as long as by one. With threads of our own, figures hang on no number of threads.
-    Python's lock changes hands more often meanwhile.
+    Python's lock changes hands more often meanwhile. Both hold for the process: of several callers at a time, the first
+    sets them and the last puts them back.
     """
-    from threadpoolctl import threadpool_limits
-
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_SECONDS))
+    _OWN.enter()
     try:
-        with threadpool_limits(1, "blas"):
-            yield
+        yield
     finally:
-        sys.setswitchinterval(before)
+        _OWN.leave()
+
+
+class _OwnThreads:
+    """What `own_threads` has set, and for how many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_callers = 0
+        self._before = ExitStack()
+
+    def enter(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            self._n_callers += 1
+            if self._n_callers == 1:
+                interval = sys.getswitchinterval()
+                self._before.callback(sys.setswitchinterval, interval)
+                sys.setswitchinterval(min(interval, SWITCH_SECONDS))
+                self._before.enter_context(threadpool_limits(1, "blas"))
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_callers -= 1
+            if self._n_callers == 0:
+                self._before.close()
+
+
+_OWN = _OwnThreads()
 
 
 @contextmanager
