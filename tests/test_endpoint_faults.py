@@ -148,7 +148,7 @@ def test_a_budget_holds_where_the_model_works_and_nothing_of_use_comes() -> None
             rows = ["5, 7", *(f"row {i}, fault" for i in range(100))]
             with pytest.raises((ValueError, ConnectionError)):
                 where.ask([Question(row) for row in rows])
-            # The server counts a hundred tokens for what cannot have sixty: those under way may cost more than foreseen.
+            # The server counts a hundred tokens where sixty is the most: those under way may cost more than foreseen.
             assert 0 < (where.usage.cost or 0.0) <= 0.01 + 4 * 0.0001
             assert where.usage.requests < 150
 
