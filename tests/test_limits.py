@@ -30,7 +30,7 @@ def zstd_bomb(byte: bytes) -> bytes:
 
 def copies(piece: bytes, times: int) -> bytes:
     """A piece over and over, as gzip members."""
-    return gzip.compress(piece, 1) * times
+    return gzip.compress(piece) * times
 
 
 def parquet(frame: pl.DataFrame, **options: object) -> bytes:
@@ -145,7 +145,7 @@ def test_limits_are_raised_by_the_environment_for_every_command(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("speed=9", "must name limits among expansion, line, .*, got 'speed'"),
+        ("speed=9", "must name limits among expansion, stream, .*, got 'speed'"),
         ("rows=many", "must give a number from 1 on for rows, got 'many'"),
         ("rows=0", "must give a number from 1 on for rows, got '0'"),
     ],

@@ -13,6 +13,7 @@ from fingerprint.data.columns import Columns, is_needed
 from fingerprint.data.limits import how_to_raise, limits
 from fingerprint.data.quoting import short
 from fingerprint.data.table_process import columns_of
+from fingerprint.data.table_reader import ARROW_END
 from fingerprint.data.tables import distinct_names
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 # Bytes of a Parquet file that are decoded at a time, beside its row group: 10^6 rows of ten numbers at 1.4 M rows/s
 # and a peak of 180 MiB (row groups of 122,880 rows) or 230 MiB (one row group), 60 MiB of them before the first row.
 DECODED = 1 << 25
+# At the most: rows of 16 kB are still decoded 8192 at a time, longer ones fewer.
+_MOST_DECODED = 4 * DECODED
 _PARQUET = b"PAR1"
 _KIND = "a Parquet file"
 #: First bytes of an Arrow file (Feather 2) and of Feather 1; an Arrow stream has neither.
 _ARROW, _FEATHER_1 = b"ARROW1", b"FEA1"
-#: Last bytes of an Arrow stream.
-_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def is_plain_parquet(file: str) -> bool:
@@ -43,25 +44,44 @@ def parquet_names(file: str, place: str | None = None) -> Sequence[str]:
 
 
 def _shape(file: str, place: str) -> tuple[Sequence[str], int]:
-    names, height = columns_of(_KIND, file, {"kind": "parquet"}, place=place)
+    names, height = columns_of(_KIND, file, {"kind": "parquet"}, place=place, size=_size(file, place))
     return _few(names, file), int(height.item())
 
 
+def _size(file: str, place: str) -> int:
+    """Bytes of a file as it was given; of a pipe, those that came."""
+    return os.path.getsize(file if os.path.isfile(file) else place)
+
+
 def parts_of_parquet(file: str, asked: Columns, size: int, place: str | None = None) -> Iterator[pl.DataFrame]:
-    """Rows of a Parquet file, of which about `DECODED` bytes are held at a time, `size` rows or a multiple of it."""
+    """Rows of a Parquet file, of which about `DECODED` bytes are held at a time.
+
+    `size` rows or a multiple of it; fewer where these would be more than four times as many bytes.
+    """
     place = place or file
     names, height = _shape(file, place)
     columns = [name for name in names if is_needed(name, asked)]
+    packed = _size(file, place)
+    # Half of what an answer may hold: as it is sent, a text takes some bytes more.
+    held, given, most = min(_MOST_DECODED, limits().unpacked(packed) // 2), 0, limits().streamed(packed)
     offset, rows = 0, size
     while offset < height:
-        request = {"kind": "parquet", "columns": columns, "offset": offset, "rows": rows}
-        frame = columns_of(_KIND, file, request, place=place)[1]
+        request = {"kind": "parquet", "columns": columns, "offset": offset, "rows": rows, "held": held}
+        frame = columns_of(_KIND, file, request, place=place, size=packed)[1]
         if not frame.height:
             raise ValueError(f"{file} must hold the {height:,} rows that it says, got {offset:,}; copy it again")
+        bytes_of_frame = max(int(frame.estimated_size()), 1)
+        given += bytes_of_frame
+        if given > most:
+            raise ValueError(
+                f"{file} must hold at most {most:,} bytes unpacked, got over {given:,} from "
+                f"{packed:,}: a bomb, by all appearances; {how_to_raise('stream')}"
+            )
         _check_times(frame, file)
         yield frame
         offset += frame.height
-        rows = max(size, int(DECODED * frame.height / max(frame.estimated_size(), 1)) // size * size)
+        few, many = (amount * frame.height // bytes_of_frame for amount in (held, DECODED))
+        rows = max(min(size, few), many // size * size, 1)
 
 
 def read_arrow(file: str, asked: Columns, place: str | None = None) -> tuple[Sequence[str], pl.DataFrame]:
@@ -69,16 +89,16 @@ def read_arrow(file: str, asked: Columns, place: str | None = None) -> tuple[Seq
     place = place or file
     with open(place, "rb") as content:
         head = content.read(len(_ARROW))
-        content.seek(max(0, os.path.getsize(place) - len(_END)))
+        content.seek(max(0, os.path.getsize(place) - len(ARROW_END)))
         end = content.read()
     if head.startswith(_FEATHER_1):
         raise ValueError(f"{file} must be an Arrow file, got Feather of version 1; write it again as version 2")
-    if head != _ARROW and end != _END:
+    if head != _ARROW and end != ARROW_END:
         raise ValueError(f"{file} must be a complete Arrow file or stream, got one without its end; copy it again")
-    kind, request = "an Arrow file", {"kind": "arrow"}
-    names = distinct_names(_few(columns_of(kind, file, request, place=place)[0], file), file)
+    kind, request, size = "an Arrow file", {"kind": "arrow"}, _size(file, place)
+    names = distinct_names(_few(columns_of(kind, file, request, place=place, size=size)[0], file), file)
     columns = [name for name in names if is_needed(name, asked)]
-    frame = columns_of(kind, file, {**request, "columns": columns}, place=place)[1]
+    frame = columns_of(kind, file, {**request, "columns": columns}, place=place, size=size)[1]
     _check_times(frame, file)
     return names, frame
 

@@ -168,11 +168,8 @@ class _Bounded(io.RawIOBase):
         size = self._fill(buffer) or 0
         self._given += size
         most = self._limits
-        if not self.is_plain and self._given > most.unpacked(packed := self._raw.tell()):
-            raise ValueError(
-                f"{self._file} must hold at most {most.expansion} times its size once it is decompressed, got over "
-                f"{self._given:,} bytes from {packed:,}: a bomb, by all appearances; {how_to_raise('expansion')}"
-            )
+        if not self.is_plain:
+            self._check_expansion()
         if self._held == "whole" and self._given > most.document:
             raise ValueError(
                 f"{self._file} must have at most {most.document:,} bytes, for a JSON document is held as a whole, got "
@@ -182,6 +179,15 @@ class _Bounded(io.RawIOBase):
             self._check_lines(bytes(memoryview(buffer)[:size]))
         return size
 
+    def _check_expansion(self) -> None:
+        most, packed, is_held = self._limits, self._raw.tell(), self._held != "lines"
+        if self._given > (most.unpacked(packed) if is_held else most.streamed(packed)):
+            raise ValueError(
+                f"{self._file} must hold at most {most.expansion if is_held else most.stream:,} times its size once it "
+                f"is decompressed, got over {self._given:,} bytes from {packed:,}: a bomb, by all appearances; "
+                f"{how_to_raise('expansion' if is_held else 'stream')}"
+            )
+
     def _check_lines(self, piece: bytes) -> None:
         end = piece.rfind(b"\n")
         self._in_line = self._in_line + len(piece) if end < 0 else len(piece) - end - 1
@@ -190,12 +196,12 @@ class _Bounded(io.RawIOBase):
                 f"{self._file} must have lines of at most {self._limits.line:,} bytes, got a longer one near byte "
                 f"{self._given:,}; {how_to_raise('line')}"
             )
-        stripped = len(piece.rstrip())
-        self._blank = len(piece) - stripped + (0 if stripped else self._blank)
-        if self._blank > self._limits.blank:
+        blank, stripped = self._blank + len(piece) - len(piece.lstrip()), len(piece.rstrip())
+        self._blank = len(piece) - stripped if stripped else blank
+        if max(blank, self._blank) > self._limits.blank:
             raise ValueError(
-                f"{self._file} must hold rows, got {self._blank:,} bytes of nothing but white space up to byte "
-                f"{self._given:,}; {how_to_raise('blank')}"
+                f"{self._file} must hold rows, got {max(blank, self._blank):,} bytes of nothing but white space up to "
+                f"byte {self._given:,}; {how_to_raise('blank')}"
             )
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
 #: The environment variable that raises limits, of every command and process: ``rows=20000000,line=256MiB``.
@@ -28,8 +29,13 @@ class Limits:
     Attributes
     ----------
     expansion : int
-        Times its size on disk that a file may be decompressed to, beyond 32 MiB: rows of models make 3 to 20, one
+        Times its size on disk that what is held of a file may be, beyond 32 MiB: rows of models make 3 to 20, one
         prompt over and over 60; bombs 1,000 (gzip) to 32,000 (zstd).
+    stream : int
+        Times its size for what is read some rows at a time, lines and slices of Parquet, beyond 32 MiB: one prompt of
+        40 kB in every row with answers of 100 bytes makes 300 to 1,000. Held is a line or a slice.
+    seconds : int
+        Seconds of a processor for a Parquet or Arrow file, beside one for every 20 MB that it may hold unpacked.
     line : int
         Bytes of a line of JSONL, text or CSV: the longest transcripts of agents at hand have 6 MB.
     blank : int
@@ -48,6 +54,8 @@ class Limits:
     """
 
     expansion: int = 200
+    stream: int = 2000
+    seconds: int = 10
     line: int = 1 << 25
     blank: int = 1 << 19
     document: int = 1 << 30
@@ -60,9 +68,13 @@ class Limits:
         """Bytes that a file of `size` bytes may be decompressed to."""
         return _FREE + self.expansion * size
 
+    def streamed(self, size: int) -> int:
+        """Bytes that the rows of a file of `size` bytes may have, where some are read at a time."""
+        return _FREE + max(self.stream, self.expansion) * size
 
-#: What `raised` has changed: of the whole process, since threads read too.
-_raised: list[dict[str, int]] = []
+
+# What `raised` has changed. A thread does not read a stranger's files with the limits that another one has raised.
+_raised: ContextVar[tuple[dict[str, int], ...]] = ContextVar("raised", default=())
 
 
 def limits() -> Limits:
@@ -75,14 +87,14 @@ def limits() -> Limits:
     """
     given = os.environ.get(VARIABLE)
     found = _of_text(given) if given else Limits()
-    for changes in _raised:
+    for changes in _raised.get():
         found = replace(found, **changes)
     return found
 
 
 @contextmanager
 def raised(**changes: int) -> Iterator[None]:
-    """Other limits for what is read within, in all threads.
+    """Other limits for what is read within, by this thread or task (by another one in a copy of the context).
 
     Parameters
     ----------
@@ -102,11 +114,11 @@ def raised(**changes: int) -> Iterator[None]:
     """
     for name, amount in changes.items():
         _check(name, isinstance(amount, int) and amount >= 1, amount)
-    _raised.append(changes)
+    _raised.set((*_raised.get(), changes))
     try:
         yield
     finally:
-        _raised.remove(changes)
+        _raised.set(tuple(other for other in _raised.get() if other is not changes))
 
 
 def how_to_raise(name: str, what: str = "") -> str:

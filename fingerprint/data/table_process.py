@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import spawn
 from typing import TYPE_CHECKING
 
 from fingerprint.data.limits import how_to_raise, limits
 from fingerprint.data.quoting import short
-from fingerprint.data.table_reader import Message, receive, send
+from fingerprint.data.table_reader import READY, Message, receive, send
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,10 +27,19 @@ if TYPE_CHECKING:
 _MEMORY = 1 << 30
 # Decoded, a column is there up to three times: as it is in the file, as it is held, and as it is sent.
 _COPIES = 3
-# Seconds of a processor for the smallest file, and bytes that any disk gives in one: decoding is 50 times as fast.
-_SECONDS, _BYTES_A_SECOND = 10, 10_000_000
+# Unpacked bytes that a processor decodes, copies and sends in a second beside whatever else it does, a fiftieth of what
+# it does alone; and how many of these a request is given seconds for: of larger files, parts are asked for.
+_BYTES_A_SECOND, _BYTES_ASKED_FOR = 20_000_000, 1 << 33
+# Seconds of a clock for each of a processor: a machine may be busy, and a disk slow.
+_SECONDS_OF_CLOCK = 10.0
+# Seconds of a clock for the libraries to be loaded: a third of one alone, 15 from a file server that is busy.
+_START_SECONDS = 300.0
 # More threads decode no faster than rows are taken, and the stack of each counts as memory.
 _THREADS = "4"
+
+
+class _LateError(Exception):
+    """The process took longer than it may."""
 
 
 class _Process:
@@ -47,20 +57,57 @@ class _Process:
             start_new_session=True,  # Ctrl-C is for this process, which then closes that one's pipe
         )
 
-    def ask(self, request: Mapping[str, object], content: bytes, seconds: float) -> Message | None:
-        """The answer; None where the process ended over it, or took longer."""
+    def ask(self, request: Mapping[str, object], content: bytes, seconds: float) -> Message:
+        """The answer.
+
+        Raises
+        ------
+        _LateError
+            Where it took longer; EOFError where the process ended over it.
+        """
         source, sink = self.child.stdout, self.child.stdin
         assert source is not None
         assert sink is not None
-        clock = threading.Timer(seconds, self.child.kill)
+        with self._within(seconds):
+            try:
+                send(sink, request, content)
+                answer = receive(source)
+            except OSError:
+                answer = None
+        if answer is None:
+            raise EOFError
+        return answer
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first message.
+
+        Raises
+        ------
+        _LateError
+            Where it took longer than libraries take to load; EOFError where the process ended.
+        """
+        assert self.child.stdout is not None
+        with self._within(_START_SECONDS):
+            answer = receive(self.child.stdout)
+        if answer is None or answer[0] != READY:
+            raise EOFError
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        is_late = threading.Event()
+
+        def stop() -> None:
+            is_late.set()
+            self.child.kill()
+
+        clock = threading.Timer(seconds, stop)
         clock.start()
         try:
-            send(sink, request, content)
-            return receive(source)
-        except OSError:
-            return None
+            yield
         finally:
             clock.cancel()
+        if is_late.is_set():
+            raise _LateError
 
     def end(self) -> int:
         """End it, and say how it ended."""
@@ -88,6 +135,7 @@ def columns_of(
     *,
     place: str | None = None,
     content: bytes = b"",
+    size: int | None = None,
     most: int | None = None,
 ) -> tuple[list[str], pl.DataFrame]:
     """Names of all columns of a file, and the columns that are asked for.
@@ -102,6 +150,8 @@ def columns_of(
         See `fingerprint.data.table_reader`; limits are added.
     place : str, optional
         Where it is; `content` without.
+    size : int, optional
+        Bytes of the file that the caller was given, where `place` is a copy of it that was decompressed.
     most : int, optional
         Bytes that it may hold unpacked; by default what its size allows.
 
@@ -112,18 +162,25 @@ def columns_of(
     """
     import polars as pl
 
-    size = os.path.getsize(place) if place is not None else len(content)
-    usual, seconds = limits().unpacked(size), _SECONDS + size // _BYTES_A_SECOND
-    most = usual if most is None else most
-    bounds = {"most": most, "memory": _MEMORY + _COPIES * most + size, "seconds": seconds}
+    length = os.path.getsize(place) if place is not None else len(content)
+    size = length if size is None else size
+    most = limits().unpacked(size) if most is None else most
+    seconds = limits().seconds + min(most, _BYTES_ASKED_FOR) // _BYTES_A_SECOND
+    bounds = {"most": most, "memory": _MEMORY + _COPIES * most + length, "seconds": seconds}
     where = {} if place is None else {"file": os.path.abspath(place)}
-    answer, ended = _asked({**request, **where, **bounds}, content, 1.5 * seconds)
-    if answer is None:
+    try:
+        answer = _asked({**request, **where, **bounds}, content, _SECONDS_OF_CLOCK * seconds)
+    except _LateError:
         raise ValueError(
-            f"{file} must be {kind} that can be decoded in {bounds['memory'] >> 20:,} MiB and {seconds} s, got one "
-            f"that ended what read it ({ended}): damaged, or made to do that; write or copy it again, or "
+            f"{file} must be {kind} that is decoded in {seconds} s of a processor and {_SECONDS_OF_CLOCK:.0f} times as "
+            f"long of a clock, got one that took longer; copy it to a faster disk, or {how_to_raise('seconds')}"
+        ) from None
+    except EOFError as error:
+        raise ValueError(
+            f"{file} must be {kind} that can be decoded in {bounds['memory'] >> 20:,} MiB, got one that ended what "
+            f"read it ({error}): damaged, or made to do that; write or copy it again, or "
             f"{how_to_raise('expansion', ' and it is only large')}"
-        )
+        ) from None
     header, sent = answer
     if "size" in header:
         raise ValueError(
@@ -156,24 +213,49 @@ def known_table(content: bytes, columns: Sequence[str], height: int, name: str) 
     return table
 
 
-def _asked(
-    request: Mapping[str, object], content: bytes, seconds: float
-) -> tuple[Message | None, str]:
-    """The answer, or how the process ended that should have given it."""
+def _asked(request: Mapping[str, object], content: bytes, seconds: float) -> Message:
+    """The answer.
+
+    Raises
+    ------
+    _LateError
+        Where it took longer; EOFError, with how it ended, where the process ended that should have given it.
+    """
     with _lock:
         if _kept and (_kept[0].parent != os.getpid() or _kept[0].child.poll() is not None):
             _kept.pop().end()
         if not _kept:
-            _kept.append(_Process())
+            _kept.append(_started())
         try:
-            answer = _kept[0].ask(request, content, seconds)
+            return _kept[0].ask(request, content, seconds)
+        except EOFError:
+            code = _kept.pop().end()
+            if -code == getattr(signal, "SIGXCPU", None):
+                raise _LateError from None
+            raise EOFError(_how(code)) from None
         except BaseException:  # Ctrl-C in the middle of an answer: the rest of it is no answer to the next request
             _kept.pop().end()
             raise
-        if answer is not None:
-            return answer, ""
-        code = _kept.pop().end()
-        return None, f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _started() -> _Process:
+    process = _Process()
+    try:
+        process.wait_until_ready()
+    except (_LateError, EOFError) as error:
+        how = f"nothing in {_START_SECONDS:.0f} s" if isinstance(error, _LateError) else _how(process.end())
+        process.end()
+        raise OSError(
+            f"the process that decodes tables must start, got {how}; check `{sys.executable} -c 'import polars'`"
+        ) from None
+    except BaseException:
+        process.end()
+        raise
+    return process
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _end() -> None:
@@ -181,4 +263,17 @@ def _end() -> None:
         _kept.pop().end()
 
 
+def _forget() -> None:
+    """In a fork: the lock may be held by a thread that is not here, and the process is of the one that was forked."""
+    global _lock
+    _lock = threading.Lock()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in (pipe for kept in _kept for pipe in (kept.child.stdin, kept.child.stdout) if pipe and not pipe.closed):
+        os.dup2(nothing, pipe.fileno())  # what was still to be sent is sent by that one
+    os.close(nothing)
+    _kept.clear()
+
+
 atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
