@@ -134,12 +134,12 @@ def test_rows_in_memory_have_a_limit_and_rows_in_batches_have_none(tmp_path: Pat
 def test_limits_are_raised_by_the_environment_for_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path, "a.txt", b"\n" * 600_000 + b"7\n")
+    path = write(tmp_path, "a.txt", b"\n" * 700_000 + b"7\n")
     with pytest.raises(ValueError, match=r"white space .* FINGERPRINT_LIMITS=blank=N"):
         list(batches(path))
     monkeypatch.setenv(limits.VARIABLE, "blank=1MiB, rows=20_000_000")
     assert limits.limits() == limits.Limits(blank=MIB, rows=20_000_000)
-    assert sum(map(len, batches(path))) == 600_001
+    assert sum(map(len, batches(path))) == 700_001
 
 
 @pytest.mark.parametrize(
@@ -187,3 +187,20 @@ def test_a_pipe_that_nobody_writes_to_is_named_and_one_that_somebody_does_is_rea
     monkeypatch.setattr(compression, "_PIPE_SECONDS", 0.1)
     with pytest.raises(ValueError, match=at(path) + " must be a file, or a pipe that somebody writes to"):
         read(path)
+
+
+def test_a_ring_of_links_is_named_and_links_elsewhere_are_followed(tmp_path: Path) -> None:
+    rows, other = tmp_path / "rows", tmp_path / "other"
+    (rows / "deep").mkdir(parents=True)
+    other.mkdir()
+    write(other, "a.jsonl", json_lines(OWL))
+    (rows / "elsewhere").symlink_to(other)
+    pattern = str(rows / "**" / "*.jsonl")
+    assert read(pattern).texts == ("7, 9",)
+    (rows / "deep" / "up").symlink_to(rows)
+    with pytest.raises(ValueError, match="path must be a glob of folders without rings, got the link "):
+        read(pattern)
+    ring = tmp_path / "ring.jsonl"
+    ring.symlink_to(ring)
+    with pytest.raises(OSError, match=r"ring\.jsonl"):
+        read(ring)

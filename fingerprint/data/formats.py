@@ -193,7 +193,7 @@ def _rows_of_json(value: object, file: str, asked: Columns) -> Iterable[object]:
         return value
     if isinstance(value, dict):
         return rows_of_columns(value, file)
-    raise ValueError(f"{file} must hold a list of rows or an object of columns, got {shown(value)}")
+    raise ValueError(f"{file} must hold a list of rows or an object of columns, got {shown(value)}; write it so")
 
 
 def _csv_rows(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:

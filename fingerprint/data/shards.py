@@ -87,6 +87,8 @@ def matching_files(path: str, argument: str) -> list[str]:
         return files_of_folder(path, argument)
     if os.path.exists(path):
         return [path]
+    if "**" in path:
+        _refuse_rings(path, argument)
     matches = set() if "\n" in path or "\0" in path else set(glob.glob(path, recursive=True))
     files = sorted(match for match in matches if not os.path.isdir(match))
     name = None if files or names_rows(path) else hub_name(path)
@@ -95,3 +97,17 @@ def matching_files(path: str, argument: str) -> list[str]:
     if not files:
         raise not_found(path, argument, name)
     return files
+
+
+def _refuse_rings(path: str, argument: str) -> None:
+    """Refuse a glob of folders in folders where a link leads back up: each of its files would be there forty times."""
+    root = path.partition("**")[0].rpartition(os.sep)[0] or ("/" if path.startswith("/") else ".")
+    for place, folders, _ in os.walk(root):
+        for name in folders:
+            link = os.path.join(place, name)
+            target = os.path.realpath(link) if os.path.islink(link) else ""
+            if target and os.path.commonpath([target, os.path.realpath(place)]) == target:
+                raise ValueError(
+                    f"{argument} must be a glob of folders without rings, got the link {short(link)} back to "
+                    f"{short(target)}; take the link away, or name the files"
+                )

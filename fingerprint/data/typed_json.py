@@ -29,7 +29,7 @@ def typed(content: bytes, kind: type[Typed], name: str) -> Typed:
         value = value_of_document(content.decode())
     except (ValueError, RecursionError) as error:
         what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise ValueError(f"{name} must be JSON, got {what:.120}; make it again") from error
+        raise ValueError(f"{name} must be JSON, got {what.removeprefix('got '):.120}; make it again") from error
     check(value, kind, name)
     return value  # type: ignore[return-value]  # checked
 

@@ -76,10 +76,9 @@ class Result:
             If there is no such file.
         """
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
-        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         name = "text" if is_text else repr(os.fspath(source))
         try:
-            data = json.loads(text)
+            data = json.loads(str(source) if is_text else Path(source).read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:  # also thousands of digits or brackets
             raise ValueError(
                 f"source must be JSON, got {name}: {error}; write it with {cls.__name__}.to_json"
