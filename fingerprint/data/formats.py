@@ -149,7 +149,7 @@ def _json_value(line: str, depth: int) -> object:
     except DeepError as error:
         return BadRowError(f"must be one JSON value, {error}; {OR_SKIP}", within=f"column {error.position + 1}")
     except TwiceError as error:
-        return BadRowError(f"must have every key once, {error}: which is meant? Rename one, {OR_SKIP}")
+        return BadRowError(f"must have every key once, {error}; rename one, {OR_SKIP}")
     except (ValueError, RecursionError) as error:  # a number of thousands of digits
         return BadRowError(f"must be one JSON value, got {short(line)} ({error}); correct it, {OR_SKIP}")
 
@@ -179,7 +179,7 @@ def _json_document(stream: io.BufferedReader, file: str, asked: Columns) -> Numb
         place = f"line {before.count(chr(10)) + 1}, column {error.position - before.rfind(chr(10))}"
         raise ValueError(f"{file}, {place} must be JSON that rows can be taken from, {error}") from None
     except TwiceError as error:
-        raise ValueError(f"{file} must have every key once, {error}: which is meant? Rename one") from None
+        raise ValueError(f"{file} must have every key once, {error}; rename one") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} must be JSON that Python can hold, got {error}; write it as .jsonl") from None
     yield from enumerate(_rows_of_json(value, file, asked), 1)
