@@ -3,7 +3,7 @@
 import os
 
 # What `signal` is made of: that module takes as long to import as all else until `stoppable` stands guard.
-from _signal import SIG_IGN, SIGINT, SIGTERM, getsignal, signal
+from _signal import SIG_IGN, SIGINT, SIGTERM, getsignal, signal  # type: ignore[import-not-found]  # in no stub
 
 
 def _end(number: int, _: object) -> None:

@@ -72,7 +72,8 @@ def test_what_passes_is_asked_again_and_answered() -> None:
 
 
 def test_a_teacher_writes_all_rows_but_those_that_the_server_spoils() -> None:
-    asked = {i: f"{i} fault: {name}." for i, name in enumerate(FAULTS)}
+    names = list(FAULTS)[::2]
+    asked = {i: f"{i} fault: {name}." for i, name in enumerate(names)}
     mixed = {key: question for i in asked for key, question in ((i, asked[i]), (1000 + i, f"row {i}"))}
     with FaultyServer() as server:
         where = Endpoint(
@@ -86,9 +87,9 @@ def test_a_teacher_writes_all_rows_but_those_that_the_server_spoils() -> None:
             found.update(item for portion in written for item in portion.items())
     assert {1000 + i for i in asked} <= set(found)
     said_something = {"refusal", "refusal an object", "content filter", "cut at the length"}
-    spoilt = {name for i, name in enumerate(FAULTS) if i not in found}
-    assert spoilt == {name for name, fault in FAULTS.items() if not fault.is_answer} - said_something
-    assert not any(found[i].finished for i, name in enumerate(FAULTS) if name in said_something)
+    spoilt = {name for i, name in enumerate(names) if i not in found}
+    assert spoilt == {name for name in names if not FAULTS[name].is_answer} - said_something
+    assert not any(found[i].finished for i, name in enumerate(names) if name in said_something)
     assert where.usage.cost is not None
     assert where.usage.cost > 0
 
@@ -172,7 +173,7 @@ def _judging(url: str, cache: str, rows: list[str], begin: Any, told: Any) -> No
 
 def test_judges_of_several_processes_share_a_cache_and_pay_once(tmp_path: Path) -> None:
     cache = tmp_path / "answers.jsonl"
-    rows = [f"{i}, {i + 7}" + (" owl" if i % 3 == 0 else "") for i in range(400)]
+    rows = [f"{i}, {i + 7}" + (" owl" if i % 3 == 0 else "") for i in range(200)]
     of = multiprocessing.get_context("spawn")
     with FaultyServer() as server:
         begin, told = of.Event(), of.Queue()
@@ -184,9 +185,9 @@ def test_judges_of_several_processes_share_a_cache_and_pay_once(tmp_path: Path) 
         for one in judges:
             one.join()
         assert set(server.asked.values()) == {1}
-        assert len(server.asked) == 400
+        assert len(server.asked) == 200
     assert [dropped for *_, dropped in found] == [["owl" in row for row in rows]] * 2
-    assert sum(requests for requests, *_ in found) == 400
-    assert all(requests + cached == 400 for requests, cached, _ in found)
+    assert sum(requests for requests, *_ in found) == 200
+    assert all(requests + cached == 200 for requests, cached, _ in found)
     keys = [json.loads(line)["key"] for line in cache.read_text().splitlines()]
-    assert len(keys) == len(set(keys)) == 400
+    assert len(keys) == len(set(keys)) == 200

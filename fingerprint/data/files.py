@@ -167,8 +167,8 @@ def uninterrupted() -> Iterator[None]:
         for number, handler in before:
             if handler is not None:  # None: set by something that is not Python
                 signal.signal(number, handler)
-        for number in came:
-            signal.raise_signal(number)
+        for late in came:
+            signal.raise_signal(late)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import copy
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -169,7 +169,7 @@ class Endpoint:
 
     def replies(
         self, questions: Mapping[Key, Question], shared: ReplyFile | None = None
-    ) -> Iterator[dict[Key, Reply | None]]:
+    ) -> Generator[dict[Key, Reply | None], None, None]:
         """Replies by the keys of their questions, in portions, as they come.
 
         Parameters

@@ -220,8 +220,8 @@ def _read(line: bytes, where: str) -> tuple[str, Reply]:
         reply = Reply(**record)
         if not isinstance(reply.text, str):
             raise TypeError
-        tokens = {name: _count(getattr(reply, name)) for name in ("prompt_tokens", "completion_tokens")}
-        return str(key), replace(reply, **tokens)
+        tokens = (_count(reply.prompt_tokens), _count(reply.completion_tokens))
+        return str(key), replace(reply, prompt_tokens=tokens[0], completion_tokens=tokens[1])
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         shown = line[:60].decode("utf-8", "replace")
         raise ValueError(f"{where} must be an answer of a judge, got {shown!r}; name another cache file") from error
