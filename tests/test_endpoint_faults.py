@@ -154,6 +154,18 @@ def test_a_budget_holds_where_the_model_works_and_nothing_of_use_comes() -> None
             assert where.usage.requests < 150
 
 
+def test_no_more_is_paid_for_than_is_under_way_while_the_caller_keeps_what_came() -> None:
+    """Replies that wait for a slow disk would be lost with the process, and paid again."""
+    with FaultyServer() as server:
+        where = Endpoint("judge", server.url, concurrency=4)
+        kept = 0
+        for portion in where.replies({i: Question(f"row {i}") for i in range(40)}):
+            time.sleep(0.02)
+            assert server.asked.total() - kept <= 4
+            kept += len(portion)
+        assert kept == 40
+
+
 def test_one_row_that_is_refused_is_undecided_again_when_all_others_are_known(tmp_path: Path) -> None:
     with FaultyServer() as server:
         for _ in range(2):

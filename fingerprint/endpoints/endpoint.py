@@ -31,6 +31,8 @@ GIVE_UP_AFTER = 10
 TEMPLATE_TOKENS = 20
 # Seconds until one looks again whether another process has the reply to what it is asking.
 LOOK_AGAIN = 0.2
+# Seconds until one looks again whether the caller is done with a reply: far below what a reply takes.
+TAKEN_AFTER = 0.002
 _LENGTH_FIELDS = ("max_tokens", "max_completion_tokens")
 
 Key = TypeVar("Key", bound=Hashable)
@@ -200,11 +202,14 @@ class Endpoint:
         # A missing key or package is told before anything starts.
         connection = Connection(self.url, self.key_variable, self.timeout, self.deadline)
 
+        asking = _Asking(self, connection, shared)
+
         async def work(found: Callable[[tuple[Key, Reply | None]], None]) -> None:
-            await _Asking(self, connection, shared).all(questions, found)
+            await asking.all(questions, found)
 
         for portion in portions(work):
             yield dict(portion)
+            asking.taken += len(portion)  # the caller has done with them what it does
 
     def fields(self, question: Question) -> dict[str, object]:
         """All fields of a request but model and messages."""
@@ -240,6 +245,7 @@ class _Asking:
         self.shared = ReplyFile() if shared is None else shared
         self.is_spent = False
         self.replied = self.failures_in_a_row = 0
+        self.given = self.taken = 0  # replies that the caller can have, and those it is done with
         self.last_fault: Fault | None = None
 
     @property
@@ -257,6 +263,10 @@ class _Asking:
             reply = self.shared.get(str(key)) or await self._reply(questions[key])
             if reply is not None or not self.is_spent:
                 found((key, reply))
+                self.given += 1
+                place = self.given
+                while self.taken < place:  # or replies that were paid for would pile up, to be lost with the process
+                    await asyncio.sleep(TAKEN_AFTER)
 
         async def work() -> None:
             for key, _ in waiting:
