@@ -215,7 +215,7 @@ MUTANTS = (
         "prompts-as-written",
         "prompts are paired as they are written (a blank at the end took the power from .60 to .07)",
         "test_exactness.py::test_white_space_of_prompts_changes_nothing[blank at the end]",
-        (Change("data/corpus.py", "normal_form(prompt)", "prompt"),),
+        (Change("data/corpus.py", "tuple(normal_forms(self.prompts))", "self.prompts"),),
     ),
     Mutant(
         "trained-rows-as-written",
