@@ -7,6 +7,7 @@ import json
 import os
 import random
 import threading
+from collections import deque
 from pathlib import Path
 
 import polars as pl
@@ -120,6 +121,23 @@ def test_names_of_an_arrow_file_are_read_without_its_values(tmp_path: Path, is_s
         assert file.tell() < os.path.getsize(path) // 10 or not is_stream
     names, _ = table_process.columns_of("an Arrow file", "a.arrow", {"kind": "arrow"}, place=str(path))
     assert names == frame.columns
+
+
+def test_two_open_csv_files_do_not_shorten_the_fields_of_each_other(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\n1\n" + "7" * 200_000 + "\n")
+    (tmp_path / "b.csv").write_text("text\n1\n2\n")
+    other, open_one = batches(tmp_path / "b.csv", size=1), batches(tmp_path / "a.csv", size=1)
+    next(other)
+    next(open_one)
+    deque(other, maxlen=0)
+    assert len(next(open_one).texts[0]) == 200_000
+
+
+def test_a_quote_that_is_never_closed_ends_at_the_limit_of_a_line(tmp_path: Path) -> None:
+    (path := tmp_path / "a.csv").write_text('text\n1\n"2\n' + "3\n" * 100)
+    message = at(path) + r", record 3 .* a quote not closed.*line=N"
+    with limits.raised(line=100), pytest.raises(ValueError, match=message):
+        read(path)
 
 
 def test_raised_limits_are_those_of_the_thread_that_raised_them() -> None:

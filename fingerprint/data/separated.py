@@ -36,15 +36,16 @@ def separated_rows(lines: Iterator[str], file: str, asked: Columns, usual: str) 
         What separates fields by the name of the file. Another separator is taken, and said, where the header has more
         known columns with it; or more columns, where it has known ones with none.
     """
+    csv.field_size_limit(_LONGEST_FIELD)  # of all readers of the process: how long a record may be is counted here
     first = next((line for line in lines if line.strip("\r\n")), "")
     lines = chain([first], lines)
     separator = _separator(first, asked, usual)
     is_spaced = f'{separator} "' in first and f'{separator}"' not in first
     if separator != usual:
         note(file, f"its fields are separated by {_SEPARATORS[separator]}, as its header shows")
-    limit = csv.field_size_limit(min(limits().line, _LONGEST_FIELD))
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=is_spaced, strict=True)
-    filled = (fields for fields in reader if fields)
+    record = _Record(lines, file)
+    reader = csv.reader(record, delimiter=separator, skipinitialspace=is_spaced, strict=True)
+    filled = (fields for fields in record.each(reader) if fields)
     unknown = {*PROMPT_COLUMNS, SYSTEM, asked.prompt}
     number = 0
     try:
@@ -58,8 +59,30 @@ def separated_rows(lines: Iterator[str], file: str, asked: Columns, usual: str) 
             f"{file}, row {number + 1} (up to line {reader.line_num}) must be well-formed CSV, got: {error}; "
             f'quote fields that hold quotes or line breaks, and double the quotes inside ("")'
         ) from None
-    finally:
-        csv.field_size_limit(limit)
+
+
+class _Record(Iterator[str]):
+    """Lines of a table, as many at a time as a record may have: a quote that is never closed takes all of them."""
+
+    def __init__(self, lines: Iterator[str], file: str) -> None:
+        self._lines, self._file, self._most = lines, file, limits().line
+        self._length = self._number = 0
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._length += len(line)
+        if self._length > self._most:
+            raise ValueError(
+                f"{self._file}, record {self._number + 1:,} (with the header) must have at most {self._most:,} "
+                f"characters, got more: is a quote not closed? Close it, or {how_to_raise('line')}"
+            )
+        return line
+
+    def each(self, records: Iterable[list[str]]) -> Iterator[list[str]]:
+        """Records that are made of these lines, each counted by itself."""
+        for record in records:
+            self._length, self._number = 0, self._number + 1
+            yield record
 
 
 def _separator(header: str, asked: Columns, usual: str) -> str:
