@@ -95,9 +95,9 @@ def pieces(text: str, features: Sequence[Speaking], limit: int) -> list[Piece]:
     is_cut = sum(len(shown) for shown, _ in parts) > limit
     strongest = max((abs(feature.effect) for feature in features), default=1.0)
     found, room = [], limit - is_cut
-    for shown, feature in parts:
+    for shown, speaker in parts:
         if room > 0:
-            found.append(_piece(shown[:room], feature, strongest))
+            found.append(_piece(shown[:room], speaker, strongest))
         room -= len(shown)
     return [*found, Piece("…", 0, "")] if is_cut else found
 
