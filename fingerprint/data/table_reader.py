@@ -130,8 +130,12 @@ def _plain_kind(kind: pl.DataType) -> pl.DataType:
     return kind
 
 
-def _instance(kind: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return kind() if isinstance(kind, type) else kind
+def _instance(kind: object) -> pl.DataType:
+    import polars as pl
+
+    found = kind() if isinstance(kind, type) else kind
+    assert isinstance(found, pl.DataType)
+    return found
 
 
 Read = tuple[list[str], "pl.DataFrame | None"]
@@ -154,7 +158,7 @@ def _parquet(request: Request, content: bytes) -> Read:
     part = query if chosen is None else query.select(chosen)
     offset, rows, held = (_number(request, name) for name in ("offset", "rows", "held"))
     found = _plain(part.slice(offset, rows if offset else min(rows, _FEW)).collect())
-    fitting = held * found.height // max(found.estimated_size(), 1)
+    fitting = held * found.height // max(int(found.estimated_size()), 1)
     if found.height == _FEW < min(rows, fitting) and not offset:
         found = _plain(part.slice(0, min(rows, fitting)).collect())
     while found.height > 1 and found.estimated_size() > held:  # longer ones than the rows before
