@@ -13,6 +13,7 @@ import fingerprint
 from fingerprint.data.corpus import Corpus, joined
 from fingerprint.data.known_rows import KnownRows
 from fingerprint.detection.analysis import exact_test, family_matrices
+from fingerprint.detection.analysis import relabelled as relabellings_of
 from fingerprint.detection.case import Case
 from fingerprint.detection.options import Options
 from fingerprint.features import choose
@@ -45,7 +46,8 @@ def case_of(suspect: Corpus, reference: Corpus) -> Case:
 
 
 def exactly(case: Case, comparison: Comparison) -> PermutationTest:
-    return exact_test(case, comparison, family_matrices(comparison, choose(FAMILIES, comparison.texts)))[0]
+    matrices = family_matrices(comparison, choose(FAMILIES, comparison.texts))
+    return exact_test(comparison, matrices, relabellings_of(case, comparison))[0]
 
 
 def relabelled(comparison: Comparison, contrast: np.ndarray) -> Comparison:

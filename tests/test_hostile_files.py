@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,11 +22,13 @@ from fingerprint.data import limits
 from fingerprint.data.sealed import sealed, unsealed
 from fingerprint.detector import storage as detectors
 from fingerprint.fingerprints import storage as fingerprints
+from fingerprint.fingerprints.signature import MAGIC
 from fingerprint.panels import storage as panels
 from fingerprint.panels.panel import CELLS, FAMILIES
 
 Arrays = dict[str, np.ndarray]
-Change = Callable[[Arrays, dict], None]
+Header = dict[str, Any]
+Change = Callable[[Arrays, Header], object]
 ESCAPES = "\x1b[31mred\x1b[0m \u202egnirts\u202c \x07"
 
 
@@ -62,7 +65,7 @@ def zipped(parts: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> byte
     return buffer.getvalue()
 
 
-def changed_zip(content: bytes, magic: bytes, number: int, change: Callable[[dict[str, bytes]], None]) -> bytes:
+def changed_zip(content: bytes, magic: bytes, number: int, change: Callable[[dict[str, bytes]], object]) -> bytes:
     """A panel or fingerprint with other parts, and the right checksum."""
     body = unsealed(content, magic, number, "a", written_by="b", remedy="c")
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
@@ -81,16 +84,17 @@ def every(value: float) -> Change:
 def setting(path: str, value: object) -> Change:
     """One value of the header."""
 
-    def change(_: Arrays, header: dict) -> None:
+    def change(_: Arrays, header: Header) -> None:
         *parents, last = path.split(".")
+        place: Any = header
         for parent in parents:
-            header = header[int(parent) if parent.isdigit() else parent]
-        header[int(last) if last.isdigit() else last] = value
+            place = place[int(parent) if parent.isdigit() else parent]
+        place[int(last) if last.isdigit() else last] = value
 
     return change
 
 
-def array(name: str, values: Callable[[np.ndarray], np.ndarray]) -> Change:
+def array(name: str, values: Callable[[np.ndarray], Any]) -> Change:
     return lambda arrays, _: arrays.update({name: values(arrays[name])})
 
 
@@ -173,7 +177,7 @@ def header_with(name: str, **changes: object) -> Callable[[dict[str, bytes]], No
     return lambda parts: parts.update({name: json.dumps(json.loads(parts[name]) | changes).encode()})
 
 
-FINGERPRINTS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
+FINGERPRINTS: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "rows below": (header_with("fingerprint.json", rows=[-5] * CELLS), "must count rows from 0 on"),
     "huge rows": (header_with("fingerprint.json", rows=[2**62] * CELLS), "must count rows from 0 on"),
     "rows of text": (header_with("fingerprint.json", rows=["a"] * CELLS), r"rows\[0\] must be int"),
@@ -193,7 +197,7 @@ FINGERPRINTS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
 def test_a_fingerprint_that_is_none_is_one_error_with_its_name(folder: Path, tmp_path: Path, attack: str) -> None:
     change, message = FINGERPRINTS[attack]
     path = tmp_path / "b.fp"
-    path.write_bytes(changed_zip((folder / "a.fp").read_bytes(), fingerprints.MAGIC, fingerprints.FORMAT, change))
+    path.write_bytes(changed_zip((folder / "a.fp").read_bytes(), MAGIC, fingerprints.FORMAT, change))
     with pytest.raises(ValueError, match=message) as caught:
         Fingerprint.load(path)
     assert str(caught.value).startswith(repr(str(path)))
@@ -203,7 +207,7 @@ def _replace(ending: str, content: bytes) -> Callable[[dict[str, bytes]], None]:
     return lambda parts: parts.update({name: content for name in parts if name.endswith(ending)})
 
 
-PANELS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
+PANELS: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "no members": (header_with("panel.json", members=[]), "must hold at least one member"),
     "members of text": (header_with("panel.json", members=["a"]), r"members\[0\] must have the keys name"),
     "unknown side": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -69,9 +70,11 @@ def test_scan_refuses_prose_and_empty_rows(trained: Detector) -> None:
     with pytest.raises(ValueError, match="at least one row"):
         scan([], trained)
 
+Kind = Literal["code", "reasoning"]
+
 
 @pytest.mark.parametrize("kind", ["code", "reasoning"])
-def test_a_domain_of_code_or_worked_answers_holds_rows_of_that_kind_and_no_others(kind: str) -> None:
+def test_a_domain_of_code_or_worked_answers_holds_rows_of_that_kind_and_no_others(kind: Kind) -> None:
     drawn, fresh = (simulated_pair(400, kind=kind, rng=seed) for seed in (1, 2))
     texts = [*drawn.suspect.texts, *drawn.reference.texts]
     known = Domain.of(texts, np.repeat([True, False], 400), np.ones(800, dtype=bool))

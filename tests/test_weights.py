@@ -40,15 +40,15 @@ def _link(folder: Path) -> None:
     (folder / "model.safetensors").symlink_to(folder.parent / "elsewhere.safetensors")
 
 
-def _config(**changes: object) -> Callable[[Path], None]:
-    return lambda folder: (folder / "config.json").write_text(json.dumps(CONFIG | changes)) and None
+def _config(**changes: object) -> Callable[[Path], object]:
+    return lambda folder: (folder / "config.json").write_text(json.dumps(CONFIG | changes))
 
 
 def _only_pickle(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
-ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
+ATTACKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "pickled shard": (index("pytorch_model.bin"), "got 'pytorch_model.bin' in model.safetensors.index.json"),
     "shard above": (index("../evil.safetensors"), "got '../evil.safetensors' in model.safetensors.index.json"),
     "shard by path": (index("/tmp/evil.safetensors"), "got '/tmp/evil.safetensors' in model.safetensors.index.json"),
@@ -58,11 +58,11 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "deep index": (lambda folder: _write_index(folder, "[" * 5000), "must have whole JSON, got .*brackets within"),
     "list": (lambda folder: _write_index(folder, "[]"), r"must have an object of JSON, got \[\]"),
     "settings": (_config(transformers_weights="pytorch_model.bin"), "got 'pytorch_model.bin' in config.json"),
-    "adapter": (lambda folder: (folder / "adapter_config.json").write_text("{}") and None, "got an adapter in"),
+    "adapter": (lambda folder: (folder / "adapter_config.json").write_text("{}"), "got an adapter in"),
     "link": (_link, "got the link model.safetensors to "),
     "pickle": (_only_pickle, "got the pickle pytorch_model.bin in .*save_pretrained"),
     "huge header": (
-        lambda folder: (folder / "model.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}") and None,
+        lambda folder: (folder / "model.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}"),
         "must have whole safetensors files, got a damaged one",
     ),
 }

@@ -32,7 +32,7 @@ def priors(paths: Sequence[Path] | None, sha256: Sequence[str] | None = None) ->
         If there is no such file.
     """
     found: list[Prior] = []
-    pins: list[str | None] = list(sha256 or [None] * len(paths or ()))
+    pins: list[str | None] = [*sha256] if sha256 else [None] * len(paths or ())
     if len(pins) != len(paths or ()):
         raise ValueError(f"--prior-sha256 must be given once for each --prior, got {len(pins)} for {len(paths or ())}")
     for path, pin in zip(paths or (), pins, strict=True):

@@ -76,7 +76,7 @@ def _has_type(value: object, kind: object) -> bool:
     if origin is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if origin in (str, bool, NoneType):
-        return isinstance(value, origin)  # type: ignore[arg-type]
+        return isinstance(value, origin)
     return True  # object and Any: whatever JSON holds
 
 

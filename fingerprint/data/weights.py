@@ -62,7 +62,7 @@ def check_weights(folder: Path, name: str, argument: str = "model") -> None:
 
 def check_on_hub(name: str, argument: str = "model") -> None:
     """The same of a model that is known by name: its index and settings are got first, from a cache or the hub."""
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     for file in (f"model{ENDING}.index.json", "config.json", _ADAPTER):
         found = cached_file(

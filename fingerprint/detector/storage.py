@@ -189,7 +189,8 @@ def _restored(header: _Header, arrays: Mapping[str, Array], name: str) -> Stored
     shapes: dict[str, tuple[int, ...]] = {"centre": (members,), "weights": (members,), "probes": (len(PROBES),)}
     shapes |= {family: (len(used.columns),) for family, used in columns.items()}
     shapes |= {"neutral_scores": (-1,), "rows": (-1,), "prompts": (-1,)}
-    found = {"centre": stored.stack.centre, "weights": stored.stack.weights, "probes": stored.probe_scores}
+    found: dict[str, np.ndarray] = {"centre": stored.stack.centre, "weights": stored.stack.weights}
+    found |= {"probes": stored.probe_scores}
     found |= coefficients | {"neutral_scores": stored.neutral_scores}
     found |= {"rows": stored.training_rows.rows, "prompts": stored.training_rows.prompts}
     for part, values in found.items():

@@ -101,7 +101,7 @@ class Directions:
                 raise TypeError(f"family {name} must be the built-in one beside a panel, got {family!r:.80}; rename it")
             by_cell[name] = shifts(members, name, family)[:, :, found.columns] * found.scale
         joined = np.concatenate(list(by_cell.values()), axis=2)
-        inner = products(joined)
+        inner = products(list(joined))
         apart = np.array([distance(tokens, each.tokens) for each in members])
         return cls(
             tuple(members),
@@ -109,7 +109,7 @@ class Directions:
             by_cell,
             np.sqrt((joined.sum(axis=1) ** 2).sum(axis=1)),
             inner,
-            squared_errors(joined),
+            squared_errors(list(joined)),
             likeness(apart),
         )
 
