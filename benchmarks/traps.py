@@ -55,11 +55,10 @@ MUTANTS = (
         (
             Change(
                 "detection/analysis.py",
-                "units = {name: comparison.units(matrix.values) for name, matrix in matrices.items()}\n"
-                "    relabellings = Relabellings.draw(comparison.design, case",
+                "units = _units(comparison, matrices)\n    weights = omnibus",
                 "frozen = cross_fit(comparison, {name: matrix.values for name, matrix in matrices.items()}).families\n"
                 "    units = {name: comparison.units(sp.csr_matrix(frozen[name][:, None])) for name in matrices}\n"
-                "    relabellings = Relabellings.draw(comparison.design, case",
+                "    weights = omnibus",
             ),
         ),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -18,7 +17,6 @@ from users_folder import ROOT, furnish, judging, put_command, without_proxies
 from fingerprint.cli.app import main
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OUTPUT = "output"
 """The language of what the block before it prints."""
@@ -193,12 +191,3 @@ def test_a_block_that_prints_something_else_fails() -> None:
     for wrong in ("p 0.0030, 2,225 rows of 0.59", "p 0.0028, 2,325 rows of 0.59", "p 0.0028, 2,225 pairs of 0.59", ""):
         with pytest.raises(AssertionError):
             assert_prints(block, wrong)
-
-
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    assert sources
-    monkeypatch.chdir(tmp_path)
-    exec(compile("\n\n".join(sources), notebook.name, "exec", dont_inherit=True), {"__name__": "__main__"})

@@ -6,8 +6,8 @@ import ast
 import re
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -51,14 +51,11 @@ def test_what_the_pages_name_is_reached_from_the_public_names() -> None:
     named = {
         name
         for page in PAGES
-        for name in re.findall(r"\bfingerprint((?:\.[A-Za-z_]+)+)", page.read_text(encoding="utf-8"))
+        for name in re.findall(r"(?<![-\w])fingerprint(?!\.json)((?:\.[A-Za-z_]+)+)", page.read_text(encoding="utf-8"))
     }
     assert ".lab.simulated" in named
     for dotted in sorted(named):
-        first, _, rest = dotted[1:].partition(".")
-        found: object = getattr(fingerprint, first) if first in NAMES else import_module(f"fingerprint.{first}")
-        for part in rest.split(".") if rest else ():
-            found = getattr(found, part)
+        resolve_name(f"fingerprint{dotted}")
 
 
 @pytest.mark.parametrize(

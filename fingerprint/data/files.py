@@ -220,7 +220,7 @@ def _taken(path: Path) -> IO[bytes] | None:
         with open(descriptor, "r+b") as old:
             found = os.fstat(descriptor)
             is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
-            if not is_ours or not try_lock(old):
+            if not is_ours or not try_lock(old) or not _is_at(old, path):  # renamed since, by whoever held it
                 return None
             path.unlink()
     try:
@@ -228,10 +228,18 @@ def _taken(path: Path) -> IO[bytes] | None:
     except FileExistsError:
         return None
     with suppress(OSError):
-        if try_lock(file) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+        if try_lock(file) and _is_at(file, path):
             return file
     file.close()
     return None
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether a path still stands for an open file."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
 
 
 def _opened(path: Path) -> IO[bytes]:

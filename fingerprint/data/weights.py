@@ -112,7 +112,7 @@ def check_modules(folder: Path, name: str, argument: str = "model") -> None:
                 f"imported; {_REMEDY}"
             )
         inside = isinstance(place, str) and not os.path.isabs(place) and ".." not in Path(place).parts
-        if not inside or (folder / str(place)).is_symlink():
+        if not inside or (place and (folder / str(place)).is_symlink()):  # "" is the folder itself, which may be a link
             raise ValueError(
                 f"{argument} must have its modules inside its folder, got {short(place)} in {name!r}; {_REMEDY}"
             )

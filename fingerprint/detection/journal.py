@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,12 +14,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprint.fingerprints import resume
 from fingerprint.report.encoding import JsonObject
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _TABLES = (
     "create table if not exists settings (value text not null)",
@@ -63,6 +65,8 @@ class Journal:
             If it was made under other settings or is no such file; if a shard that is in it has changed since, or is
             not among these.
         """
+        from fingerprint.fingerprints import resume  # few comparisons keep a journal
+
         marks = {os.path.abspath(shard): resume.mark(shard) for shard in shards}
         found = cls(Path(path), marks, json.dumps(settings, sort_keys=True, default=repr))
         if found.path.exists() and found.path.stat().st_size:
@@ -70,6 +74,10 @@ class Journal:
         return found
 
     def _check(self) -> None:
+        import sqlite3
+
+        from fingerprint.fingerprints import resume
+
         try:
             with self._transaction() as file:
                 settings = [value for (value,) in file.execute("select value from settings")]
@@ -88,6 +96,8 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """The file, changed as a whole or not at all."""
+        import sqlite3
+
         with closing(sqlite3.connect(self.path, isolation_level=None)) as file:
             file.execute("begin immediate")
             yield file
@@ -116,6 +126,8 @@ class Journal:
     @property
     def is_due(self) -> bool:
         """Whether what is kept as a whole, and not by shard, should be written again."""
+        from fingerprint.fingerprints import resume
+
         return time.perf_counter() - self._written >= resume.PAUSE
 
 

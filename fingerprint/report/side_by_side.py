@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fingerprint.data.files import write_atomically
@@ -34,6 +35,7 @@ _HOLDS = {
 Given = Report | str | os.PathLike[str]
 
 
+@dataclass(frozen=True, eq=False)
 class SideBySide(Shown, SideBySideResult):
     """Many reports side by side: `lines` by their evidence, each with its q-value, as text, JSON and a page."""
 
