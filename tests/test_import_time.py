@@ -10,7 +10,7 @@ import sys
 DETECT = "from fingerprint import detect"
 NEEDED = "import numpy, polars, scipy.sparse"  # what the rows and sums of every comparison are made of
 TIMES = 1.5
-ROUNDS = 7
+ROUNDS = 20
 LEAST_ROUNDS = 3  # of which the best says enough where the bound is kept; what is above it is timed ROUNDS times
 
 HEAVY = {

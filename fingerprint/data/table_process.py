@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import spawn
 from typing import TYPE_CHECKING
 
 from fingerprint.data.limits import how_to_raise, limits
@@ -46,6 +45,8 @@ class _Process:
     """A process that reads, and who started it: a fork of that one must not ask on its pipes."""
 
     def __init__(self) -> None:
+        from multiprocessing import spawn
+
         paths = [os.getcwd() if path == "" else path for path in sys.path]
         self.parent = os.getpid()
         self.child = subprocess.Popen(
