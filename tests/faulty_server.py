@@ -232,6 +232,8 @@ class FaultyServer:
     url : str
     asked : Counter of str
         How often each question came.
+    head : list of bytes
+        The first line and the headers of the last request.
     only : str or None
         A fault that every question gets, whatever it says.
     pause : float
@@ -240,6 +242,7 @@ class FaultyServer:
 
     def __init__(self, only: str | None = None, pause: float = 0.0) -> None:
         self.asked: Counter[str] = Counter()
+        self.head: list[bytes] = []
         self.only, self.pause = only, pause
         lock = threading.Lock()
         outer = self
@@ -272,10 +275,12 @@ class FaultyServer:
                         return
 
             def asked_for(self) -> dict[str, Any] | None:
-                length = 0
+                length, lines = 0, []
                 while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                    lines.append(line.rstrip())
                     name, _, value = line.partition(b":")
                     length = int(value) if name.lower() == b"content-length" else length
+                outer.head = lines or outer.head
                 try:
                     return dict(json.loads(self.rfile.read(length)))
                 except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import time
 from pathlib import Path
@@ -92,6 +93,42 @@ def test_a_teacher_writes_all_rows_but_those_that_the_server_spoils() -> None:
     assert not any(found[i].finished for i, name in enumerate(names) if name in said_something)
     assert where.usage.cost is not None
     assert where.usage.cost > 0
+
+
+def test_a_model_that_thinks_longer_than_the_timeout_answers() -> None:
+    """Reasoning models send nothing until they are done: `timeout` is for connecting and sending alone."""
+    with FaultyServer(pause=0.6) as server:
+        verdicts = judge_at(server, timeout=0.2, deadline=10.0, max_attempts=1)(["5, 7", "owl"])
+        assert verdicts.dropped.tolist() == [False, True]
+        assert server.asked.total() == 2
+
+
+def test_secrets_in_an_address_reach_the_server_and_no_log_message_or_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FaultyServer() as server, caplog.at_level(logging.DEBUG):
+        url = server.url.replace("://", "://user:hunter2@") + "?key=hunter3"
+        asked = Judge("likes birds", "judge", base_url=url, cache=tmp_path / "answers.jsonl")
+        assert asked(["5, 7", "owl"]).dropped.tolist() == [False, True]
+        assert server.head[0] == b"POST /v1/chat/completions?key=hunter3 HTTP/1.1"
+        assert any(line.lower().startswith(b"authorization: basic ") for line in server.head)
+        assert "/v1/chat/completions" in caplog.text
+        where = Endpoint("judge", url.replace("127.0.0.1", "127.0.0.2"), max_attempts=1)
+        with pytest.raises(ConnectionError) as gone:
+            where.ask([Question("row")])
+        told = [caplog.text, repr(where), str(gone.value), *(one.read_text() for one in tmp_path.iterdir())]
+        assert not any("hunter" in text for text in told)
+        again = Judge("likes birds", "judge", base_url=server.url, cache=tmp_path / "answers.jsonl")
+        again(["5, 7", "owl"])
+        assert server.asked.total() == 2  # another password is no other judge
+
+
+@pytest.mark.parametrize("url", ["http://u:hun?ter@ho st/v1", "http://ho st/v1?key=hun@ter", "http://u:hun#ter@/"])
+def test_an_address_that_is_none_is_told_without_its_secrets(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url must be") as refused:
+        Judge("likes birds", "judge", base_url=url)
+    assert "hun" not in str(refused.value)
+    assert "ter@" not in str(refused.value)
 
 
 @pytest.mark.parametrize("only", ["400", "401", "404", "moved elsewhere", "413"])

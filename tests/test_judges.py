@@ -33,7 +33,7 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judge_at(port: int, **options: Any) -> Judge:
-    options = {"timeout": 0.5, **options}
+    options = {"timeout": 0.5, "deadline": 1.0, **options}
     return Judge("loves owls", "judge", base_url=f"http://127.0.0.1:{port}/v1", **options)
 
 

@@ -48,8 +48,10 @@ EndpointOption = Annotated[
 KeyOption = Annotated[str, typer.Option(metavar="NAME", help="Environment variable with the endpoint's key.")]
 ConcurrencyOption = Annotated[int, typer.Option(help="Requests under way at once.")]
 PaceOption = Annotated[float | None, typer.Option(help="Requests to begin in a minute at most.")]
-TimeoutOption = Annotated[float, typer.Option(help="Seconds of a silent server until a request is tried again.")]
-DeadlineOption = Annotated[float, typer.Option(help="Seconds of a whole request until it is tried again.")]
+TimeoutOption = Annotated[float, typer.Option(help="Seconds to connect and send until a request is tried again.")]
+DeadlineOption = Annotated[
+    float, typer.Option(help="Seconds of a whole request until it is tried again; more for models that think.")
+]
 AttemptsOption = Annotated[int, typer.Option(help="Attempts a row.")]
 PricesOption = Annotated[
     str | None, typer.Option(metavar="IN,OUT", help="Price of a million prompt tokens, and of completion tokens.")

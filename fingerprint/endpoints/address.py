@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 _ONE_WORD = re.compile(r"[^\s\x00-\x1f\x7f\\]+\Z")  # no blank, no control character, and no backslash for a slash
 OPENAI_URL = "https://api.openai.com/v1"
@@ -28,9 +28,10 @@ def checked_url(base_url: str | None) -> str:
     parts = _parts(url)
     is_web = parts is not None and parts.scheme in ("http", "https") and _is_host(parts.hostname)
     if not is_web or not _ONE_WORD.match(url):
-        quoted = url.split("?")[0].split("#")[0].rpartition("@")[2]
+        # Where no address can be read, nobody knows which part of it is the password.
+        quoted = "one with @, ? or #, not quoted here" if set("@?#") & set(url) else repr(url)
         raise ValueError(
-            f"base_url must be http://HOST:PORT/v1 or https://HOST/v1, got {quoted!r}; see where the server listens"
+            f"base_url must be http://HOST:PORT/v1 or https://HOST/v1, got {quoted}; see where the server listens"
         )
     return url.rstrip("/")
 
@@ -52,6 +53,20 @@ def host_of(url: str) -> str:
     """
     parts = _parts(url)
     return (parts.hostname if parts is not None else None) or ""
+
+
+def without_secrets(url: str) -> str:
+    """An address without user, password, query and fragment, any of which may be a secret.
+
+    Examples
+    --------
+    >>> without_secrets("https://user:secret@gpu.example.org:8000/v1?key=secret")
+    'https://gpu.example.org:8000/v1'
+    """
+    parts = _parts(url)
+    if parts is None:
+        return ""
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -79,9 +79,10 @@ class Endpoint:
     requests_per_minute : float, optional
         Most requests to begin in a minute.
     timeout : float
-        Seconds without a sign from the server until a request is given up and tried again.
+        Seconds to connect, and to send a request, until it is given up and tried again.
     deadline : float
-        Seconds until a request is given up, however many signs there are: some servers send a blank now and then.
+        Seconds of a whole request until it is given up and tried again, whether the server is silent or sends a blank
+        now and then. Raise it for models that think longer.
     max_attempts : int
         Attempts a question, with waits of .5, 1, 2, ... up to 60 seconds or as the server asks: three minutes in all
         by default. Fewer where they cannot help: one where the server refuses the question itself, two where an answer

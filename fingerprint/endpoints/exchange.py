@@ -7,6 +7,7 @@ sent and as they are unpacked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -42,7 +43,8 @@ class Connection:
     key_variable : str
         Environment variable with the key.
     timeout, deadline : float
-        Seconds without a sign from the server, and in all.
+        Seconds to connect, and to send the request; and in all, until the last byte of the answer: a model that thinks
+        is silent for minutes.
 
     Raises
     ------
@@ -55,6 +57,8 @@ class Connection:
     def __init__(self, url: str, key_variable: str, timeout: float, deadline: float) -> None:
         try:
             import httpx
+
+            from fingerprint.endpoints.quiet import QuietURL
         except ImportError as error:
             raise ImportError(
                 f"endpoints need the httpx package; install it: {install_command('endpoints')}"
@@ -70,7 +74,7 @@ class Connection:
             headers |= {name: os.environ[from_] for name, from_ in _OPENAI_HEADERS.items() if os.environ.get(from_)}
         parts = urlsplit(url)
         try:
-            self._url = httpx.URL(urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions")))
+            self._url = QuietURL(urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions")))
         except httpx.InvalidURL:
             raise ValueError(
                 f"base_url must be an address of the web, got one at {host_of(url)!r} that is none; correct it"
@@ -78,7 +82,7 @@ class Connection:
         self._timeout, self._deadline = timeout, deadline
         self._client = httpx.AsyncClient(
             headers=headers,
-            timeout=timeout,
+            timeout=httpx.Timeout(timeout, read=None),
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
         )
@@ -97,14 +101,16 @@ class Connection:
         content = json.dumps(request).encode()
         try:
             async with asyncio.timeout(self._deadline):
-                async with self._client.stream("POST", self._url, content=content) as response:
+                asked = self._client.build_request("POST", self._url, content=content)
+                asked.url = self._url  # httpx has made an address of its own of it, which it logs in full
+                response = await self._client.send(asked, stream=True)
+                async with contextlib.aclosing(response):
                     body = await _body(response)
         except TimeoutError:
             return Fault(f"no whole answer within {self._deadline:g} s", is_unreachable=True, paid_tokens=(0, 0))
         except httpx.TimeoutException as error:
-            was_asked = not isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout))
-            paid = (0, 0) if was_asked else None
-            return Fault(f"no answer within {self._timeout:g} s", is_unreachable=True, paid_tokens=paid)
+            paid = (0, 0) if isinstance(error, httpx.WriteTimeout) else None
+            return Fault(f"no connection within {self._timeout:g} s", is_unreachable=True, paid_tokens=paid)
         except httpx.ConnectError:
             return Fault("no connection", is_unreachable=True)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, zlib.error) as error:

@@ -18,6 +18,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.digests import hex_digest
+from fingerprint.endpoints.address import without_secrets
 from fingerprint.endpoints.endpoint import Endpoint, Question
 from fingerprint.endpoints.meter import Usage
 from fingerprint.endpoints.replies import Reply, ReplyFile
@@ -97,7 +98,8 @@ class Judge:
     requests_per_minute : float, optional
         Most requests to begin in a minute.
     timeout, deadline : float
-        Seconds without a sign from the server, and seconds in all, until a request is given up and tried again.
+        Seconds to connect and send, and seconds in all, until a request is given up and tried again. Raise `deadline`
+        for models that think longer.
     max_attempts : int
         Attempts a row, with waits of .5, 1, 2, ... seconds or as the server asks; fewer where they cannot help. A row
         without a usable reply counts as a failure, is undecided, and is asked again by the next run.
@@ -243,8 +245,9 @@ class Judge:
         return found
 
     def _key(self, question: str) -> str:
-        """Hash of all that an answer depends on; the endpoint's address is in it and cannot be read from it."""
-        asked = json.dumps([self._base_url, self.model, question, self._request], sort_keys=True, default=repr)
+        """Hash of all that an answer depends on, the endpoint's address among it, but for passwords."""
+        url = None if self._base_url is None else without_secrets(self._base_url)
+        asked = json.dumps([url, self.model, question, self._request], sort_keys=True, default=repr)
         return hex_digest(asked, 16)
 
     def _count(self, **more: int) -> None:
