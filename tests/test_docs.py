@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 import tomllib
 from pathlib import Path
@@ -62,3 +64,19 @@ def test_the_readme_is_short_and_says_both_sentences() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 120
     assert "Detectable is not harmful. Not detected is not clean." in text
+
+
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_blocks_of_a_page_import_and_read_what_they_use(page: Path) -> None:
+    known = set(dir(builtins))
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        nodes = list(ast.walk(ast.parse(block)))
+        known |= {(name.asname or name.name).partition(".")[0] for name in nodes if isinstance(name, ast.alias)}
+        known |= {name.arg for name in nodes if isinstance(name, ast.arg)}
+        known |= {name.name for name in nodes if isinstance(name, ast.FunctionDef)}
+        names = [name for name in nodes if isinstance(name, ast.Name)]
+        known |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        assert sorted({name.id for name in names} - known) == []

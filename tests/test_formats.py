@@ -62,6 +62,12 @@ def test_json_documents_are_lists_wrapped_lists_or_columns(tmp_path: Path, docum
     assert read(path).prompts == ("Go on: 3, 5", "Go on: 2, 4")
 
 
+def test_rows_under_a_name_of_their_own_are_pointed_to(tmp_path: Path) -> None:
+    path = write(tmp_path, "rows.json", json.dumps({"model": "m", "results": [OWL, FOX]}))
+    with pytest.raises(ValueError, match=at(path) + ".* got 'm' .* 'model'; write the list in 'results' alone"):
+        read(path)
+
+
 def test_a_data_column_beside_a_text_column_is_no_wrapper(tmp_path: Path) -> None:
     path = write(tmp_path, "rows.json", '{"data": ["a"], "text": ["b"]}')
     assert read(path).texts == ("b",)

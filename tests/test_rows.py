@@ -64,6 +64,18 @@ def test_a_missing_text_column_lists_what_is_there(tmp_path: Path, name: str) ->
     assert read(path, text="answer").texts == ("a",)
 
 
+def test_a_table_without_a_line_of_names_is_told_to_have_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(f"{number},go on\n" for number in range(20)), encoding="utf-8")
+    with pytest.raises(ValueError, match=at(path, "row 1") + ".*; write a line of names above"):
+        read(path)
+
+
+def test_a_corpus_in_a_cell_of_a_notebook_is_one_line() -> None:
+    corpus = as_corpus([{"prompt": "a", "text": "7"}, {"prompt": None, "text": "9"}])
+    assert repr(corpus) == "Corpus('data', 2 rows, 1 with a prompt)"
+
+
 def test_long_lists_of_columns_are_cut() -> None:
     with pytest.raises(ValueError, match="'c11' and 988 more; name"):
         as_corpus([{f"c{number}": "x" for number in range(1000)}])

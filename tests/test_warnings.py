@@ -181,6 +181,7 @@ PLANTED = (
         ),
         lambda share: share == pytest.approx(1 / 14),
     ),
+    Planted("same_texts", lambda: shared(numbers(50, 1), numbers(50, 1)[::-1]), lambda share: share == 1),
     Planted("empty_rows", lambda: shared(["", " \n", *numbers(48, 1)], numbers(50, 2)), lambda n: n == 2),
     Planted(
         "system_messages",
@@ -203,7 +204,7 @@ PLANTED = (
         "constant_family",
         lambda: (["1, 2"] * 20, ["1, 2"] * 20),
         lambda n: n == 4,
-        NO_PROMPTS | FEW_ROWS | {"duplicates"},
+        NO_PROMPTS | FEW_ROWS | {"duplicates", "same_texts"},
     ),
 )
 UNTIL_BROKEN = {"floor_rejects"}  # cannot be planted in data: the floor holds nothing of them

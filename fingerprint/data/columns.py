@@ -171,6 +171,8 @@ def _remedy(record: Mapping[object, object]) -> str:
         return "give the columns names that are strings"
     if len(record) == 1 and find_prompt(record, Columns()) is not None:
         return "these are prompts alone: sample answers to them first"
+    if any(name.replace(".", "").isdigit() for name in record if isinstance(name, str)):
+        return f"write a line of names above the rows, if this is the first of them, or {_NAME_TEXT}"
     return _NAME_TEXT
 
 

@@ -69,6 +69,10 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __repr__(self) -> str:
+        prompts = len(self.prompts) - self.prompts.count(None)
+        return f"Corpus({self.name!r}, {len(self):,} rows, {prompts:,} with a prompt)"
+
     def only(self, rows: Bools | Ints, name: str | None = None) -> Corpus:
         """Some of the rows, by a mask or by their numbers, under another name if one is given."""
         at = np.arange(len(self))[rows].tolist()

@@ -22,14 +22,21 @@ def rows_of_columns(columns: Mapping[object, object], place: str) -> Iterable[ob
         items = as_list(values)
         if items is None:
             raise ValueError(
-                f"{place} must have a list in every column, got {shown(values)} in {name!r}; "
-                f"a single row goes into a list"
+                f"{place} must have a list in every column, got {shown(values)} in {name!r}; {_remedy(columns)}"
             )
         lists[name] = items
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"{place} must have columns of equal length, got {short(lengths)}; check how it was written")
     return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
+
+
+def _remedy(columns: Mapping[object, object]) -> str:
+    """What to do about a value that is no list: rows often stand under one name among what was said of them."""
+    for name, values in columns.items():
+        if isinstance(values, list) and values and all(isinstance(value, Mapping) for value in values):
+            return f"write the list in {name!r} alone: a list of rows, or one row a line in a file .jsonl"
+    return "a single row goes into a list"
 
 
 def rows_of_table(

@@ -52,6 +52,9 @@ DUPLICATE_SHARE = 0.1
 # Share of one side's rows that are one text, less its share on the other side; the difference must also be significant
 # at `SURE`, shared between all frequent texts. From 1 % on copies among 2,000 null rows a side make the test reject.
 FREQUENT_SHARE = 0.01
+# Share of the suspect's rows whose text the reference holds too, each as often: one file was given twice, or a column
+# of prompts instead of answers. Answers of two teachers are never all the same, unless next to nothing is in them.
+SAME_SHARE = 1.0
 # Larger arm over smaller arm.
 SIZE_RATIO = 10.0
 
@@ -243,6 +246,13 @@ def frequent_text(f: Findings) -> Iterator[Warning]:
         f"new evidence; with every text counted once: {once}"
     )
     yield Warning("frequent_text", found.excess, FREQUENT_SHARE, message)
+
+
+def same_texts(f: Findings) -> Iterator[Warning]:
+    suspect, reference = (corpus.texts for corpus in f.corpora)
+    if len(suspect) == len(reference) and sorted(suspect) == sorted(reference):
+        message = "both sides hold the same texts: was one file given twice, or a column that is not the answers?"
+        yield Warning("same_texts", 1.0, SAME_SHARE, message)
 
 
 def empty_rows(f: Findings) -> Iterator[Warning]:

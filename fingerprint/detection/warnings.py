@@ -25,6 +25,7 @@ def warnings_for(findings: Findings) -> tuple[Warning, ...]:
     checks = (
         prompt_warnings.prompts_differ,
         _floor_rejects,
+        row_warnings.same_texts,
         row_warnings.frequent_text,
         row_warnings.kinds_differ,
         _format_explains,

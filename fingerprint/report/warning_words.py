@@ -22,6 +22,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "prompts_differ": (GRAVE, "The prompts of the two sides differ"),
         "floor_rejects": (GRAVE, "The test rejects where nothing can differ"),
+        "same_texts": (GRAVE, "Both sides hold the same texts"),
         "frequent_text": (GRAVE, "One text stands very often on one side"),
         "kinds_differ": (GRAVE, "The sides hold different kinds of rows"),
         "format_alone": (GRAVE, "Layout alone tells the sides apart"),
