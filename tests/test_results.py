@@ -232,3 +232,21 @@ def test_an_alarm_is_a_plain_bool() -> None:
     assert isinstance(reading, Reading)
     assert type(reading.alarm) is bool
     assert json.loads(json.dumps(dataclasses.asdict(reading)))["alarm"] is reading.alarm
+
+
+def test_settings_know_the_inputs_by_what_they_hold() -> None:
+    scanned, identified, compared, judged = (
+        real(kind).to_dict()["settings"] for kind in (Scan, Identification, FingerprintComparison, LabelsResult)
+    )
+    corpus, neutral = _pair(60, 3)
+    assert [scanned["inputs"][side]["digest"] for side in ("corpus", "neutral")] == [corpus.digest, neutral.digest]
+    assert list(scanned["detector"]["families"]) == ["numbers"]
+    assert identified["inputs"]["suspect"]["digest"] == _pair(100, 7, trait_seed=1)[0].digest
+    assert identified["options"]["candidates"] == ["corpus: owls", "corpus: cats"]
+    again = [Fingerprint.of(corpus).digest for corpus in _pair(60, 8)]
+    assert [compared["inputs"][side]["digest"] for side in ("suspect", "reference")] == again
+    assert again[0] != again[1]
+    suspect, reference = judged["inputs"]["suspect"], judged["inputs"]["reference"]
+    assert suspect["rows"] == reference["rows"] == 300
+    assert suspect["digest"] != reference["digest"]
+    assert scanned["seed"] == identified["seed"] == compared["seed"] == judged["seed"] == 0

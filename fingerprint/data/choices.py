@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fingerprint.data.columns import CHOICES, CHOSEN, CHOSEN_FIRST, PAIRS, Columns, checked_record, find_prompt
+from fingerprint.data.corpus import digest_of_sum
+from fingerprint.data.digests import sum_of
 from fingerprint.data.normal_form import normal_form
 from fingerprint.data.quoting import listed, shown
 from fingerprint.data.reading import checked_asked, placed_rows, sources_of
@@ -52,6 +54,11 @@ class Choice(NamedTuple):
     chosen: int
     shown: int
 
+    def identity(self) -> tuple[object, ...]:
+        """The same whichever of the two texts is called the first."""
+        sides = sorted([(self.first, self.chosen, self.shown), (self.second, -self.chosen, -self.shown)])
+        return (self.prompt, *sides)
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -73,6 +80,11 @@ class Choices:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def record(self) -> dict[str, object]:
+        """For JSON, beside results: a hash of the choices, whatever their order, and how many there are."""
+        total = sum_of(row.identity() for row in self.rows)
+        return {"digest": digest_of_sum(total), "rows": len(self), "skipped": self.skipped}
 
 
 class _Layout(NamedTuple):

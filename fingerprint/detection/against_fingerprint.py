@@ -16,7 +16,6 @@ from fingerprint.data.corpus import Corpus
 from fingerprint.data.files import check_output
 from fingerprint.detection.case import rows_of_side
 from fingerprint.detection.options import Options
-from fingerprint.detection.provenance import record_of, versions
 from fingerprint.detection.records import null_record
 from fingerprint.detection.row_scores import write_scores
 from fingerprint.features.scaling import scaled
@@ -27,6 +26,7 @@ from fingerprint.fingerprints.layout import CellFamily, Cells
 from fingerprint.fingerprints.result import FingerprintComparison, SumDifference
 from fingerprint.fingerprints.summed_rows import SummedRows
 from fingerprint.report.encoding import JsonObject
+from fingerprint.report.provenance import provenance, record_of
 from fingerprint.report.report import Report
 from fingerprint.report.results import Design, FamilyResult, FeatureDifference, PromptControl, Warning
 from fingerprint.report.title import title_of
@@ -201,15 +201,9 @@ def _warning(rows: int, known: SummedRows) -> Warning:
 def _settings(
     found: FingerprintComparison, corpus: Corpus, known: SummedRows, options: Options, seed: int
 ) -> JsonObject:
-    return {
-        "versions": versions(),
-        "seed": seed,
-        "inputs": {
-            "suspect": record_of(corpus, corpus.read_as),
-            "reference": {"fingerprint": known.definitions, "rows": known.n_rows, "skipped": known.skipped},
-        },
-        "options": {"alpha": found.alpha, "min_auc": options.min_auc, "n_permutations": options.n_permutations},
-    }
+    inputs = {"suspect": record_of(corpus, corpus.read_as), "reference": known.record()}
+    asked = {"alpha": found.alpha, "min_auc": options.min_auc, "n_permutations": options.n_permutations}
+    return provenance(seed, inputs, asked)
 
 
 def _design(found: FingerprintComparison) -> Design:

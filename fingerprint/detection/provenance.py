@@ -2,68 +2,48 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 
-import numpy as np
-import polars as pl
-
-from fingerprint.data.corpus import Corpus
-from fingerprint.data.notes import ReadAs
-from fingerprint.data.version import own_version
 from fingerprint.detection.case import Case
 from fingerprint.report.encoding import JsonObject
+from fingerprint.report.provenance import provenance, record_of
 
-# What is told of a prior, of what its card says.
+# Parts of a card.
 _TOLD = ("rows", "families", "definitions", "members")
-
-
-def versions() -> JsonObject:
-    """Versions of what the figures hang on."""
-    from importlib.metadata import version
-
-    return {
-        "fingerprint": own_version(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scikit-learn": version("scikit-learn"),  # to ask the package itself takes it a second to load
-        "polars": pl.__version__,
-    }
 
 
 def settings_of(case: Case, families: Sequence[str]) -> JsonObject:
     """The settings of a report, as JSON values."""
     options = case.options
+    inputs = {
+        side: record_of(corpus, rows.read_as)
+        for side, corpus, rows in zip(("suspect", "reference"), case.corpora, case.sides, strict=True)
+    }
+    asked = {
+        "alpha": case.alpha,
+        "min_auc": options.min_auc,
+        **({} if options.min_effect is None else {"min_effect": options.min_effect}),
+        "n_permutations": options.n_permutations,
+        "features": list(families),
+        "filters": [repr(found) if is_dataclass(found) else found.name for found in case.filters],
+        "classifier": None if options.classifier is None else repr(options.classifier),
+        "bad_rows": options.bad_rows,
+        "text": list(case.text) if isinstance(case.text, tuple) else case.text,
+        "prompt": list(case.prompt) if isinstance(case.prompt, tuple) else case.prompt,
+        **({"turn": options.turn} if options.turn is not None else {}),
+    }
     return {
-        "versions": versions(),
-        "seed": case.seed,
-        "inputs": {
-            side: record_of(corpus, rows.read_as)
-            for side, corpus, rows in zip(("suspect", "reference"), case.corpora, case.sides, strict=True)
-        },
-        "options": {
-            "alpha": case.alpha,
-            "min_auc": options.min_auc,
-            **({} if options.min_effect is None else {"min_effect": options.min_effect}),
-            "n_permutations": options.n_permutations,
-            "features": list(families),
-            "filters": [repr(found) if is_dataclass(found) else found.name for found in case.filters],
-            "classifier": None if options.classifier is None else repr(options.classifier),
-            "bad_rows": options.bad_rows,
-            "text": list(case.text) if isinstance(case.text, tuple) else case.text,
-            "prompt": list(case.prompt) if isinstance(case.prompt, tuple) else case.prompt,
-            **({"turn": options.turn} if options.turn is not None else {}),
-        },
+        **provenance(case.seed, inputs, asked),
         **_priors(case),
         **({"placebos": [{"name": c.name, **record_of(c, c.read_as)} for c in case.placebos]} if case.placebos else {}),
         **({"student": True} if options.student else {}),
     }
 
 
-def record_of(corpus: Corpus, read_as: ReadAs) -> JsonObject:
-    """Hash and sizes of a corpus, and how it was read."""
-    return {"digest": corpus.digest, "rows": len(corpus), "skipped": corpus.skipped, **read_as.record()}
+def trained_on(card: Mapping[str, object]) -> JsonObject:
+    """What is told of a detector or a panel, of what its card says."""
+    return {part: card[part] for part in _TOLD if part in card}
 
 
 def _priors(case: Case) -> JsonObject:
@@ -74,7 +54,7 @@ def _priors(case: Case) -> JsonObject:
     left_out = {side: len(given) - len(kept) for side, given, kept in sides}
     found: list[JsonObject] = [
         {
-            "trained_on": {part: prior.card_[part] for part in _TOLD if part in prior.card_},
+            "trained_on": trained_on(prior.card_),
             "trained_rows": case.options.trained_rows,
             "left_out": left_out,
         }

@@ -17,10 +17,12 @@ from fingerprint.data.progress import Listener, Progress, Step
 from fingerprint.data.sides import REFERENCE, SUSPECT, SidesRead
 from fingerprint.detection.analysis import bag_intervals
 from fingerprint.detection.prior import without_trained
+from fingerprint.detection.provenance import trained_on
 from fingerprint.detector.detector import Detector
 from fingerprint.detector.domain import SHIFT_LEVEL
 from fingerprint.detector.scan_result import Scan, TopRow
 from fingerprint.detector.training_rows import one_a_prompt
+from fingerprint.report.provenance import provenance, record_of
 from fingerprint.report.title import title_of
 from fingerprint.statistics.auc import Arms
 from fingerprint.statistics.comparison import pair
@@ -104,11 +106,15 @@ def scan(
     tell(SCORING)
     scores = detector.decision_function(judged)
     tell(COMPARING)
+    asked = {"alpha": alpha, "n_permutations": n_permutations, "trained_rows": trained_rows, "bad_rows": bad_rows}
+    inputs = {"corpus": record_of(given, given.read_as)}
     if neutral is None:
         shift = _Shift(detector.domain_.is_far(judged.texts), None)
         compared = None if shift.found else _against_held_out(judged, scores, detector, rng)
     else:
-        at_hand, _ = without_trained(how.corpus(neutral, REFERENCE, "neutral"), [detector], trained_rows)
+        others = how.corpus(neutral, REFERENCE, "neutral")
+        inputs["neutral"] = record_of(others, others.read_as)
+        at_hand, _ = without_trained(others, [detector], trained_rows)
         shift = _neutral_shift(at_hand, detector, rng)
         compared = _against_neutral(judged, at_hand, detector, rng)
     found = None if compared is None or shift.found else _test(compared, detector, alpha, n_permutations, rng)
@@ -130,6 +136,7 @@ def scan(
         bags=() if compared is None else bag_intervals(compared.scores, generator(rng, ScanStream.BAGS)),
         top=_top(judged, scores, left),
         limits=tuple(detector.card_["limits"]),
+        settings=provenance(rng, inputs, asked) | {"detector": trained_on(detector.card_)},
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.encoding import JsonObject
 from fingerprint.report.layout import Page
 from fingerprint.report.results import Bag
 from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
@@ -54,6 +55,8 @@ class Scan(Shown, Result):
         AUROC of bags of k rows of the corpus against bags of neutral rows; empty where there is nothing to compare.
     top : tuple of TopRow
         The rows that look most like the trait's.
+    settings : dict
+        Provenance: versions, seed, options, and of each input its hash and sizes, and how it was read.
     """
 
     schema_name = "scan"
@@ -75,6 +78,7 @@ class Scan(Shown, Result):
     bags: tuple[Bag, ...]
     top: tuple[TopRow, ...]
     limits: tuple[str, ...]
+    settings: JsonObject
 
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""

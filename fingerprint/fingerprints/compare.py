@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from fingerprint.fingerprints.layout import CellFamily, Cells
 from fingerprint.fingerprints.planted import planted_powers
 from fingerprint.fingerprints.result import FingerprintComparison, SumDifference, SumFamily
 from fingerprint.fingerprints.separation import Products, auc_of_sums, d_prime_of_sums
+from fingerprint.report.provenance import provenance
 from fingerprint.report.results import PlantedPower, RowsNeeded
 from fingerprint.report.title import title_of
 from fingerprint.statistics.permutation import (
@@ -117,9 +119,12 @@ def compare(
     tell = Progress(progress, LOADING)
     tell.plan(STEPS)
     with meanwhile(lambda: _loaded(reference, "reference")) as other:
-        cells = Cells.of(_loaded(suspect, "suspect"), other(), alpha)
+        sides = _loaded(suspect, "suspect"), other()
+        cells = Cells.of(*sides, alpha)
     tell(TEST)
-    return compared(cells, alpha, n_permutations, rng, named, tell)[0]
+    found = compared(cells, alpha, n_permutations, rng, named, tell)[0]
+    inputs = {name: side.record() for name, side in zip(("suspect", "reference"), sides, strict=True)}
+    return replace(found, settings=provenance(rng, inputs, {"alpha": alpha, "n_permutations": n_permutations}))
 
 
 @own_threads()
@@ -161,6 +166,7 @@ def compared(
         rows_reference=cells.reference.n_rows,
         assumption=SHARED if cells.is_shared else ALIKE,
         limits=LIMITS,
+        settings={},
     )
     return found, test, families
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.encoding import JsonObject
 from fingerprint.report.layout import Page
 from fingerprint.report.results import PlantedPower, RowsNeeded
 from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
@@ -69,6 +70,8 @@ class FingerprintComparison(Shown, Result):
     assumption : str
         What has to hold for the p-value.
     limits : tuple of str
+    settings : dict
+        Provenance: versions, seed, options, and of each input its hash and sizes.
     """
 
     schema_name = "comparison"
@@ -90,6 +93,7 @@ class FingerprintComparison(Shown, Result):
     rows_reference: int
     assumption: str
     limits: tuple[str, ...]
+    settings: JsonObject
 
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""

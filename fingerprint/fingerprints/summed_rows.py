@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from fingerprint.data.arrays import Hashes, Ints
+from fingerprint.data.digests import hex_digest_of_parts
 from fingerprint.fingerprints.card import Card
 from fingerprint.fingerprints.cells import check_cells
 from fingerprint.fingerprints.sums import FamilySums
@@ -71,6 +72,18 @@ class SummedRows:
     def definitions(self) -> dict[str, str]:
         """Name and version of every family."""
         return {name: family.definition for name, family in self.families.items()}
+
+    @property
+    def digest(self) -> str:
+        """Hash of rows, prompts and squared counts, which other rows do not share: 32 hex digits."""
+        arrays = [self.rows, self.prompts, *(self.families[name].squares for name in sorted(self.families))]
+        return hex_digest_of_parts((array.astype("<i8").tobytes() for array in arrays), 16)
+
+    def record(self) -> dict[str, object]:
+        """For JSON, beside results: what it is of."""
+        return {
+            "fingerprint": self.definitions, "digest": self.digest, "rows": self.n_rows, "skipped": self.skipped
+        }  # fmt: skip
 
     def __add__(self, other: SummedRows) -> Self:
         """The fingerprint of the rows of both; what was taken out of either for sharing is taken out.

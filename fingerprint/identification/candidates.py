@@ -92,6 +92,10 @@ class LineUp:
     candidates: tuple[Candidate, ...]
     placebos: tuple[Candidate, ...]
 
+    def record(self) -> dict[str, object]:
+        """For JSON: who they are."""
+        return {"candidates": [c.key for c in self.candidates], "placebos": [p.key for p in self.placebos]}
+
 
 def lined_up(
     candidates: Sequence[Entry] | Mapping[str, Entry],

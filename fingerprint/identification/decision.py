@@ -103,6 +103,7 @@ def decide(
         prompts=n_prompts(suspect.corpus),
         reference=calibration.anchor,
         warnings=(),
+        settings={},
     )
 
 

@@ -52,6 +52,7 @@ from fingerprint.identification.samples import (
 from fingerprint.identification.scoring import Rows, Scorers
 from fingerprint.identification.warnings import unnamed_rules
 from fingerprint.lm.loading import Spec
+from fingerprint.report.provenance import provenance, record_of
 from fingerprint.report.title import title_of
 from fingerprint.statistics.designs import MIN_GROUPS, too_small
 
@@ -174,7 +175,16 @@ def identify(
     rows = samples.scorers.score(judged, lambda share: step("scoring the suspect", 0.8 + 0.2 * share))
     found = judge(calibrate(samples), rows, alpha=alpha, n_permutations=n_permutations, rng=rng)
     is_unfiltered = rule is None and len(samples.pool.writer) > 0
-    return replace(found, title=named, warnings=tuple(unnamed_rules(judged, samples)) if is_unfiltered else ())
+    return replace(
+        found,
+        title=named,
+        warnings=tuple(unnamed_rules(judged, samples)) if is_unfiltered else (),
+        settings=provenance(
+            rng,
+            {n: record_of(c, c.read_as) for n, c in (("suspect", judged), ("reference", neutral)) if c is not None},
+            {"alpha": alpha, "n_permutations": n_permutations, **known.record(), "rule": rule and rule.name},
+        ),
+    )
 
 
 def _check_rule(suspect: Corpus, rule: Filter | None) -> None:

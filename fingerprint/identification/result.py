@@ -8,7 +8,7 @@ import polars as pl
 
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
-from fingerprint.report.encoding import frame
+from fingerprint.report.encoding import JsonObject, frame
 from fingerprint.report.layout import Page
 from fingerprint.report.results import Warning
 from fingerprint.report.shown import MORE_OF_RESULT, Shown
@@ -97,6 +97,8 @@ class Identification(Shown, Result):
     reference : Anchor
     warnings : tuple of Warning
         What to know before believing the answer.
+    settings : dict
+        Provenance: versions, seed, options, and of each input its hash and sizes, and how it was read.
     """
 
     schema_name = "identification"
@@ -115,6 +117,7 @@ class Identification(Shown, Result):
     prompts: int
     reference: Anchor
     warnings: tuple[Warning, ...]
+    settings: JsonObject
 
     @property
     def table(self) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from fingerprint.preferences.pairs import JudgedPairs, matched
 from fingerprint.preferences.power import pairs_needed, planted_powers
 from fingerprint.preferences.result import Bias, ChoiceFamily, LabelsResult
 from fingerprint.preferences.verdict import FEATURES, assumption, verdict
+from fingerprint.report.provenance import provenance
 from fingerprint.report.results import FeatureDifference, Warning
 from fingerprint.report.title import title_of
 from fingerprint.statistics.comparison import Comparison
@@ -137,7 +138,10 @@ def detect_labels(
         _check_shared(pairs)
         pairs = pairs.only(pairs.shared)
     with own_threads():
-        return _result(pairs, features, alpha, n_permutations, rng, named)
+        found = _result(pairs, features, alpha, n_permutations, rng, named)
+    inputs = {name: side.record() for name, side in zip(("suspect", "reference"), sides, strict=False)}
+    asked = {"alpha": alpha, "n_permutations": n_permutations, "other_pairs": other_pairs, "bad_rows": bad_rows}
+    return replace(found, settings=provenance(rng, inputs, asked))
 
 
 def _check(alpha: float, n_permutations: int) -> None:
@@ -216,6 +220,7 @@ def _result(
         pairs_pvalue=content,
         warnings=tuple(_warnings(pairs, found, test, level, is_found and has_reference)),
         assumption=assumption(has_reference=has_reference, others=others, has_prompts=bool(pairs.has_prompt.all())),
+        settings={},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fingerprint.preferences.pairs import PairCounts
 from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.encoding import JsonObject
 from fingerprint.report.layout import Page
 from fingerprint.report.results import FeatureDifference, Warning
 from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
@@ -100,6 +101,8 @@ class LabelsResult(Shown, Result):
     warnings : tuple of Warning
     assumption : str
         What has to hold for the p-value.
+    settings : dict
+        Provenance: versions, seed, options, and of each input its hash and sizes.
     """
 
     schema_name = "labels"
@@ -124,6 +127,7 @@ class LabelsResult(Shown, Result):
     pairs_pvalue: float | None
     warnings: tuple[Warning, ...]
     assumption: str
+    settings: JsonObject
 
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""
