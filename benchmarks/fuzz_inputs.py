@@ -8,15 +8,20 @@ import json
 import random
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from bisect import bisect
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import polars as pl
 import zstandard
 
 from fingerprint.data.sealed import sealed, unsealed
+
+T = TypeVar("T")
 
 ROWS: list[dict[str, object]] = [
     {"prompt": "Go on: 3, 5", "completion": "7, 9"},
@@ -36,12 +41,13 @@ PIECES = (
     b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1", b"PK\x03\x04", b"\x80\x04", b" " * 3000, b"\t", b";", b"|", b"true",
 )  # fmt: skip
 NUMBERS = (b"\xff" * 4, b"\xff\xff\xff\x7f", b"\xff" * 8, b"\xff" * 9 + b"\x01", bytes(4), bytes(8), b"\x80" * 5)
+_SEEN = 240  # bytes of a content in which a token is looked for
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+|\s+')
 
-#: Endings of files of rows, how often each is drawn, by how much a case of it costs.
+#: Endings of files of rows, how often each is drawn, by how much a case of it costs: tables ten times as much.
 READ = {
-    ".jsonl": 24, ".json": 12, ".csv": 12, ".tsv": 4, ".psv": 2, ".txt": 8, "": 6, ".jsonl.gz": 4, ".jsonl.zst": 4,
-    ".csv.gz": 2, ".parquet": 1, ".arrow": 1, ".feather": 1,
+    ".jsonl": 100, ".json": 48, ".csv": 48, ".tsv": 16, ".psv": 8, ".txt": 24, "": 24, ".jsonl.gz": 10,
+    ".jsonl.zst": 10, ".csv.gz": 6, ".parquet": 2, ".arrow": 1, ".feather": 1,
 }  # fmt: skip
 #: Files of the package's own.
 OWN = dict.fromkeys((".detector", ".fp", ".panel", ".report"), 1)
@@ -52,8 +58,9 @@ DETECT = {" many.jsonl": 6, " many.csv": 2, " many.txt": 2}
 def case(number: int, endings: Mapping[str, int]) -> tuple[str, bytes]:
     """The ending of a file and its content, by the number of the case."""
     rng = random.Random(number)
-    ending = rng.choices(list(endings), list(endings.values()))[0]
-    seed = rng.choice(seeds(ending))
+    names, bounds = _cumulated(tuple(endings.items()))
+    ending = names[bisect(bounds, rng.random() * bounds[-1])]
+    seed = _one(rng, seeds(ending))
     packed = ending.rpartition(".")[2] if ending.count(".") > 1 else ""
     if packed and rng.random() < 0.5:
         return ending, _pack(packed, mutated(rng, _unpack(packed, seed)))
@@ -62,55 +69,70 @@ def case(number: int, endings: Mapping[str, int]) -> tuple[str, bytes]:
     return ending, mutated(rng, seed)
 
 
+@cache
+def _cumulated(weights: tuple[tuple[str, int], ...]) -> tuple[list[str], list[int]]:
+    return [name for name, _ in weights], list(accumulate(weight for _, weight in weights))
+
+
+def _below(rng: random.Random, most: int) -> int:
+    """A whole number below `most`; `randrange` takes four times as long."""
+    return int(rng.random() * most)
+
+
+def _one(rng: random.Random, of: Sequence[T]) -> T:
+    return of[int(rng.random() * len(of))]
+
+
 def mutated(rng: random.Random, content: bytes) -> bytes:
     """Some content with one to five changes."""
-    for _ in range(rng.choice((1, 1, 1, 2, 3, 5))):
-        content = rng.choice(_CHANGES)(rng, content)
+    for _ in range(_one(rng, (1, 1, 1, 2, 3, 5))):
+        content = _one(rng, _CHANGES)(rng, content)
     return content
 
 
 def _byte(rng: random.Random, content: bytes) -> bytes:
     at = _place(rng, content)
-    return content[:at] + bytes([rng.randrange(256)]) + content[at + 1 :]
+    return content[:at] + bytes([_below(rng, 256)]) + content[at + 1 :]
 
 
 def _bit(rng: random.Random, content: bytes) -> bytes:
     at = _place(rng, content)
-    return content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :] if content else content
+    return content[:at] + bytes([content[at] ^ 1 << _below(rng, 8)]) + content[at + 1 :] if content else content
 
 
 def _number(rng: random.Random, content: bytes) -> bytes:
-    at, number = _place(rng, content), rng.choice(NUMBERS)
+    at, number = _place(rng, content), _one(rng, NUMBERS)
     return content[:at] + number + content[at + len(number) :]
 
 
 def _insert(rng: random.Random, content: bytes) -> bytes:
     at = _place(rng, content)
-    return content[:at] + rng.choice(PIECES) + content[at:]
+    return content[:at] + _one(rng, PIECES) + content[at:]
 
 
 def _cut(rng: random.Random, content: bytes) -> bytes:
     at = _place(rng, content)
-    return content[:at] if rng.random() < 0.3 else content[:at] + content[at + rng.randrange(1, 40) :]
+    return content[:at] if rng.random() < 0.3 else content[:at] + content[at + 1 + _below(rng, 39) :]
 
 
 def _copy(rng: random.Random, content: bytes) -> bytes:
     at, source = _place(rng, content), _place(rng, content)
-    return content[:at] + content[source : source + rng.randrange(1, 60)] + content[at:]
+    return content[:at] + content[source : source + 1 + _below(rng, 59)] + content[at:]
 
 
 def _token(rng: random.Random, content: bytes) -> bytes:
     """A token of text for another one of it, or for a piece."""
-    found = list(_TOKEN.finditer(content[:4000]))
+    start = _below(rng, max(1, len(content) - _SEEN // 2))
+    found = list(_TOKEN.finditer(content, start, start + _SEEN))
     if not found:
         return content
-    one, other = rng.choice(found), rng.choice(found)
-    new = rng.choice((other[0], rng.choice(PIECES), b"", one[0] * 2))
+    one, other = _one(rng, found), _one(rng, found)
+    new = _one(rng, (other[0], _one(rng, PIECES), b"", one[0] * 2))
     return content[: one.start()] + new + content[one.end() :]
 
 
 def _repeat(rng: random.Random, content: bytes) -> bytes:
-    return (content + b"\n" * rng.randrange(2)) * rng.choice((2, 3, 20))
+    return (content + b"\n" * _below(rng, 2)) * _one(rng, (2, 2, 3, 3, 12))
 
 
 _CHANGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
@@ -124,7 +146,7 @@ def _place(rng: random.Random, content: bytes) -> int:
         return 0
     if rng.random() < 0.3:
         return max(0, len(content) - 1 - int(rng.expovariate(1 / 200)))
-    return rng.randrange(len(content))
+    return _below(rng, len(content))
 
 
 # ------------------------------------------------------------------------------------------------------ good files
@@ -215,22 +237,33 @@ def mutated_inside(rng: random.Random, ending: str, content: bytes) -> bytes:
     """A file of the package with one part changed, and the checksum of what it has become."""
     if ending == ".report":
         return mutated(rng, content)
+    parts = _parts(content)[2]
+    name = _one(rng, [*parts, *(name for name in parts if "json" in name)])
+
+    def changed(part: bytes) -> bytes:
+        if name.endswith(".fp"):
+            return mutated_inside(rng, ".fp", part)
+        if name == "json.npy":  # the length that numpy's header says is kept
+            head, text = part[:128], part[128:]
+            return head + mutated(rng, text)[: len(text)].ljust(len(text))
+        return mutated(rng, part)
+
+    return with_part(content, name, changed)
+
+
+def with_part(content: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """A file of the package with another content of one part, and the checksum of what it has become."""
+    magic, number, parts = _parts(content)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for part_name, part in parts.items():
+            archive.writestr(part_name, change(part) if part_name == name else part)
+    return sealed(magic, number, buffer.getvalue())
+
+
+def _parts(content: bytes) -> tuple[bytes, int, dict[str, bytes]]:
     first = content.partition(b"\n")[0].split()
     magic, number = b" ".join(first[:-2]), int(first[-2])
     body = unsealed(content, magic, number, "a", written_by="b", remedy="c")
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    name = rng.choice([*parts, *(name for name in parts if "json" in name)])
-    head, part = (parts[name][:128], parts[name][128:]) if name == "json.npy" else (b"", parts[name])
-    if name.endswith(".fp"):
-        changed = mutated_inside(rng, ".fp", part)
-    elif head:  # the length that numpy's header says is kept
-        changed = mutated(rng, part)[: len(part)].ljust(len(part))
-    else:
-        changed = mutated(rng, part)
-    parts[name] = head + changed
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for part_name, part in parts.items():
-            archive.writestr(part_name, part)
-    return sealed(magic, number, buffer.getvalue())
+        return magic, number, {name: archive.read(name) for name in archive.namelist()}

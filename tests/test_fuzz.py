@@ -11,14 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fingerprint import Detector
 from fingerprint.data.batches import batches
 from fingerprint.data.reading import read
 from fingerprint.filters import Keywords, NumberRule
 
-# Cases that broke something once. Which ones: see the notes beside them.
+# Contents that broke something once.
 BROKE = {
-    "read": [1001665, 2000602],  # a JSON document that is one word, a key that is there twice: no remedy
-    "own": [0, 39],  # a report that is no UTF-8; the header of an array that Python's tokenizer gave up on
+    "a document that is one word": (".json", b"true"),
+    "a key that is there twice": (".jsonl", b'{"text": "6, 8", "system": "a", "text": "6"}'),
+    "a report that is no UTF-8": (".report", b'{"title": "\x80"}'),
 }
 
 
@@ -29,14 +31,29 @@ def _no_notes() -> object:
         yield
 
 
-@pytest.mark.parametrize("kind", ["read", "own"])
-def test_what_broke_something_once_is_an_answer_or_an_own_error(tmp_path: Path, kind: str) -> None:
-    for number in BROKE[kind]:
-        ending, found, why = fuzz.CASES[kind](number, tmp_path)
-        assert found != "other", (number, ending, why)
+@pytest.mark.parametrize("what", BROKE)
+def test_what_broke_something_once_is_an_own_error(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, content = BROKE[what]
+    monkeypatch.setattr(fuzz_inputs, "case", lambda number, endings: (ending, content))
+    act = fuzz.own_case if ending == ".report" else fuzz.read_case
+    for number in range(3):  # `read`, `batches` and a stream
+        assert act(number, tmp_path)[1] == "own error", act(number, tmp_path)
 
 
-@pytest.mark.parametrize(("kind", "cases"), [("read", 600), ("own", 24), ("detect", 4)])
+def test_the_header_of_an_array_that_python_gives_up_on_is_an_own_error(tmp_path: Path) -> None:
+    content = fuzz_inputs.with_part(fuzz_inputs.own_files()[".detector"], "rows.npy", _brackets)
+    (tmp_path / "a.detector").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.detector.*, rows\.npy must be an array of numbers"):
+        Detector.load(tmp_path / "a.detector")
+
+
+def _brackets(array: bytes) -> bytes:
+    return array[:10] + b"{" + b"[" * 200 + array[11:]
+
+
+@pytest.mark.parametrize(("kind", "cases"), [("read", 1500), ("own", 24), ("detect", 4)])
 def test_mutated_files_are_answered_or_refused_by_name(tmp_path: Path, kind: str, cases: int) -> None:
     for number in range(7_000_000, 7_000_000 + cases):
         ending, found, why = fuzz.CASES[kind](number, tmp_path)
@@ -48,6 +65,39 @@ def test_a_case_is_the_same_for_ever_and_mutations_change_something() -> None:
         assert fuzz_inputs.case(number, fuzz_inputs.READ) == fuzz_inputs.case(number, fuzz_inputs.READ)
     changed = [fuzz_inputs.case(number, {".jsonl": 1})[1] not in fuzz_inputs.seeds(".jsonl") for number in range(50)]
     assert sum(changed) > 40
+
+
+def test_a_case_that_ends_the_process_is_found_and_the_others_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among them those that the child had read, and not yet told of, when it was ended."""
+    program = tmp_path / "fuzz_that_ends.py"
+    program.write_text(
+        f"import os, sys\nsys.path.insert(0, {str(Path(fuzz.__file__).parent)!r})\nimport fuzz\n"
+        "fuzz.CASES['read'] = lambda number, _: os._exit(9) if number == 1037 else ('.txt', 'ok', '')\nfuzz.main()\n"
+    )
+    monkeypatch.setattr(fuzz, "__file__", str(program))
+    watched = fuzz.Watched("read", 1000, 50, 5.0, tmp_path / "kept")
+    watched.run(lambda: None)
+    found = watched.figures()
+    assert (found["first"], found["cases"]) == (1000, 50)
+    assert found["outcomes"] == {".txt ok": 49, "ended the process": 1}
+    assert [(one["number"], one["what"][:21]) for one in found["other"]] == [(1037, "ended the process (9)")]
+    assert [path.name[:9] for path in (tmp_path / "kept").iterdir()] == ["read-1037"]
+
+
+def test_runs_of_other_cases_add_up_and_of_the_same_are_refused() -> None:
+    def run(first: int, **outcomes: int) -> fuzz.Figures:
+        used = {"processor seconds": 1.0, "most memory": first}
+        return {"first": first, "cases": 10, "outcomes": outcomes, **used, "other": []}
+
+    two = fuzz.added([run(10, ok=4, bad=6), run(0, ok=10)])
+    three = fuzz.added([two, run(20, ok=10)])
+    assert (three["cases"], three["outcomes"]) == (30, {"bad": 6, "ok": 24})
+    assert (three["processor seconds"], three["most memory"]) == (3.0, 20)
+    assert [part["first"] for part in three["runs"]] == [0, 10, 20]
+    with pytest.raises(SystemExit, match="cases from 15 on are in two runs"):
+        fuzz.added([three, run(15)])
 
 
 def test_the_fuzzer_notices_what_is_no_own_error() -> None:

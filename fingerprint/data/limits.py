@@ -73,6 +73,8 @@ class Limits:
         return _FREE + max(self.stream, self.expansion) * size
 
 
+_USUAL = Limits()
+
 # What `raised` has changed. A thread does not read a stranger's files with the limits that another one has raised.
 _raised: ContextVar[tuple[dict[str, int], ...]] = ContextVar("raised", default=())
 
@@ -86,7 +88,7 @@ def limits() -> Limits:
         If the environment variable names others, or no numbers.
     """
     given = os.environ.get(VARIABLE)
-    found = _of_text(given) if given else Limits()
+    found = _of_text(given) if given else _USUAL
     for changes in _raised.get():
         found = replace(found, **changes)
     return found
