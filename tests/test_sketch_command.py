@@ -79,6 +79,14 @@ def test_options_of_sketch_reach_the_fingerprint(run: Run, tmp_path: Path) -> No
     )
 
 
+def test_too_few_rows_to_share_is_an_error_in_the_words_of_the_command_line(run: Run, tmp_path: Path) -> None:
+    write_rows(tmp_path / "a.jsonl", [{"prompt": f"Go on {n}", "completion": f"{n}"} for n in range(60)])
+    code, _, err = run("sketch", tmp_path / "a.jsonl", "--out", tmp_path / "a.fp", "--share")
+    assert code == 2
+    assert "1,014 rows in each of 16 cells" in err
+    assert err.endswith("or accept a greater --max-auc\n")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -106,6 +106,7 @@ _PHRASES = {
     'text="..." (--text)': "--text COL",
     'prompt="..." (--prompt)': "--prompt COL",
     "pass other_pairs=True": "pass --other-pairs",
+    "max_auc (--max-auc)": "--max-auc",
     "pass model=": "pass --model",
     ", and base_url": ", and --endpoint",
     "got student=True": "got --student",

@@ -12,6 +12,7 @@ from fingerprint.cli import completion
 from fingerprint.cli.errors import check_extra, failures
 from fingerprint.cli.options import ColorOption, DebugOption, SilentOption, comma_separated
 from fingerprint.cli.outputs import Screen, check_folder, check_outputs, show, warnings_in_lines
+from fingerprint.report.formatting import size
 
 if TYPE_CHECKING:
     from fingerprint.endpoints.endpoint import Endpoint
@@ -227,4 +228,4 @@ def _summary(plan: PanelRows, where: Endpoint | None, target: Path) -> str:
         cost = "" if usage.cost is None else f", cost {usage.cost:.4g}"
         tokens = f"{usage.prompt_tokens:,} prompt and {usage.completion_tokens:,} completion tokens"
         lines.append(f"{usage.requests:,} requests, {usage.retries:,} of them retries; {tokens}{cost}")
-    return "\n".join([*lines, f"{target}: {target.stat().st_size / 1e6:.1f} MB"])
+    return "\n".join([*lines, f"{target}: {size(target.stat().st_size)}"])

@@ -28,6 +28,7 @@ from fingerprint.cli.options import (
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_outputs, shards_bar, warnings_in_lines
+from fingerprint.report.formatting import size
 
 if TYPE_CHECKING:
     from fingerprint.fingerprints.fingerprint import Fingerprint
@@ -152,6 +153,6 @@ def summary(found: Fingerprint, out: Path) -> str:
         f"families {', '.join(found.definitions.values())}",
         *([f"left out: {', '.join(left_out)}"] if left_out else []),
         *([f"for sharing: {found.n_features:,} features, {membership}"] if found.min_rows else []),
-        f"{out}: {out.stat().st_size / 1e6:.1f} MB",
+        f"{out}: {size(out.stat().st_size)}",
     ]
     return "\n".join(lines)

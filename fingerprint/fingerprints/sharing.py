@@ -34,8 +34,9 @@ def for_sharing(fingerprint: Shared, min_rows: int, max_auc: float) -> Shared:
     if room < LEAST_FEATURES:
         needed = int(np.ceil(LEAST_FEATURES / features_a_row(max_auc)))
         raise ValueError(
-            f"fingerprint must hold at least {needed:,} rows in each of {coarse.cells} cells to be shared at max_auc "
-            f"{max_auc:g}, got {_smallest(coarse):,}; add rows (of more prompts), or accept a greater max_auc"
+            f"fingerprint must hold at least {needed:,} rows in each of {coarse.cells} cells to be shared, with rows "
+            f"told at an AUROC of {max_auc:g}, got {_smallest(coarse):,}; add rows (of more prompts), or accept a "
+            "greater max_auc (--max-auc)"
         )
     families, left = {}, room
     for name in sorted(coarse.families, key=ORDER.index):

@@ -86,3 +86,8 @@ def probability(pvalue: float | None) -> str:
 def count(number: int | None) -> str:
     """A count with thousands separators."""
     return UNKNOWN if number is None else f"{number:,}"
+
+
+def size(n_bytes: int) -> str:
+    """How large a file is, in units of a thousand: 24 kB, 1.5 MB."""
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e6 else f"{max(n_bytes / 1e3, 1):.0f} kB"

@@ -59,6 +59,7 @@ def _told(report: DetectionResult) -> list[tuple[str, str]]:
         ("placebos", _placebos(report)),
         ("needed", _needed(report) if report.detected else ""),
         ("power", "" if report.detected else _power(report)),
+        ("self-test", _self_test(report)),
     ]
 
 
@@ -113,6 +114,14 @@ def _needed(report: DetectionResult) -> str:
 def _power(report: DetectionResult) -> str:
     parts = [f"{item.auc:g} with probability {formatting.figure(item.power.value, 2)}" for item in report.planted]
     return f"a row AUROC of {', '.join(parts)} would have been found" if parts else ""
+
+
+def _self_test(report: DetectionResult) -> str:
+    test = report.self_test
+    if test is None:
+        return ""
+    runs = f"{formatting.count(test.rejections)} of {formatting.count(test.runs)} relabelled runs"
+    return f"rejected in {runs}, rate {formatting.with_interval(test.rate)}"
 
 
 def _warnings(report: DetectionResult, page: Page) -> list[str]:
