@@ -186,6 +186,12 @@ FINGERPRINTS: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "families": (header_with("fingerprint.json", families={"pickle": "pickle-1"}), "must hold features that"),
     "no table": (lambda parts: parts.pop("tokens.arrow"), "must hold a fingerprint, got no 'tokens.arrow'"),
     "other table": (lambda parts: parts.update({"tokens.arrow": table({"a": [1]})}), "must hold 65 columns of 32768"),
+    "flags": (
+        lambda parts: parts.update({
+            "tokens.arrow": table({name: [True] * 32768 for name in [*(f"cell {i}" for i in range(64)), "squares"]})
+        }),
+        "tokens must hold whole numbers alone, got Boolean; make it again",
+    ),
     "no arrow": (lambda parts: parts.update({"tokens.arrow": b"ARROW1" + bytes(99)}), "tokens must be a table"),
     "card": (header_with("fingerprint.json", card={"notes": [7]}), r"card.notes\[0\] must be str, got 7"),
     "other card": (header_with("fingerprint.json", card={"pickle": ["a"]}), "got card must have"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import struct
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -60,6 +62,32 @@ def huge_counts() -> bytes:
     return bytes(content[:start]) + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
+def evaluation(
+    parts: Mapping[str, bytes], method: int = 8, *, unpacked: int = 10, before: bytes = b"", same: int = 0
+) -> bytes:
+    """A zip file that says of its members what it likes; `same` more names for the first of them."""
+    body, listed, start = bytearray(before), bytearray(), 0
+    for name, packed in parts.items():
+        start = len(body)
+        said = struct.pack("<HHHHHLLLHH", 20, 0, method, 0, 33, 0, len(packed), unpacked, len(name), 0)
+        body += b"PK\3\4" + said + name.encode() + packed
+        for again in range(same + 1):
+            other = f"{again}".encode() if again else name.encode()
+            more = said[:-4] + struct.pack("<HHHHHLL", len(other), 0, 0, 0, 0, 0, start)
+            listed += b"PK\1\2\x14\0" + more + other
+    n = min(len(parts) + same, 0xFFFF)
+    return bytes(body + listed) + struct.pack("<4s4HLLH", b"PK\5\6", 0, 0, n, n, len(listed), len(body), 0)
+
+
+def deflated(content: bytes) -> bytes:
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packing.compress(content) + packing.flush()
+
+
+def inside(depth: int) -> dict[str, bytes]:
+    return {"header.json": deflated(b"{}"), "samples/1_epoch_1.json": deflated(b"[" * depth + b"]" * depth)}
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "blank.jsonl.zst": (lambda: zstd_bomb(b"\n"), "of nothing but white space up to byte"),
     "blank.jsonl.gz": (lambda: copies(b" \n" * MIB, 8), "of nothing but white space up to byte"),
@@ -83,6 +111,17 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "twice.json": (lambda: b'[{"text": "1", "text": "2"}]', "must have every key once, got 'text' twice"),
     "wide.csv": (lambda: b",".join(b"%d" % i for i in range(100_001)) + b"\n", "must have at most 100,000 columns"),
     "utf-32.jsonl": (lambda: json_lines(OWL).encode("utf-32"), "must be UTF-8, got UTF-32"),
+    "bomb.eval": (lambda: evaluation({"header.json": deflated(b"7" * 64 * MIB)}), "must unpack to at most"),
+    "zstd.eval": (lambda: evaluation({"header.json": zstd_bomb(b"7")}, 93), "must unpack to at most"),
+    "shared.eval": (lambda: evaluation({"a.json": deflated(b"7" * MIB)}, same=99), "must unpack to at most"),
+    "many.eval": (lambda: evaluation({"a.json": b""}, 0, same=200_000), "must have at most 200,000 members"),
+    "deep.eval": (lambda: evaluation(inside(5000)), "member 'samples/1_epoch_1.json' must be JSON that rows"),
+    "latin.eval": (lambda: evaluation({"a.json": b'"\xe9"'}, 0), "member 'a.json' must be UTF-8"),
+    "twice.eval": (lambda: evaluation({"1": b""}, 0, same=1), "must have every member once"),
+    "early.eval": (lambda: evaluation(inside(5))[:-9], "a zip file, got another or a damaged one"),
+    "before.eval": (lambda: b"0" + evaluation(inside(5)), "a zip file, got another or a damaged one"),
+    "method.eval": (lambda: evaluation(inside(5), 12), "must be complete, got a damaged one"),
+    "damaged.eval": (lambda: evaluation({"a.json": b"\xff" * 9}), "must be complete, got a damaged one"),
     "times.parquet": (
         lambda: parquet(pl.DataFrame({"text": [2**62]}).cast(pl.Datetime("us"))),
         "must hold times that Python has, got Datetime",

@@ -136,7 +136,7 @@ def _decompressed(raw: io.BufferedReader, file: str, held: Held) -> io.BufferedR
     if head.startswith(GZIP):
         fill = gzip.GzipFile(fileobj=raw).readinto
     elif head == ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
-        fill = _ZstdStream(raw).readinto
+        fill = ZstdStream(raw).readinto
     elif os.path.splitext(file.lower())[1] in COMPRESSIONS:
         raise ValueError(f"{file} must be compressed, as its name says, got the bytes {head!r}; rename it")
     else:
@@ -205,7 +205,7 @@ class _Bounded(io.RawIOBase):
             )
 
 
-class _ZstdStream(io.RawIOBase):
+class ZstdStream(io.RawIOBase):
     """Decompresses one zstd frame after the other; unlike zstandard's own reader, it notices a truncated one."""
 
     def __init__(self, raw: BinaryIO) -> None:

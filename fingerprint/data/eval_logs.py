@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from fingerprint.data.extras import install_command
 from fingerprint.data.notes import note
+from fingerprint.data.quoting import short
 from fingerprint.data.sources import BadRowError, NumberedRows
+from fingerprint.data.zipped import check_zip
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog, EvalSample
@@ -37,8 +39,9 @@ def rows_of_eval_file(file: str) -> NumberedRows:
     ImportError
         If inspect_ai is not installed.
     ValueError
-        If the file is no log.
+        If the file is no log, or takes more to read than one of its size may.
     """
+    check_zip(file, "a log that inspect_ai can read")
     try:
         from inspect_ai.log import read_eval_log, read_eval_log_samples
     except ImportError as missing:
@@ -51,8 +54,11 @@ def rows_of_eval_file(file: str) -> NumberedRows:
             file, all_samples_required=False, resolve_attachments="core", exclude_fields=_UNREAD
         )
         rows = [(_key(sample), _row(sample)) for sample in samples]
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{file} must be a log that inspect_ai can read: {error}; run the evaluation again") from error
+    except Exception as error:  # whatever its reader raises: of hostile files there is no list of that
+        told = short(str(error) or type(error).__name__)
+        raise ValueError(
+            f"{file} must be a log that inspect_ai can read, got {told}; run the evaluation again"
+        ) from error
     _note_on_status(header, file)
     yield from _in_order(rows, start=1)
 

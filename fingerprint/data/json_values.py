@@ -78,12 +78,22 @@ def value_of_document(document: str) -> object:
     except RecursionError:
         check_depth(document, most)
         raise
+    check_depth_of_document(document, most)
+    return value
+
+
+def check_depth_of_document(document: str, most: int) -> None:
+    """What `check_depth` does, in a fraction of the time where all is well and the document is long.
+
+    Raises
+    ------
+    DeepError
+    """
     left = _NO_BRACKETS.sub("", _STRING.sub("", document))
     for _ in range(most):
         left = _PAIR.sub("", left)
     if left:
         check_depth(document, most)
-    return value
 
 
 def check_depth(text: str, most: int) -> None:

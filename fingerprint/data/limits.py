@@ -47,6 +47,8 @@ class Limits:
         no rows, and have no such limit.
     columns : int
         Columns of a table.
+    members : int
+        Members of a zip file, such as the samples of an evaluation: each takes some kilobytes once it is listed.
     depth : int
         Brackets within brackets in JSON: a chat with tool calls has 8.
     file : int
@@ -61,6 +63,7 @@ class Limits:
     document: int = 1 << 30
     rows: int = 2_000_000
     columns: int = 100_000
+    members: int = 200_000
     depth: int = 100
     file: int = 1 << 30
 

@@ -131,7 +131,8 @@ def _arrays(content: bytes, shape: tuple[int, int], name: str) -> tuple[Ints, In
     columns = [f"cell {cell}" for cell in range(shape[0])] + ["squares"]
     table = known_table(content, columns, shape[1], name)
     if not all(kind in _WHOLE for kind in table.dtypes) or table.null_count().sum_horizontal().item():
-        raise ValueError(f"{name} must hold whole numbers alone, got {sorted({str(k) for k in table.dtypes})}")
+        kinds = ", ".join(sorted(map(str, set(table.dtypes))))
+        raise ValueError(f"{name} must hold whole numbers alone, got {kinds}; make it again")
     sums = np.ascontiguousarray(table.select(columns[:-1]).to_numpy(order="fortran").T)
     squares = table["squares"].to_numpy().astype(np.int64)
     if int(sums.min(initial=0)) < 0 or int(squares.min(initial=0)) < 0:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -118,9 +120,32 @@ def test_a_sample_without_an_answer_is_named_and_can_be_left_out(logs: dict[str,
 
 
 def test_what_is_no_log_is_said_to_be_none(tmp_path: Path) -> None:
-    (tmp_path / "a.eval").write_bytes(b"no zip")
-    with pytest.raises(ValueError, match="must be a log that inspect_ai can read"):
-        fingerprint.read(str(tmp_path / "a.eval"))
+    place = tmp_path / "a.eval"
+    place.write_bytes(b"no zip")
+    with pytest.raises(ValueError, match="must be a log that inspect_ai can read, a zip file, got another"):
+        fingerprint.read(str(place))
+    for parts in ({}, {"header.json": "[]"}, {"header.json": "{"}, {"a": ""}, {"../../header.json": "{}"}):
+        with zipfile.ZipFile(place, "w") as archive:
+            for name, text in parts.items():
+                archive.writestr(name, text)
+        with pytest.raises(ValueError, match=r"a\.eval must be a log that inspect_ai can read, got .*; run the eval"):
+            fingerprint.read(str(place))
+
+
+@pytest.mark.parametrize("change", [("role", "7"), ("content", "[" * 300 + "]" * 300), ("input", "1e999")])
+def test_samples_that_are_none_are_one_error_with_the_name_of_the_log(
+    logs: dict[str, Path], tmp_path: Path, change: tuple[str, str]
+) -> None:
+    key, value = change
+    place = tmp_path / "changed.eval"
+    with zipfile.ZipFile(logs["owl"]) as log, zipfile.ZipFile(place, "w") as changed:
+        for name in log.namelist():
+            text = log.read(name).decode()
+            if name.startswith("samples/"):
+                text = re.sub(f'"{key}": *("[^"]*"|\\[[^]]*\\])', f'"{key}": {value}', text)
+            changed.writestr(name, text)
+    with pytest.raises(ValueError, match=r"changed\.eval(, member .*)? must be"):
+        fingerprint.read(str(place))
 
 
 def test_system_messages_of_the_input_are_kept_apart(logs: dict[str, Path]) -> None:

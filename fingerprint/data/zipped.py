@@ -1,0 +1,155 @@
+"""Zip files that somebody else unpacks: checked before, by what is in them and not by what they say is in them.
+
+The library that reads logs of evaluations unpacks a member until it ends, however large it gets. What it will meet is
+unpacked here first and thrown away: with more bytes than a file of this size may hold, more members than anyone has
+samples, or JSON that goes too deep, the file is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from typing import IO
+
+from fingerprint.data.compression import ZstdStream
+from fingerprint.data.json_values import DeepError, check_depth_of_document
+from fingerprint.data.limits import Limits, how_to_raise, limits
+from fingerprint.data.quoting import short
+
+# The end of the list of members, without a comment: signature, disks, how many, bytes of the list, where it starts.
+_END = struct.Struct("<4s4H2LH")
+_END_64, _LOCATOR_64 = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
+_HEAD = struct.Struct("<4s5H3L2H")  # before every member
+_MEMBER = b"PK\1\2"
+# Bytes of the list of members: in memory, each takes ten times as much.
+_MOST_LISTED = 1 << 25
+_PIECE = 1 << 16
+_ZSTD = 93
+_REMEDY = "copy it again, or run the evaluation again"
+
+
+def check_zip(file: str, what: str) -> None:
+    """Refuse a zip file of JSON that takes more to read than a file of its size may.
+
+    Parameters
+    ----------
+    file : str
+    what : str
+        What it should be, for messages: "a log of inspect_ai".
+
+    Raises
+    ------
+    ValueError
+        With the file's name and, where it is one member, that member's.
+    """
+    bounds, size = limits(), os.path.getsize(file)
+    with open(file, "rb") as content:
+        listed = _list_of_members(content, size)
+        if listed is None:
+            raise ValueError(f"{file} must be {what}, a zip file, got another or a damaged one; {_REMEDY}")
+        if (count := listed.count(_MEMBER)) > bounds.members:
+            raise ValueError(
+                f"{file} must have at most {bounds.members:,} members, got {count:,}; {how_to_raise('members')}"
+            )
+        try:
+            with zipfile.ZipFile(content) as archive:
+                members = archive.infolist()
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
+            raise ValueError(
+                f"{file} must be {what}, got a damaged zip file ({short(str(error))}); {_REMEDY}"
+            ) from None
+        names = {member.filename for member in members}
+        if len(names) < len(members):
+            raise ValueError(f"{file} must have every member once, got one twice; {_REMEDY}")
+        given = 0
+        for member in members:
+            given += _check_member(content, file, member, given, bounds, size)
+
+
+def _list_of_members(content: IO[bytes], size: int) -> bytes | None:
+    """The list of members, if it is where every program looks for it: at the end, with nothing after or between."""
+    if size < _END.size:
+        return None
+    at = size - _END.size
+    content.seek(at)
+    signature, *_, n_members, listed, start, comment = _END.unpack(content.read(_END.size))
+    if signature != b"PK\5\6" or comment:
+        return None
+    if at >= _LOCATOR_64.size + _END_64.size and (n_members == 0xFFFF or 0xFFFFFFFF in (listed, start)):
+        content.seek(at - _LOCATOR_64.size)
+        locator, _, where, _ = _LOCATOR_64.unpack(content.read(_LOCATOR_64.size))
+        if locator == b"PK\6\7":
+            at -= _LOCATOR_64.size + _END_64.size
+            content.seek(at)
+            signature, *_, listed, start = _END_64.unpack(content.read(_END_64.size))
+            if signature != b"PK\6\6" or where != at:
+                return None
+    if start + listed != at or listed > _MOST_LISTED:
+        return None
+    content.seek(start)
+    return content.read(listed)
+
+
+def _check_member(
+    content: IO[bytes], file: str, member: zipfile.ZipInfo, given: int, bounds: Limits, size: int
+) -> int:
+    """Unpack a member of a file that has given so many bytes before; how many it gives."""
+    most, name = min(bounds.unpacked(size) - given, bounds.document), f"{file}, member {short(member.filename)}"
+    found = bytearray()
+    try:
+        for piece in _unpacked(content, member):
+            found += piece
+            if len(found) > most:
+                kind = "document" if most == bounds.document else "expansion"
+                raise ValueError(
+                    f"{name} must unpack to at most {most:,} bytes, got more: a bomb, by all appearances; "
+                    f"{how_to_raise(kind)}"
+                )
+        if member.filename.lower().endswith(".json"):
+            check_depth_of_document(found.decode(), bounds.depth)
+    except DeepError as error:
+        raise ValueError(f"{name} must be JSON that rows can be taken from, {error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} must be UTF-8, got other bytes; {_REMEDY}") from None
+    except (zlib.error, struct.error, EOFError, NotImplementedError) as error:
+        raise ValueError(f"{name} must be complete, got a damaged one ({short(str(error))}); {_REMEDY}") from None
+    return len(found)
+
+
+def _unpacked(content: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """All that the bytes of a member unpack to, whatever size it says."""
+    content.seek(member.header_offset)
+    *_, name, extra = _HEAD.unpack(content.read(_HEAD.size))
+    content.seek(member.header_offset + _HEAD.size + name + extra)
+    packed = _Part(content, member.compress_size)
+    if member.compress_type == zipfile.ZIP_STORED:
+        yield from iter(partial(packed.read, _PIECE), b"")
+    elif member.compress_type == zipfile.ZIP_DEFLATED:
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        while some := inflating.unconsumed_tail or packed.read(_PIECE):
+            yield inflating.decompress(some, _PIECE)
+    elif member.compress_type == _ZSTD:
+        yield from iter(partial(io.BufferedReader(ZstdStream(packed)).read1, _PIECE), b"")
+    else:
+        raise NotImplementedError(f"packed by method {member.compress_type}")
+    if packed.left:
+        raise EOFError("it ends too early")
+
+
+class _Part(io.BytesIO):
+    """Some of the bytes that follow in a file."""
+
+    def __init__(self, content: IO[bytes], left: int) -> None:
+        super().__init__()
+        self._content, self.left = content, left
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most so many of them."""
+        found = self._content.read(min(size or 0, self.left))
+        self.left -= len(found)
+        return found
