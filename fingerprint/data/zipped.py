@@ -105,10 +105,11 @@ def _check_member(
         for piece in _unpacked(content, member):
             found += piece
             if len(found) > most:
-                kind = "document" if most == bounds.document else "expansion"
+                alone = most == bounds.document
+                which, least = ("", most) if alone else (" with those before it", bounds.unpacked(size))
                 raise ValueError(
-                    f"{name} must unpack to at most {most:,} bytes, got more: a bomb, by all appearances; "
-                    f"{how_to_raise(kind)}"
+                    f"{name} must unpack to at most {least:,} bytes{which}, got more: a bomb, by all appearances; "
+                    f"{how_to_raise('document' if alone else 'expansion')}"
                 )
         if member.filename.lower().endswith(".json"):
             check_depth_of_document(found.decode(), bounds.depth)
