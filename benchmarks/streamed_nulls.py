@@ -58,7 +58,8 @@ def measured(design: str, rows: int, runs: int, seconds: float, seed: int) -> di
     """P-values of as many nulls of a design as there is time for, ten at least."""
     pvalues, started = [], time.perf_counter()
     while len(pvalues) < runs and (len(pvalues) < 10 or time.perf_counter() - started < seconds):
-        report = detect(*null(design, rows, seed + len(pvalues)), ladder=False, n_permutations=PERMUTATIONS, rng=seed)
+        own = seed + len(pvalues)
+        report = detect(*null(design, rows, own), ladder=False, n_permutations=PERMUTATIONS, rng=own)
         if report.sample is None or not report.sample.covers_all:
             raise RuntimeError(f"p-values must be of rows that are not held, got {report.sample!r}")
         pvalues.append(report.pvalue)
