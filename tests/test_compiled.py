@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -94,6 +95,30 @@ def test_parts_keep_their_order_in_threads(monkeypatch: pytest.MonkeyPatch, thre
         assert policy.in_threads(lambda part: part * part, n_parts) == [part * part for part in range(n_parts)]
     names = set(policy.in_threads(lambda part: threading.current_thread().name, 20))
     assert (threading.main_thread().name in names) == (threads == "1")
+
+
+def test_parts_of_which_one_fails_leave_nothing_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held by an error, threads were ended by whoever collected garbage, and `fingerprint` hung on bad files."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before, done, is_slow = set(threading.enumerate()), [], threading.Event()
+
+    def work(part: int) -> None:
+        if part == 0:
+            is_slow.wait(30)
+            raise ValueError("the first")
+        is_slow.set()
+        time.sleep(0.1)
+        done.append(part)
+
+    with pytest.raises(ValueError, match="the first") as caught:
+        [wait() for wait in policy.side_by_side(work, range(50))]
+    assert 1 in done
+    assert len(done) < 50
+    n_done = len(done)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert set(threading.enumerate()) <= before  # while the error, and all that it holds, is still there
+    assert (len(done), str(caught.value)) == (n_done, "the first")
 
 
 KERNELS = """

@@ -108,7 +108,7 @@ def _changed(content: bytes) -> bytes:
         (_cut, "must be whole and unchanged, got another checksum"),
         (_changed, "must be whole and unchanged, got another checksum"),
         (lambda content: b"PK" + content, r"must be a file written by Fingerprint\.save, got something else"),
-        (lambda content: content.replace(b"sums 1 ", b"sums 9 ", 1), "must have format 1, got 9"),
+        (lambda content: content.replace(b"sums 2 ", b"sums 1 ", 1), "must have format 2, got 1; make it again"),
         (lambda content: b"", r"must be a file written by Fingerprint\.save"),
     ],
 )

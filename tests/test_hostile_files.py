@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
+import zstandard
 from detector_rows import arm, rows, trained_detector
 from typer.testing import CliRunner
 
@@ -20,6 +20,7 @@ from fingerprint import Detector, Fingerprint, Panel, Report
 from fingerprint.cli.app import app
 from fingerprint.data import limits
 from fingerprint.data.sealed import sealed, unsealed
+from fingerprint.data.tensors import packed
 from fingerprint.detector import storage as detectors
 from fingerprint.fingerprints import storage as fingerprints
 from fingerprint.fingerprints.signature import MAGIC
@@ -167,10 +168,29 @@ def test_sizes_are_not_believed_before_the_bytes_are_there(folder: Path, tmp_pat
         assert str(caught.value).startswith(repr(str(path)))
 
 
-def table(columns: Mapping[str, object]) -> bytes:
-    buffer = io.BytesIO()
-    pl.DataFrame(columns).write_ipc(buffer, compression="zstd")
-    return buffer.getvalue()
+def tensors(about: object, numbers: bytes = b"", length: int | None = None) -> bytes:
+    """safetensors in a zstd frame, whatever its header says of the numbers behind it."""
+    header = json.dumps(about).encode()
+    stated = len(header) if length is None else length
+    return zstandard.compress(stated.to_bytes(8, "little") + header + numbers)
+
+
+def of_tensor(numbers: bytes = b"", **changes: object) -> bytes:
+    return tensors({"sums": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]} | changes}, numbers or bytes(4))
+
+
+def tokens(content: bytes) -> Callable[[dict[str, bytes]], None]:
+    return lambda parts: parts.update({"tokens.safetensors.zst": content})
+
+
+def tokens_of(**arrays: np.ndarray) -> Callable[[dict[str, bytes]], None]:
+    return tokens(packed(arrays))
+
+
+def streamed_zeros() -> bytes:
+    """A frame that does not say how much it unpacks to."""
+    packer = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    return packer.compress(bytes(99)) + packer.flush()
 
 
 def header_with(name: str, **changes: object) -> Callable[[dict[str, bytes]], None]:
@@ -184,15 +204,37 @@ FINGERPRINTS: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "many cells": (header_with("fingerprint.json", rows=[0] * 10**5), "got cells must be a power"),
     "prompts": (header_with("fingerprint.json", prompts=[]), "must hold a fingerprint, got cannot reshape"),
     "families": (header_with("fingerprint.json", families={"pickle": "pickle-1"}), "must hold features that"),
-    "no table": (lambda parts: parts.pop("tokens.arrow"), "must hold a fingerprint, got no 'tokens.arrow'"),
-    "other table": (lambda parts: parts.update({"tokens.arrow": table({"a": [1]})}), "must hold 65 columns of 32768"),
-    "flags": (
-        lambda parts: parts.update({
-            "tokens.arrow": table({name: [True] * 32768 for name in [*(f"cell {i}" for i in range(64)), "squares"]})
-        }),
-        "tokens must hold whole numbers alone, got Boolean; make it again",
+    "no sums": (lambda parts: parts.pop("tokens.safetensors.zst"), "a fingerprint, got no 'tokens.safetensors.zst'"),
+    "no zstd": (tokens(b"PAR1" + bytes(99)), "tokens must be arrays in a zstd frame"),
+    "cut": (tokens(packed({"sums": np.arange(9999)})[:-9]), "tokens must be arrays in a zstd frame"),
+    "more behind": (tokens(packed({"sums": np.arange(9)}) + b"more"), "tokens must be arrays in a zstd frame"),
+    "bomb": (tokens(zstandard.compress(bytes(1 << 28))), "must unpack to 17,.* bytes at most, got 268,435,456"),
+    "unsaid size": (tokens(streamed_zeros()), "must unpack to 17,.* bytes at most, got an unknown number"),
+    "nothing": (tokens(zstandard.compress(b"")), "must have a header within its 0 bytes, got 0"),
+    "long header": (tokens(tensors({}, length=2**63)), "must have a header within its 10 bytes, got 9,22"),
+    "deep header": (tokens(zstandard.compress(b"\0\x80\0\0\0\0\0\0" + b"[" * (1 << 15))), "got brackets within"),
+    "header of text": (tokens(tensors({"sums": "zeros"})), "tokens.sums must have the keys dtype, shape, data_offsets"),
+    "floats": (tokens(of_tensor(dtype="F32")), r"tokens: sums must be whole numbers, got 'F32' of \[4\]"),
+    "flags": (tokens(of_tensor(dtype="BOOL")), r"tokens: sums must be whole numbers, got 'BOOL' of \[4\]"),
+    "objects": (tokens(of_tensor(dtype="O")), r"tokens: sums must be whole numbers, got 'O' of \[4\]"),
+    "negative shape": (tokens(of_tensor(shape=[-2, -2])), "tokens: sums must be whole numbers, got 'U8' of"),
+    "many dimensions": (tokens(of_tensor(shape=[1] * 99 + [4])), "must hold a fingerprint, got maximum supported dim"),
+    "beyond the end": (tokens(of_tensor(shape=[9], data_offsets=[0, 9])), "tokens: sums must be the next 9 bytes"),
+    "from behind": (tokens(of_tensor(data_offsets=[-4, 0])), "tokens: sums must be the next 4 bytes"),
+    "overflow": (tokens(of_tensor(shape=[2**62, 4, 4])), "tokens: sums must be the next 73786976294838206464 bytes"),
+    "unnamed numbers": (tokens(of_tensor(bytes(5))), "tokens must hold the arrays that it names, got more"),
+    "other arrays": (tokens_of(a=np.arange(3)), r"sums of \(64, 32768\) and their squares, got {'a': \(3,\)}"),
+    "one array more": (
+        tokens_of(sums=np.zeros((64, 32768), np.uint8), squares=np.zeros(32768, np.int64), a=np.arange(1)),
+        "must hold sums of",
     ),
-    "no arrow": (lambda parts: parts.update({"tokens.arrow": b"ARROW1" + bytes(99)}), "tokens must be a table"),
+    "negative sums": (
+        tokens_of(sums=np.full((64, 32768), -1), squares=np.zeros(32768, np.int64)), "must hold sums from 0 on"
+    ),
+    "huge squares": (
+        tokens_of(sums=np.zeros((64, 32768), np.uint8), squares=np.full(32768, 2**63, np.uint64)),
+        "must hold sums from 0 on",
+    ),
     "card": (header_with("fingerprint.json", card={"notes": [7]}), r"card.notes\[0\] must be str, got 7"),
     "other card": (header_with("fingerprint.json", card={"pickle": ["a"]}), "got card must have"),
     "no json": (lambda parts: parts.update({"fingerprint.json": b"{"}), "fingerprint.json must be JSON"),
@@ -219,9 +261,12 @@ PANELS: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "unknown side": (
         header_with("panel.json", members=[{"name": "a", "conditioned": "b", "neutral": "c"}]), "got no 'b.fp'"
     ),
-    "no fingerprints": (_replace(".fp", b"fingerprint sums 1 zz\n"), "must be whole and unchanged"),
-    "no hashes": (_replace(".arrow", table({"a": [1]})), "must hold hashes"),
-    "other hashes": (_replace(".arrow", table({"hash": ["a"], "is_prompt": ["b"]})), "must hold hashes"),
+    "no fingerprints": (_replace(".fp", b"%s %d zz\n" % (MAGIC, fingerprints.FORMAT)), "must be whole and unchanged"),
+    "no hashes": (_replace(".zst", packed({"rows": np.arange(3, dtype=np.uint64)})), "must hold hashes"),
+    "other hashes": (_replace(".zst", packed({"rows": np.arange(3), "prompts": np.arange(3)})), "must hold hashes"),
+    "tables of hashes": (
+        _replace(".zst", packed(dict.fromkeys(("rows", "prompts"), np.zeros((2, 2), np.uint64)))), "must hold hashes"
+    ),
 }
 
 

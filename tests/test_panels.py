@@ -82,7 +82,7 @@ def test_a_panel_is_stored_and_read_back_byte_for_byte(panel: Panel, tmp_path: P
     ("change", "message"),
     [
         (lambda b: b[:-10], "must be whole and unchanged"),
-        (lambda b: b.replace(b"fingerprint panel 1", b"fingerprint panel 9"), "must have format 1, got 9"),
+        (lambda b: b.replace(b"fingerprint panel 2", b"fingerprint panel 1"), "must have format 2, got 1; make"),
         (lambda b: b"PK" + b, "must be a file written by Panel.save"),
         (lambda b: b"", "must be a file written by Panel.save"),
     ],

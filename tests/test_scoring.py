@@ -81,7 +81,7 @@ def test_what_is_done_side_by_side_comes_in_its_order(monkeypatch: pytest.Monkey
     assert [done() for done in side_by_side(work, range(4))] == [0, 1, 4, 9]
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     begun: list[int] = []
-    first = next(side_by_side(begun.append, range(4)))
+    first = side_by_side(begun.append, range(4))[0]
     assert begun == []
     first()
     assert begun == [0]

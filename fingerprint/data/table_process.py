@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class _Process:
             start_new_session=True,  # Ctrl-C is for this process, which then closes that one's pipe
         )
 
-    def ask(self, request: Mapping[str, object], content: bytes, seconds: float) -> Message:
+    def ask(self, request: Mapping[str, object], seconds: float) -> Message:
         """The answer.
 
         Raises
@@ -71,7 +71,7 @@ class _Process:
         assert sink is not None
         with self._within(seconds):
             try:
-                send(sink, request, content)
+                send(sink, request)
                 answer = receive(source)
             except OSError:
                 answer = None
@@ -134,10 +134,8 @@ def columns_of(
     file: str,
     request: Mapping[str, object],
     *,
-    place: str | None = None,
-    content: bytes = b"",
+    place: str,
     size: int | None = None,
-    most: int | None = None,
 ) -> tuple[list[str], pl.DataFrame]:
     """Names of all columns of a file, and the columns that are asked for.
 
@@ -149,12 +147,10 @@ def columns_of(
         What messages call the file.
     request : mapping
         See `fingerprint.data.table_reader`; limits are added.
-    place : str, optional
-        Where it is; `content` without.
+    place : str
+        Where it is.
     size : int, optional
         Bytes of the file that the caller was given, where `place` is a copy of it that was decompressed.
-    most : int, optional
-        Bytes that it may hold unpacked; by default what its size allows.
 
     Raises
     ------
@@ -163,14 +159,14 @@ def columns_of(
     """
     import polars as pl
 
-    length = os.path.getsize(place) if place is not None else len(content)
+    length = os.path.getsize(place)
     size = length if size is None else size
-    most = limits().unpacked(size) if most is None else most
+    most = limits().unpacked(size)
     seconds = limits().seconds + min(most, _BYTES_ASKED_FOR) // _BYTES_A_SECOND
     bounds = {"most": most, "memory": _MEMORY + _COPIES * most + length, "seconds": seconds}
-    where = {} if place is None else {"file": os.path.abspath(place)}
     try:
-        answer = _asked({**request, **where, **bounds}, content, _SECONDS_OF_CLOCK * seconds)
+        asked = {**request, "file": os.path.abspath(place), **bounds}
+        answer = _asked(asked, _SECONDS_OF_CLOCK * seconds)
     except _LateError:
         raise ValueError(
             f"{file} must be {kind} that is decoded in {seconds} s of a processor and {_SECONDS_OF_CLOCK:.0f} times as "
@@ -195,26 +191,7 @@ def columns_of(
     return names, pl.read_ipc_stream(sent) if sent else pl.DataFrame()
 
 
-def known_table(content: bytes, columns: Sequence[str], height: int, name: str) -> pl.DataFrame:
-    """An Arrow table whose columns and rows are known before it is decoded: numbers of at most eight bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is another one.
-    """
-    most = min((len(columns) * (8 * height + 1024)) + (1 << 20), limits().file)
-    request = {"kind": "arrow", "columns": list(columns)}
-    names, table = columns_of("a table", name, request, content=content, most=most)
-    if list(names) != list(columns) or table.height != height:
-        raise ValueError(
-            f"{name} must hold {len(columns)} columns of {height} rows, got {len(names)} of {table.height}; make it "
-            "again"
-        )
-    return table
-
-
-def _asked(request: Mapping[str, object], content: bytes, seconds: float) -> Message:
+def _asked(request: Mapping[str, object], seconds: float) -> Message:
     """The answer.
 
     Raises
@@ -228,7 +205,7 @@ def _asked(request: Mapping[str, object], content: bytes, seconds: float) -> Mes
         if not _kept:
             _kept.append(_started())
         try:
-            return _kept[0].ask(request, content, seconds)
+            return _kept[0].ask(request, seconds)
         except EOFError:
             code = _kept.pop().end()
             if -code == getattr(signal, "SIGXCPU", None):

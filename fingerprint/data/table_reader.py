@@ -64,17 +64,17 @@ def serve() -> None:
 
     send(sink, READY)
     while (message := receive(sys.stdin.buffer)) is not None:
-        header, content = _answer(*message)
+        header, content = _answer(message[0])
         _limit(None)  # the next request has limits of its own, and is received before they are known
         send(sink, header, content)
 
 
-def _answer(request: Request, content: bytes) -> tuple[Mapping[str, object], bytes]:
+def _answer(request: Request) -> tuple[Mapping[str, object], bytes]:
     import polars as pl
 
     try:
         _limit((_number(request, "memory"), _number(request, "seconds")))
-        names, found = _READERS[str(request["kind"])](request, content)
+        names, found = _READERS[str(request["kind"])](request)
         if found is None:
             return {"names": names, "height": 0}, b""
         found = _plain(found)
@@ -146,7 +146,7 @@ def _chosen(request: Request, names: list[str]) -> list[str] | None:
     return None if not isinstance(columns, list) else [name for name in names if name in set(columns)] or names[:1]
 
 
-def _parquet(request: Request, content: bytes) -> Read:
+def _parquet(request: Request) -> Read:
     import polars as pl
 
     query = pl.scan_parquet(str(request["file"]), glob=False)
@@ -166,15 +166,14 @@ def _parquet(request: Request, content: bytes) -> Read:
     return names, found
 
 
-def _arrow(request: Request, content: bytes) -> Read:
+def _arrow(request: Request) -> Read:
     import polars as pl
 
     if "columns" not in request:
-        with open(str(request["file"]), "rb") if "file" in request else io.BytesIO(content) as file:
-            return _names_of_arrow(file), None
-    if "file" in request:
         with open(str(request["file"]), "rb") as file:
-            content = file.read()
+            return _names_of_arrow(file), None
+    with open(str(request["file"]), "rb") as file:
+        content = file.read()
     read: Callable[..., pl.DataFrame] = pl.read_ipc if content.startswith(_ARROW) else pl.read_ipc_stream
     names = read(io.BytesIO(content), n_rows=0).columns
     return names, read(io.BytesIO(content), columns=_chosen(request, names))
@@ -194,7 +193,7 @@ def _names_of_arrow(file: IO[bytes]) -> list[str]:
     return pl.read_ipc_stream(io.BytesIO(start + file.read()), n_rows=0).columns  # as Arrow wrote before 0.15
 
 
-def _scores(request: Request, content: bytes) -> Read:
+def _scores(request: Request) -> Read:
     import polars as pl
 
     readers: Mapping[str, Callable[..., pl.DataFrame]] = {
@@ -209,7 +208,7 @@ def _scores(request: Request, content: bytes) -> Read:
     return found.columns, found
 
 
-_READERS: Mapping[str, Callable[[Request, bytes], Read]] = {"parquet": _parquet, "arrow": _arrow, "scores": _scores}
+_READERS: Mapping[str, Callable[[Request], Read]] = {"parquet": _parquet, "arrow": _arrow, "scores": _scores}
 
 if __name__ == "__main__":
     serve()

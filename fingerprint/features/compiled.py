@@ -170,13 +170,34 @@ def meanwhile(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
         yield waiting
 
 
-def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[Callable[[], T]]:
-    """For each part, in their order, what waits for `work(part)`: in threads, or done when it is asked for."""
+def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> list[Callable[[], T]]:
+    """For each part, in their order, what waits for `work(part)`: in threads, or done when it is asked for.
+
+    What waits for a part that fails waits for all that have begun, and nothing else begins.
+
+    Notes
+    -----
+    No generator holds the threads: one that an error left half-way was closed by whoever collected garbage, in the
+    middle of a lock of `threading` now and then, and to wait for threads there was to wait for ever.
+    """
     if min(len(parts), n_threads()) <= 1:
-        yield from (partial(work, part) for part in parts)
-        return
-    with begun(work, parts) as waiting:
-        yield from waiting
+        return [partial(work, part) for part in parts]
+    from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+    pool = ThreadPoolExecutor(min(n_threads(), len(parts)))
+    asked = [pool.submit(work, part) for part in parts]
+    pool.shutdown(wait=False)  # threads end with the last part
+
+    def result(of_part: Future[T]) -> T:
+        try:
+            return of_part.result()
+        except BaseException:
+            for other in asked:
+                other.cancel()
+            wait(asked)
+            raise
+
+    return [partial(result, of_part) for of_part in asked]
 
 
 def in_threads(work: Callable[[int], T], n_parts: int) -> list[T]:

@@ -1,4 +1,4 @@
-"""A fingerprint's file: a line with a checksum, then JSON and one Arrow table a family in a zip. Nothing in it runs."""
+"""A fingerprint's file: a line with a checksum, then JSON and arrays of each family in a zip. Nothing in it runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dataclasses import asdict
 from typing import TypedDict
 
 import numpy as np
-import polars as pl
 
 from fingerprint.data.arrays import Ints
 from fingerprint.data.files import write_atomically
+from fingerprint.data.limits import limits
+from fingerprint.data.quoting import short
 from fingerprint.data.sealed import entries, malformed, sealed, unsealed, whole_file
-from fingerprint.data.table_process import known_table
+from fingerprint.data.tensors import ENDING, MOST_HEADER, packed, unpacked
 from fingerprint.data.typed_json import typed
 from fingerprint.features import FAMILIES
 from fingerprint.features.compiled import side_by_side
@@ -26,11 +27,10 @@ from fingerprint.fingerprints.signature import MAGIC
 from fingerprint.fingerprints.summed_rows import NUMBERS, SummedRows
 from fingerprint.fingerprints.sums import FamilySums, narrow
 
-FORMAT = 1
+FORMAT = 2
 _HEADER = "fingerprint.json"
 # Sums of cells stay whole numbers of 64 bits below this.
 _MOST_ROWS = 2**48
-_WHOLE = (pl.UInt8, pl.UInt16, pl.UInt32, pl.Int64)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same fingerprint is the same file, whenever it is written
 
 
@@ -57,16 +57,10 @@ def to_bytes(fingerprint: SummedRows) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(_HEADER, _EPOCH), json.dumps(header, sort_keys=True))
         for name in sorted(fingerprint.families):
-            archive.writestr(zipfile.ZipInfo(f"{name}.arrow", _EPOCH), _table(fingerprint.families[name]))
+            family = fingerprint.families[name]
+            arrays = {"squares": family.squares, "sums": family.sums}
+            archive.writestr(zipfile.ZipInfo(name + ENDING, _EPOCH), packed(arrays))
     return sealed(MAGIC, FORMAT, buffer.getvalue())
-
-
-def _table(family: FamilySums) -> bytes:
-    """A column for every cell, and one for the squares; a row for every count."""
-    columns = {f"cell {cell}": row for cell, row in enumerate(family.sums)}
-    buffer = io.BytesIO()
-    pl.DataFrame({**columns, "squares": family.squares}).write_ipc(buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def from_bytes(content: bytes, name: str) -> SummedRows:
@@ -109,9 +103,9 @@ def _opened(parts: Mapping[str, bytes], name: str) -> SummedRows:
                 "again"
             )
         shapes[family] = (cells, known.n_counts)
-    tables = {family: parts[f"{family}.arrow"] for family in shapes}
+    packed_sums = {family: parts[family + ENDING] for family in shapes}
     arrays = side_by_side(
-        lambda family: _arrays(tables[family], shapes[family], f"{name}, {family}"), list(shapes)
+        lambda family: _arrays(packed_sums[family], shapes[family], f"{name}, {family}"), list(shapes)
     )
     families = {
         family: FamilySums(header["families"][family], *done()) for family, done in zip(shapes, arrays, strict=True)
@@ -127,14 +121,14 @@ def _opened(parts: Mapping[str, bytes], name: str) -> SummedRows:
 
 
 def _arrays(content: bytes, shape: tuple[int, int], name: str) -> tuple[Ints, Ints]:
-    """Sums [cells, counts] and squares [counts] of a table."""
-    columns = [f"cell {cell}" for cell in range(shape[0])] + ["squares"]
-    table = known_table(content, columns, shape[1], name)
-    if not all(kind in _WHOLE for kind in table.dtypes) or table.null_count().sum_horizontal().item():
-        kinds = ", ".join(sorted(map(str, set(table.dtypes))))
-        raise ValueError(f"{name} must hold whole numbers alone, got {kinds}; make it again")
-    sums = np.ascontiguousarray(table.select(columns[:-1]).to_numpy(order="fortran").T)
-    squares = table["squares"].to_numpy().astype(np.int64)
+    """Sums [cells, counts] and squares [counts] of a family."""
+    most = min(8 * (shape[0] + 1) * shape[1] + MOST_HEADER, limits().file)
+    arrays = unpacked(content, most, name)
+    sums, squares = arrays.get("sums"), arrays.get("squares")
+    if sums is None or squares is None or len(arrays) > 2 or (sums.shape, squares.shape) != (shape, shape[1:]):
+        got = {array: values.shape for array, values in arrays.items()}
+        raise ValueError(f"{name} must hold sums of {shape} and their squares, got {short(got)}; make it again")
+    squares = squares.astype(np.int64)
     if int(sums.min(initial=0)) < 0 or int(squares.min(initial=0)) < 0:
         raise ValueError(f"{name} must hold sums from 0 on, got negative ones; make it again")
     return narrow(sums), squares

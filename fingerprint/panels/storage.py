@@ -9,18 +9,17 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-import numpy as np
-import polars as pl
-
 from fingerprint.data.known_rows import KnownRows
+from fingerprint.data.limits import limits
+from fingerprint.data.quoting import short
 from fingerprint.data.sealed import entries, malformed, sealed, unsealed
-from fingerprint.data.table_process import columns_of
+from fingerprint.data.tensors import ENDING, packed, unpacked
 from fingerprint.data.typed_json import typed
 from fingerprint.fingerprints import storage
 from fingerprint.panels.member import Member, Side
 
 MAGIC = b"fingerprint panel"
-FORMAT = 1
+FORMAT = 2
 _HEADER = "panel.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same panel is the same file, whenever it is written
 
@@ -47,21 +46,9 @@ def to_bytes(members: Sequence[Member]) -> bytes:
         for digest, side in sorted(sides.items()):
             archive.writestr(zipfile.ZipInfo(f"{digest}.fp", _EPOCH), storage.to_bytes(side.fingerprint))
             if side.known is not None:
-                archive.writestr(zipfile.ZipInfo(f"{digest}.arrow", _EPOCH), _hashes(side.known))
+                hashes = {"rows": side.known.rows, "prompts": side.known.prompts}
+                archive.writestr(zipfile.ZipInfo(digest + ENDING, _EPOCH), packed(hashes))
     return sealed(MAGIC, FORMAT, buffer.getvalue())
-
-
-def _hashes(known: KnownRows) -> bytes:
-    """Hashes of rows, then those of prompts."""
-    table = pl.DataFrame(
-        {
-            "hash": np.concatenate([known.rows, known.prompts]),
-            "is_prompt": np.arange(len(known.rows) + len(known.prompts)) >= len(known.rows),
-        }
-    )
-    buffer = io.BytesIO()
-    table.write_ipc(buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def from_bytes(content: bytes, name: str) -> tuple[Member, ...]:
@@ -94,7 +81,7 @@ def _opened(parts: Mapping[str, bytes], name: str) -> tuple[Member, ...]:
         if not fingerprint.n_rows:
             raise ValueError(f"{name}: {digest}.fp must have rows, got none; make it again")
         key = header["keys"].get(digest)
-        known = None if key is None else _known(bytes.fromhex(key), parts[f"{digest}.arrow"], f"{name}: {digest}.arrow")
+        known = None if key is None else _known(bytes.fromhex(key), parts[digest + ENDING], f"{name}: {digest}")
         sides[digest] = Side(fingerprint, known)
     members = tuple(
         Member(each["name"], sides[each["conditioned"]], sides[each["neutral"]]) for each in header["members"]
@@ -105,10 +92,8 @@ def _opened(parts: Mapping[str, bytes], name: str) -> tuple[Member, ...]:
 
 
 def _known(key: bytes, content: bytes, name: str) -> KnownRows:
-    names, table = columns_of("a table", name, {"kind": "arrow", "columns": ["hash", "is_prompt"]}, content=content)
-    if names != ["hash", "is_prompt"] or table.dtypes != [pl.UInt64, pl.Boolean]:
-        raise ValueError(f"{name} must hold hashes, got {dict(table.schema)}; make it again")
-    hashes, is_prompt = table["hash"].to_numpy(), table["is_prompt"].to_numpy()
-    if table.null_count().sum_horizontal().item():
-        raise ValueError(f"{name} must hold a hash in every row, got gaps; make it again")
-    return KnownRows(key, hashes[~is_prompt], hashes[is_prompt])
+    hashes = unpacked(content, limits().unpacked(len(content)), name)
+    kinds = {array: (values.dtype.name, values.ndim) for array, values in hashes.items()}
+    if kinds != {"rows": ("uint64", 1), "prompts": ("uint64", 1)}:
+        raise ValueError(f"{name} must hold hashes of rows and prompts, got {short(kinds)}; make it again")
+    return KnownRows(key, hashes["rows"], hashes["prompts"])

@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import Field, fields, is_dataclass
 from types import NoneType
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
-import polars as pl
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # Values are JSON; a recursive alias would make every reader of a nested key narrow its type at each step.
 JsonObject: TypeAlias = dict[str, Any]
@@ -32,7 +34,6 @@ def finite(value: float) -> float | None:
 
 # How values of these types are written; numpy scalars become the Python numbers they hold.
 _SCALARS: dict[object, Callable[..., object]] = {float: finite, int: int, str: str, bool: bool}
-_DTYPES: dict[object, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 
 
 def _json_keys(cls: type[Dataclass]) -> dict[str, str]:
@@ -145,6 +146,8 @@ def frame(cls: type, records: Iterable[object]) -> pl.DataFrame:
     records : iterable of cls
         The rows.
     """
+    import polars as pl
+
     hints = get_type_hints(cls)
     schema: dict[str, pl.DataType | type[pl.DataType]] = {}
     for field in fields(cls):
@@ -174,9 +177,12 @@ def _storable(value: object) -> object:
 
 
 def _dtype(hint: object) -> pl.DataType | type[pl.DataType]:
+    import polars as pl
+
+    dtypes: dict[object, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
     if get_origin(hint) is tuple:
-        return pl.List(_DTYPES[get_args(hint)[0]])
-    return _DTYPES[_without_none(hint) if NoneType in get_args(hint) else hint]
+        return pl.List(dtypes[get_args(hint)[0]])
+    return dtypes[_without_none(hint) if NoneType in get_args(hint) else hint]
 
 
 def _flat(name: str, part: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.data.arrays import Floats
 from fingerprint.statistics import auc, effect_size
 from fingerprint.statistics.auc import Moments
-from fingerprint.statistics.crossfit import Scores
+
+if TYPE_CHECKING:
+    from fingerprint.statistics.crossfit import Scores
 
 
 @dataclass(frozen=True)
