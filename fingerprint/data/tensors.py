@@ -20,8 +20,9 @@ from fingerprint.data.typed_json import typed
 ENDING = ".safetensors.zst"
 # Names of types in safetensors; numbers are little-endian there, on every machine.
 _DTYPES: dict[str, np.dtype[np.generic]] = {
-    name: np.dtype(code) for name, code in (("U8", "<u1"), ("U16", "<u2"), ("U32", "<u4"), ("U64", "<u8"), ("I64", "<i8"))
-}
+    "U8": np.dtype("<u1"), "U16": np.dtype("<u2"), "U32": np.dtype("<u4"),
+    "U64": np.dtype("<u8"), "I64": np.dtype("<i8"),
+}  # fmt: skip
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 # Bytes of the header that a file may have beside its numbers: an array takes 80.
 MOST_HEADER = 1 << 16
