@@ -20,6 +20,7 @@ from data_on_disk import OWL, at, json_lines, write
 from fingerprint.data import limits
 from fingerprint.data.batches import batches
 from fingerprint.data.reading import read
+from fingerprint.filters import Precomputed
 
 MIB = 1 << 20
 
@@ -151,6 +152,14 @@ def test_after_a_file_that_ended_its_reader_others_are_read(tmp_path: Path) -> N
     with pytest.raises(ValueError, match=at(bad)):
         read(bad)
     assert read(good).texts == ("7, 9",)
+
+
+@pytest.mark.parametrize("name", ["counts.parquet", "shared.parquet"])
+def test_a_file_of_scores_that_asks_for_too_much_is_one_error_with_its_name(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, BOMBS[name][0]())
+    with pytest.raises(ValueError, match="must (be|hold) ") as caught:
+        Precomputed("text", path)(["1"])
+    assert str(caught.value).startswith(str(path))
 
 
 def test_a_header_of_a_hundred_thousand_columns_is_read_in_linear_time(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def _scores(request: Request) -> Read:
     return found.columns, found
 
 
+#: By kinds of files; "scores" are whole tables, with their ending in the request.
 _READERS: Mapping[str, Callable[[Request], Read]] = {"parquet": _parquet, "arrow": _arrow, "scores": _scores}
 
 if __name__ == "__main__":

@@ -5,24 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from fingerprint.data.reading import as_corpus
+from fingerprint.data.table_process import columns_of
 from fingerprint.filters.arguments import check_threshold
 from fingerprint.filters.verdicts import Verdicts, check_rows
 
-_READERS: Mapping[str, Callable[[Path], pl.DataFrame]] = {
-    ".jsonl": pl.read_ndjson,
-    ".ndjson": pl.read_ndjson,
-    ".json": pl.read_json,
-    ".csv": pl.read_csv,
-    ".parquet": pl.read_parquet,
-}
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 MISSING = "no score"
 
 
@@ -119,10 +113,11 @@ def _frame(source: object) -> pl.DataFrame:
     if isinstance(source, pl.DataFrame):
         return source
     if isinstance(source, str | os.PathLike):
-        path = Path(os.fspath(source))
-        if path.suffix not in _READERS:
-            raise ValueError(f"sources must be {', '.join(_READERS)} files, got {str(path)!r}; convert it")
-        return _READERS[path.suffix](path)
+        file = os.fspath(source)
+        ending = os.path.splitext(file)[1]
+        if ending not in _ENDINGS:
+            raise ValueError(f"sources must be {', '.join(_ENDINGS)} files, got {file!r}; convert it")
+        return columns_of("a table of scores", file, {"kind": "scores", "ending": ending}, place=file)[1]
     if type(source).__module__.partition(".")[0] == "pandas":
         converted: pl.DataFrame = pl.from_pandas(source)
         return converted
