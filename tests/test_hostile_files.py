@@ -313,11 +313,44 @@ def test_commands_refuse_other_files_than_those_pinned(folder: Path, tmp_path: P
         ["detect", str(numbers), str(numbers), "--prior", place["panel"], "--prior-sha256", wrong],
         ["detect", str(numbers), str(numbers), "--prior", place["detector"], "--prior-sha256", wrong],
         ["compare", place["fp"], place["fp"], "--suspect-sha256", wrong],
+        ["detect", str(numbers), place["fp"], "--reference-sha256", wrong],
         ["panel", "show", place["panel"], "--file-sha256", wrong],
     ):
         run = CliRunner().invoke(app, arguments)
         assert run.exit_code == 2, run.output
         assert "must have the SHA-256 that was asked for" in run.stderr
+
+
+def test_a_pinned_fingerprint_is_compared_and_rows_have_no_digest(folder: Path, tmp_path: Path) -> None:
+    rows_of_one = tmp_path / "rows.jsonl"
+    rows_of_one.write_text("".join(json.dumps({"text": f"{i}, {i * 7}"}) + "\n" for i in range(200)))
+    digest = hashlib.sha256((folder / "a.fp").read_bytes()).hexdigest()
+    command = ["detect", str(rows_of_one), str(folder / "a.fp"), "--permutations", "199", "--reference-sha256", digest]
+    run = CliRunner().invoke(app, [*command, "--json", str(tmp_path / "r.json")])
+    assert run.exit_code == 0, run.output
+    assert json.loads((tmp_path / "r.json").read_text())["title"] == "rows.jsonl against a.fp"
+    run = CliRunner().invoke(app, ["detect", str(rows_of_one), str(rows_of_one), "--reference-sha256", digest])
+    assert "sha256 must be the digest of a fingerprint, got it for the rows" in run.stderr
+
+
+def test_merge_takes_the_files_that_were_pinned_and_no_other(folder: Path, tmp_path: Path) -> None:
+    corpus, labels = rows(500, 2)
+    other = tmp_path / "other.fp"
+    Fingerprint.of(arm(corpus, labels, 1, "other"), features=FAMILIES, cells=CELLS).save(other)
+    files = [str(folder / "a.fp"), str(other)]
+    right = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
+    out = ["--out", str(tmp_path / "all.fp")]
+
+    def merge(pins: list[str]) -> str:
+        pinned = [word for pin in pins for word in ("--fingerprint-sha256", pin)]
+        return CliRunner().invoke(app, ["merge", *files, *out, *pinned]).stderr
+
+    assert "must have a SHA-256 that was asked for, got" in merge([right[0], "0" * 64])
+    assert "must have a SHA-256 that was asked for, got" in merge([right[0], right[0]])
+    assert "sha256 must be digests of the files, got 0000" in merge([*right, "0" * 64]).replace("--fingerprint-", "")
+    assert not (tmp_path / "all.fp").exists()
+    assert merge(right[::-1]) == ""
+    assert (tmp_path / "all.fp").exists()
 
 
 # ---------------------------------------------------------------------------------------- what files say of themselves

@@ -157,7 +157,7 @@ def test_after_a_file_that_ended_its_reader_others_are_read(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["counts.parquet", "shared.parquet"])
 def test_a_file_of_scores_that_asks_for_too_much_is_one_error_with_its_name(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, BOMBS[name][0]())
-    with pytest.raises(ValueError, match="must (be|hold) ") as caught:
+    with pytest.raises(ValueError, match=r"must (be|hold) ") as caught:
         Precomputed("text", path)(["1"])
     assert str(caught.value).startswith(str(path))
 

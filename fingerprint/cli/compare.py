@@ -32,6 +32,7 @@ from fingerprint.cli.options import (
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_inputs, check_outputs, shards_bar, warnings_in_lines
+from fingerprint.cli.priors import ReferenceDigestOption, fingerprint_of
 
 if TYPE_CHECKING:
     from fingerprint.data.chats import Which
@@ -42,9 +43,6 @@ PermutationsOption = Annotated[int, typer.Option(help="Random signs of cells beh
 
 SuspectDigestOption = Annotated[
     str | None, typer.Option("--suspect-sha256", metavar="HEX", help="SHA-256 that the file SUSPECT has to have.")
-]
-ReferenceDigestOption = Annotated[
-    str | None, typer.Option("--reference-sha256", metavar="HEX", help="SHA-256 that the file REFERENCE has to have.")
 ]
 
 
@@ -113,18 +111,8 @@ def compare(
 def _loaded(names: Sequence[str], pins: Sequence[str | None]) -> list[Fingerprint | None]:
     """The fingerprints among two files; None for rows, which have no digest."""
     from fingerprint.features.compiled import side_by_side
-    from fingerprint.fingerprints.fingerprint import Fingerprint
-    from fingerprint.fingerprints.signature import is_fingerprint
 
-    def load(side: int) -> Fingerprint | None:
-        name, pin = names[side], pins[side]
-        if is_fingerprint(name):
-            return Fingerprint.load(name, sha256=pin)
-        if pin is not None:
-            raise ValueError(f"sha256 must be the digest of a fingerprint, got it for the rows {name!r}; leave it out")
-        return None
-
-    return [done() for done in side_by_side(load, range(len(names)))]
+    return [done() for done in side_by_side(lambda side: fingerprint_of(names[side], pins[side]), range(len(names)))]
 
 
 class _HowRead(TypedDict):

@@ -44,7 +44,7 @@ from fingerprint.cli.options import (
     prompt_column,
 )
 from fingerprint.cli.outputs import Screen, check_inputs
-from fingerprint.cli.priors import PriorDigestOption, PriorOption, priors
+from fingerprint.cli.priors import PriorDigestOption, PriorOption, ReferenceDigestOption, fingerprint_of, priors
 from fingerprint.cli.report_files import ReportFiles
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ SummaryOption = Annotated[
 
 def detect(
     suspect: SuspectArgument,
-    reference: ReferenceArgument = None,
+    reference: ReferenceArgument = None, reference_sha256: ReferenceDigestOption = None,
     html: HtmlOption = None, json: JsonOption = None, scores: ScoresOption = None, title: TitleOption = None,
     junit: JunitOption = None, summary: SummaryOption = None,
     text: TextOption = None, prompt: PromptOption = None,
@@ -154,19 +154,23 @@ def detect(
         kept = files.kept_work() if resume else None
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
         from fingerprint.detection.journal import forget
+        from fingerprint.report.title import title_of
 
+        known, named = None, title
+        if reference_sha256 is not None:  # read once: what is compared is what has the digest
+            known, named = fingerprint_of(_required(reference), reference_sha256), title_of(title, suspect, reference)
         _check_gate(fail_if_detected, min_effect, require_power, min_auc)
         with files.draft_of_scores() as draft, screen.bar() as progress:
             report = run(
                 suspect,
-                _required(reference),
+                _required(reference) if known is None else known,
                 text=column_of_sides(text, suspect_text, reference_text),
                 prompt=prompt_column(column_of_sides(prompt, suspect_prompt, reference_prompt), no_prompt),
                 features=family_names(features), filters=named_filters(filters or [], (suspect, reference)),
                 ladder=not no_ladder, prior=priors(prior, prior_sha256),
                 alpha=alpha, min_auc=min_auc, min_effect=min_effect,
                 n_permutations=permutations, self_test=self_test,
-                rng=seed, progress=progress or False, scores=draft, title=title, resume=kept,
+                rng=seed, progress=progress or False, scores=draft, title=named, resume=kept,
                 **_models(model, system_prompt, student, teacher, teacher_system, placebo),
                 **_reading(turn, skip_bad_rows, skip_bad_shards, drop_trained_rows, engine),
             )

@@ -18,6 +18,10 @@ def merge(
         list[str], typer.Argument(metavar="FINGERPRINTS", help="Fingerprints: files or quoted globs.")
     ],
     out: FingerprintOption,
+    fingerprint_sha256: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HEX", help="SHA-256 that a fingerprint has to have, one for each, in any order."),
+    ] = None,
     quiet: SilentOption = False,
     color: ColorOption = "auto",
     debug: DebugOption = False,
@@ -32,6 +36,6 @@ def merge(
         from fingerprint.fingerprints.fingerprint import Fingerprint
 
         with screen.bar() as progress:
-            found = Fingerprint.merged(files, progress or False)
+            found = Fingerprint.merged(files, progress or False, sha256=fingerprint_sha256)
         found.save(out)
         screen.say(summary(found, out))

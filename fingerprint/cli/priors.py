@@ -1,4 +1,4 @@
-"""Files of prior knowledge on the command line: trained detectors and panels, told apart by how they begin."""
+"""Files of the package on the command line, told apart by how they begin, and the digests that they have to have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import typer
 
 if TYPE_CHECKING:
     from fingerprint.detection.prior import Prior
+    from fingerprint.fingerprints.fingerprint import Fingerprint
 
+ReferenceDigestOption = Annotated[
+    str | None, typer.Option("--reference-sha256", metavar="HEX", help="SHA-256 that the file REFERENCE has to have.")
+]
 PriorOption = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="A panel or trained detector made from other rows; may be repeated."),
@@ -42,3 +46,21 @@ def priors(paths: Sequence[Path] | None, sha256: Sequence[str] | None = None) ->
 
         found.append(Panel.load(path, sha256=pin) if is_panel(path) else Detector.load(path, sha256=pin))
     return found or None
+
+
+def fingerprint_of(name: str, sha256: str | None) -> Fingerprint | None:
+    """The fingerprint in a file; None for rows.
+
+    Raises
+    ------
+    ValueError
+        If a digest is given for rows, or the file has another one.
+    """
+    from fingerprint.fingerprints.fingerprint import Fingerprint
+    from fingerprint.fingerprints.signature import is_fingerprint
+
+    if is_fingerprint(name):
+        return Fingerprint.load(name, sha256=sha256)
+    if sha256 is not None:
+        raise ValueError(f"sha256 must be the digest of a fingerprint, got it for the rows {name!r}; leave it out")
+    return None

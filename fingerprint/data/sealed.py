@@ -48,20 +48,32 @@ def whole_file(path: str | os.PathLike[str], sha256: str | None = None) -> bytes
         If there is none.
     """
     name, most = repr(os.fspath(path)), limits().file
-    if sha256 is not None and not (isinstance(sha256, str) and _DIGEST.fullmatch(sha256)):
-        raise ValueError(f"sha256 must be 64 hex digits, got {short(sha256)}; `sha256sum FILE` prints them")
+    pinned = None if sha256 is None else checked_digest(sha256)
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f"{name} must be a file, got a folder, pipe or device; pass the file itself")
     with open(path, "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"{name} must have at most {most:,} bytes, got more; {how_to_raise('file')}")
-    if sha256 is not None and (found := digests.checksum(content)) != sha256.lower():
+    if pinned is not None and (found := digests.checksum(content)) != pinned:
         raise ValueError(
-            f"{name} must have the SHA-256 that was asked for, {sha256.lower()}, got {found}: it is not the file that "
+            f"{name} must have the SHA-256 that was asked for, {pinned}, got {found}: it is not the file that "
             "was meant; get it again, and ask its maker for the digest"
         )
     return content
+
+
+def checked_digest(sha256: object) -> str:
+    """A digest as `sha256sum` prints it.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not (isinstance(sha256, str) and _DIGEST.fullmatch(sha256)):
+        raise ValueError(f"sha256 must be 64 hex digits, got {short(sha256)}; `sha256sum FILE` prints them")
+    return sha256.lower()
 
 
 def unsealed(file: bytes, magic: bytes, number: int, name: str, *, written_by: str, remedy: str) -> bytes:

@@ -160,7 +160,13 @@ class Fingerprint(SummedRows):
         return cls(**vars(read(path, sha256)))
 
     @classmethod
-    def merged(cls, paths: Sequence[str | os.PathLike[str]], progress: bool | Steps = False) -> Self:
+    def merged(
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        progress: bool | Steps = False,
+        *,
+        sha256: Sequence[str] | None = None,
+    ) -> Self:
         """The fingerprint of the rows of several files, in memory that does not grow with their number.
 
         Parameters
@@ -169,6 +175,9 @@ class Fingerprint(SummedRows):
             Files of `save`, at least one, of different rows; in any order.
         progress : bool or callable (step, fraction done)
             True prints files and the time left on standard error.
+        sha256 : sequence of str, optional
+            What ``sha256sum`` says of the files, as their makers told it, in any order. A file with another digest is
+            refused, and so is a digest that no file has.
 
         Returns
         -------
@@ -177,7 +186,8 @@ class Fingerprint(SummedRows):
         Raises
         ------
         ValueError
-            If there is none, if two hold the same sums, so that rows would count twice, or if two do not add up.
+            If there is none, if two hold the same sums, so that rows would count twice, if two do not add up, or if one
+            is not pinned where digests are given.
         FileNotFoundError
             If there is no such file.
 
@@ -194,4 +204,4 @@ class Fingerprint(SummedRows):
         460
         """
         files, tell = list(paths), listener_of(progress)
-        return cls(**vars(merged(files, lambda done: tell(f"adding up {files[done]}", done / len(files)))))
+        return cls(**vars(merged(files, lambda done: tell(f"adding up {files[done]}", done / len(files)), sha256)))
