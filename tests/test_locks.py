@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fingerprint.data.files import draft_beside, write_atomically
 from fingerprint.data.locks import PartLocks, alone_with, locked
 
 WRITER = """
@@ -90,6 +91,33 @@ def test_a_folder_has_one_user_and_a_killed_one_has_none(tmp_path: Path) -> None
     with locked(tmp_path, "out"):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_links_that_somebody_else_put_there_lead_nowhere(tmp_path: Path) -> None:
+    """Beside what is written lie hidden files of known names: who may write to the folder can make links of these."""
+    precious = tmp_path / "precious"
+    precious.write_text("keep me")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("rows.partial.writer", ".scores.parquet.tmp", ".report.json.tmp", "other.partial", ".data.tmp.lock"):
+        (folder / name).symlink_to(precious)
+    with alone_with(folder / "rows.partial") as file:
+        file.write(b"row")
+    for name in ("scores.parquet", "data"):
+        with draft_beside(folder / name) as draft:
+            draft.write_bytes(b"scores")
+    write_atomically(folder / "report.json", "{}")
+    with pytest.raises(OSError, match=r"other\.partial must be a file, got a link"):
+        alone_with(folder / "other.partial").__enter__()
+    assert precious.read_text() == "keep me"
+    assert (folder / "rows.partial").read_bytes() == b"row"
+    assert (folder / "report.json").read_bytes() == b"{}"
+
+
+def test_a_pipe_in_the_place_of_a_lock_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.lock")
+    with pytest.raises(OSError, match=r"a\.lock must be a file, got a link, a pipe"), locked(tmp_path / "a", "out"):
+        pass
 
 
 def test_what_one_has_claimed_no_other_has_until_it_is_left(tmp_path: Path) -> None:

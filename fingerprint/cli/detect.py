@@ -49,6 +49,7 @@ from fingerprint.cli.report_files import ReportFiles
 
 if TYPE_CHECKING:
     from fingerprint.data.chats import Which
+    from fingerprint.fingerprints.fingerprint import Fingerprint
     from fingerprint.lm.teachers import Teacher
 
 ReferenceArgument = Annotated[
@@ -154,16 +155,13 @@ def detect(
         kept = files.kept_work() if resume else None
         from fingerprint.detection.detect import detect as run  # numerical libraries load only when there is work
         from fingerprint.detection.journal import forget
-        from fingerprint.report.title import title_of
 
-        known, named = None, title
-        if reference_sha256 is not None:  # read once: what is compared is what has the digest
-            known, named = fingerprint_of(_required(reference), reference_sha256), title_of(title, suspect, reference)
+        known, named = _pinned(suspect, reference, reference_sha256, title)
         _check_gate(fail_if_detected, min_effect, require_power, min_auc)
         with files.draft_of_scores() as draft, screen.bar() as progress:
             report = run(
                 suspect,
-                _required(reference) if known is None else known,
+                known,
                 text=column_of_sides(text, suspect_text, reference_text),
                 prompt=prompt_column(column_of_sides(prompt, suspect_prompt, reference_prompt), no_prompt),
                 features=family_names(features), filters=named_filters(filters or [], (suspect, reference)),
@@ -260,6 +258,17 @@ def _required(reference: str | None) -> str:
         "REFERENCE must be a second corpus, got none: a corpus is suspect only in comparison. Two ways out: sample a "
         "reference from the base model with the same prompts, or scan SUSPECT with a detector trained on a known pair"
     )
+
+
+def _pinned(
+    suspect: str, reference: str | None, sha256: str | None, title: str | None
+) -> tuple[str | Fingerprint, str | None]:
+    """The reference and the title; of a pinned fingerprint its sums: what has the digest is compared."""
+    from fingerprint.report.title import title_of
+
+    name = _required(reference)
+    known = None if sha256 is None else fingerprint_of(name, sha256)
+    return (name, title) if known is None else (known, title_of(title, suspect, name))
 
 
 def _known_teacher(teacher: str | None, system: str | None, model: str | None) -> str | Teacher | None:

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import IO
 
 from fingerprint.data import digests
-from fingerprint.data.locks import alone_with, try_lock
+from fingerprint.data.locks import alone_with, is_at, made_anew, try_lock
 
 _LONGEST_NAME = 240  # bytes of a name that still has room for what is added to it, of the 255 that file systems take
 
@@ -134,10 +134,13 @@ def draft_beside(target: Path) -> Iterator[Path]:
     """
     path = _hidden(_real(target))
     with ExitStack() as held:
-        try:
+        is_ours = False
+        with suppress(OSError):  # another process holds it, or somebody has put a link there
             held.enter_context(alone_with(path.with_name(f"{path.name}.lock")))
-        except BlockingIOError:
+            is_ours = made_anew(path)
+        if not is_ours:
             path = path.with_name(f".{secrets.token_hex(8)}.tmp")
+            _opened(path).close()
         held.callback(path.unlink, missing_ok=True)
         yield path
 
@@ -220,7 +223,7 @@ def _taken(path: Path) -> IO[bytes] | None:
         with open(descriptor, "r+b") as old:
             found = os.fstat(descriptor)
             is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
-            if not is_ours or not try_lock(old) or not _is_at(old, path):  # renamed since, by whoever held it
+            if not is_ours or not try_lock(old) or not is_at(old, path):  # renamed since, by whoever held it
                 return None
             path.unlink()
     try:
@@ -228,18 +231,10 @@ def _taken(path: Path) -> IO[bytes] | None:
     except FileExistsError:
         return None
     with suppress(OSError):
-        if try_lock(file) and _is_at(file, path):
+        if try_lock(file) and is_at(file, path):
             return file
     file.close()
     return None
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether a path still stands for an open file."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except OSError:
-        return False
 
 
 def _opened(path: Path) -> IO[bytes]:

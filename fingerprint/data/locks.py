@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 import struct
 import sys
 import time
@@ -39,6 +40,9 @@ def alone_with(path: Path) -> Iterator[IO[bytes]]:
     ------
     BlockingIOError
         If another writer holds it, with the number of its process, its machine, and since when.
+    OSError
+        If it is a symbolic link, a pipe or a device: nothing is written through a name that somebody else may have put
+        there.
 
     Warns
     -----
@@ -49,14 +53,14 @@ def alone_with(path: Path) -> Iterator[IO[bytes]]:
     file = _locked(path, note)
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        note.write_text(f"process {os.getpid()} on {socket.gethostname()} (since {since})", encoding="utf-8")
+        _write_note(note, f"process {os.getpid()} on {socket.gethostname()} (since {since})")
         yield file
         file.flush()
     finally:
         # All this while the lock is held: nobody else can be writing here.
         with suppress(OSError):
             note.unlink(missing_ok=True)
-            if _is_same_file(file, path) and path.stat().st_size == 0:
+            if is_at(file, path) and path.stat().st_size == 0:
                 path.unlink()
         file.close()
 
@@ -161,7 +165,7 @@ def _note(path: Path) -> Path:
 
 def _locked(path: Path, note: Path) -> IO[bytes]:
     while True:
-        file = path.open("a+b")
+        file = _opened(path)
         try:
             _lock(file, path)
         except BlockingIOError:
@@ -169,7 +173,7 @@ def _locked(path: Path, note: Path) -> IO[bytes]:
             raise BlockingIOError(
                 f"{path} must have one writer, got a second beside {_named(note)}; wait until it is done"
             ) from None
-        if _is_same_file(file, path):
+        if is_at(file, path):
             return file
         file.close()  # the writer before finished, and renamed or deleted it, between its opening and its locking
 
@@ -190,13 +194,66 @@ def _lock(file: IO[bytes], path: Path) -> None:
         )
 
 
-def _is_same_file(file: IO[bytes], path: Path) -> bool:
+def is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether a path still stands for an open file, itself and not by a link."""
     try:
-        found = path.stat()
-    except FileNotFoundError:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except OSError:
         return False
-    opened = os.fstat(file.fileno())
-    return (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is one that this user's processes made, and nothing else is behind its name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    found = os.lstat(path)
+    is_users = sys.platform == "win32" or found.st_uid == os.geteuid()
+    return stat.S_ISREG(found.st_mode) and is_users and found.st_nlink == 1
+
+
+def made_anew(path: Path) -> bool:
+    """Put an empty file of this user's in the place of an earlier one; False where something else is there."""
+    try:
+        if not is_own(path):
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file for reading and appending, and no other one that a link of this name leads to."""
+    try:
+        return open(path, "a+b", opener=_not_followed)
+    except OSError:
+        if not path.is_symlink() and (path.is_file() or path.is_dir() or not path.exists()):
+            raise
+        raise OSError(
+            f"{path} must be a file, got a link, a pipe or a device; see who put it there, and take it away"
+        ) from None
+
+
+def _not_followed(path: str, flags: int) -> int:
+    more = 0 if sys.platform == "win32" else os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.open(path, flags | more, 0o666)
+
+
+def _write_note(note: Path, text: str) -> None:
+    """Say who writes, where that can be said without writing to a file of somebody else."""
+    with suppress(OSError):
+        if made_anew(note):
+            note.write_text(text, encoding="utf-8")
 
 
 def _named(note: Path) -> str:
