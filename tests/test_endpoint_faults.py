@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ pytest.importorskip("httpx", reason="the extra endpoints is not installed")
 
 from fingerprint.endpoints import endpoint
 from fingerprint.endpoints.endpoint import Endpoint, Question
+from fingerprint.endpoints.replies import ReplyFile
 from fingerprint.filters import Judge
+from fingerprint.filters.questions import single_question
 from fingerprint.lm.endpoint_teachers import EndpointTeacher
 from fingerprint.lm.sampling import Sampled
 
@@ -93,6 +96,31 @@ def test_a_teacher_writes_all_rows_but_those_that_the_server_spoils() -> None:
     assert not any(found[i].finished for i, name in enumerate(names) if name in said_something)
     assert where.usage.cost is not None
     assert where.usage.cost > 0
+
+
+def test_who_waits_for_rows_of_another_process_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(endpoint, "TOLD_AFTER", 0.1)
+    monkeypatch.setattr(endpoint, "LOOK_AGAIN", 0.05)
+    with FaultyServer() as server:
+        asked = judge_at(server, cache=tmp_path / "answers.jsonl", concurrency=2)
+        other = ReplyFile(tmp_path / "answers.jsonl")
+        with other.shared():
+            claimed = [asked._key(single_question("likes birds", text)) for text in ("owl", "5, 7")]
+            assert all(map(other.claim, claimed))
+
+            def release() -> None:
+                while not server.asked:  # the row that is nobody's: from then on there is nothing else to do
+                    time.sleep(0.01)
+                time.sleep(0.5)
+                other.release(claimed)
+
+            threading.Thread(target=release).start()
+            assert asked(["owl", "5, 7", "9"]).dropped.tolist() == [True, False, False]
+    told = capsys.readouterr().err.splitlines()
+    where = tmp_path / "answers.jsonl"
+    assert told == [f"fingerprint: waiting for 2 rows that another process is asking for, by {where}"]
 
 
 def test_a_model_that_thinks_longer_than_the_timeout_answers() -> None:

@@ -20,6 +20,7 @@ from data_on_disk import OWL, at, json_lines, write
 from fingerprint.data import limits
 from fingerprint.data.batches import batches
 from fingerprint.data.reading import read
+from fingerprint.features.compiled import begun, side_by_side
 from fingerprint.filters import Precomputed
 
 MIB = 1 << 20
@@ -152,6 +153,18 @@ def test_after_a_file_that_ended_its_reader_others_are_read(tmp_path: Path) -> N
     with pytest.raises(ValueError, match=at(bad)):
         read(bad)
     assert read(good).texts == ("7, 9",)
+
+
+def test_raised_limits_are_those_of_the_threads_that_the_caller_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of no others: two files of a `compare` are read side by side."""
+    for n_threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
+        with limits.raised(rows=7):
+            found = [done() for done in side_by_side(lambda _: limits.limits().rows, range(3))]
+            with begun(lambda _: limits.limits().rows, range(3)) as waiting:
+                found += [done() for done in waiting]
+        assert found == [7] * 6
+        assert [done() for done in side_by_side(lambda _: limits.limits().rows, range(3))] == [2_000_000] * 3
 
 
 @pytest.mark.parametrize("name", ["counts.parquet", "shared.parquet"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,7 +99,8 @@ class BlockSums:
         """Rows of the side, to be added while others are read; what each family's scores will be."""
         self.rows += len(batch)
         self.characters += sum(map(len, batch.texts))
-        return [self._pool.submit(family.add, batch.texts, block) for family in self.families.values()]
+        families = self.families.values()
+        return [self._pool.submit(copy_context().run, family.add, batch.texts, block) for family in families]
 
     def state(self, name: str) -> dict[str, Ints]:
         """What is summed of a family so far, while a side is gone through."""

@@ -10,6 +10,8 @@ import asyncio
 import copy
 import json
 import math
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ GIVE_UP_AFTER = 10
 TEMPLATE_TOKENS = 20
 # Seconds until one looks again whether another process has the reply to what it is asking.
 LOOK_AGAIN = 0.2
+# Seconds of that until it is said on the screen: what a quick reply takes is nothing to be told.
+TOLD_AFTER = 2.0
 # Seconds until one looks again whether the caller is done with a reply: far below what a reply takes.
 TAKEN_AFTER = 0.002
 _LENGTH_FIELDS = ("max_tokens", "max_completion_tokens")
@@ -244,7 +248,8 @@ class _Asking:
     def __init__(self, endpoint: Endpoint, connection: Connection, shared: ReplyFile | None) -> None:
         self.endpoint, self.connection, self.meter = endpoint, connection, endpoint.meter
         self.shared = ReplyFile() if shared is None else shared
-        self.is_spent = False
+        self.is_spent = self.is_told = False
+        self.waits_since: float | None = None  # when all that is left was first found to be of others
         self.replied = self.failures_in_a_row = 0
         self.given = self.taken = 0  # replies that the caller can have, and those it is done with
         self.last_fault: Fault | None = None
@@ -281,6 +286,7 @@ class _Asking:
                     await ask(key)
                 else:
                     of_others.append(key)
+                    self._tell_waiting(len(of_others))
                     await asyncio.sleep(LOOK_AGAIN)
 
         async with self.connection:
@@ -299,6 +305,19 @@ class _Asking:
             return
         if fault.is_unreachable or (fault.refusal is not None and not (fault.is_of_question and self.was_heard)):
             raise self._hopeless(f"{len(questions)} questions", fault)
+
+    def _tell_waiting(self, count: int) -> None:
+        """Say once, when it has taken a while, why nothing is asked."""
+        if self.waits_since is None:
+            self.waits_since = time.monotonic()
+        elif time.monotonic() - self.waits_since > TOLD_AFTER and not self.is_told and sys.stderr is not None:
+            self.is_told = True
+            rows = "a row" if count == 1 else f"{count:,} rows"
+            print(
+                f"fingerprint: waiting for {rows} that another process is asking for, by {self.shared.path}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     async def _reply(self, question: Question) -> Reply | None:
         """A reply; None when every attempt failed, or the budget is spent."""

@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
@@ -149,13 +150,14 @@ _OWN = _OwnThreads()
 def begun(work: Callable[[S], T], parts: Sequence[S]) -> Iterator[list[Callable[[], T]]]:
     """For each part what waits for `work(part)`, which is done in threads; at the end all of it is over.
 
-    Whoever leaves early waits for what has begun by then, and nothing else begins.
+    Threads have the context variables of the caller, such as limits that it has raised. Whoever leaves early waits for
+    what has begun by then, and nothing else begins.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(max(min(n_threads(), len(parts)), 1))
     try:
-        yield [pool.submit(work, part).result for part in parts]
+        yield [pool.submit(copy_context().run, work, part).result for part in parts]
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -173,7 +175,8 @@ def meanwhile(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
 def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> list[Callable[[], T]]:
     """For each part, in their order, what waits for `work(part)`: in threads, or done when it is asked for.
 
-    What waits for a part that fails waits for all that have begun, and nothing else begins.
+    Threads have the context variables of the caller. What waits for a part that fails waits for all that have begun,
+    and nothing else begins.
 
     Notes
     -----
@@ -185,7 +188,7 @@ def side_by_side(work: Callable[[S], T], parts: Sequence[S]) -> list[Callable[[]
     from concurrent.futures import Future, ThreadPoolExecutor, wait
 
     pool = ThreadPoolExecutor(min(n_threads(), len(parts)))
-    asked = [pool.submit(work, part) for part in parts]
+    asked = [pool.submit(copy_context().run, work, part) for part in parts]
     pool.shutdown(wait=False)  # threads end with the last part
 
     def result(of_part: Future[T]) -> T:

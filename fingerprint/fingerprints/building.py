@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -73,8 +74,8 @@ class Sums:
         def one(name: str) -> None:
             self._families[name].add_sums(texts, cell, self._sums[name], self._squares[name])
 
-        for _ in pool.map(one, self._families):
-            pass
+        for done in [pool.submit(copy_context().run, one, name) for name in self._families]:
+            done.result()
         self._rows += np.bincount(cell, minlength=len(self._rows))
         for half in range(2):
             np.add.at(self._prompts[:, half], cell, keys[:, half])
