@@ -81,4 +81,4 @@ test-slow: $(VENV)/.test test-minimal  ## the slow statistical suites; all other
 	$(BIN)/python $(PYTEST) -m slow --timeout 7200
 
 clean:
-	rm -rf docs/_build docs/tutorials/*.ipynb $(VENV) $(MINIMAL) $(LOWEST) build dist *.egg-info demo-report.*
+	rm -rf docs/_build docs/gallery docs/tutorials/*.ipynb $(VENV) $(MINIMAL) $(LOWEST) build dist *.egg-info demo-report.*

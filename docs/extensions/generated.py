@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 
+import gallery_pages
 import json_keys
 import measured
 import warning_codes
@@ -37,6 +38,7 @@ def _members(kind: type) -> list[str]:
 
 
 MADE: dict[str, Callable[..., str]] = {
+    "gallery": gallery_pages.as_markdown,
     "warning-codes": warning_codes.as_markdown,
     "json-keys": json_keys.as_markdown,
     "names-of": names_of,
