@@ -23,6 +23,7 @@ extensions = [
     "numpydoc",
     "repository_files",
     "notebooks",
+    "accessible",
     "gallery_pages",
     "generated",
     "mathml",

@@ -58,6 +58,42 @@ def test_every_page_is_built_and_loads_nothing_from_elsewhere(built: Path) -> No
         assert [url for url in loaded.urls if re.match(r"(https?:)?//", url)] == [], page.name
 
 
+def test_every_report_of_the_gallery_is_there_with_its_page_and_its_pictures(built: Path) -> None:
+    script = (ROOT / "docs" / "gallery.py").read_text(encoding="utf-8")
+    names = re.findall(r'^    "([a-z-]+)": \w+,$', script, re.MULTILINE)
+    assert len(names) >= 6
+    page = (built / "gallery.html").read_text(encoding="utf-8")
+    assert page.count("<h2>") == len(names)
+    linked = re.findall(r'href="gallery/([a-z-]+)\.html"', page)
+    assert sorted(linked) == sorted(set(names) - {"identify"})  # which has no page
+    for name in linked:
+        report = (built / "gallery" / f"{name}.html").read_text(encoding="utf-8")
+        assert "not harmful, and not detected is not clean" in report
+        assert len(report) < 300_000
+    shown = re.findall(r'<img alt="([^"]+)" class="only-(light|dark)" src="_images/([a-z-]+)\.png"', page)
+    assert [scheme for _, scheme, _ in shown].count("light") == [scheme for _, scheme, _ in shown].count("dark") >= 5
+    assert all(len(alt) > 200 and (built / "_images" / f"{name}.png").exists() for alt, _, name in shown)
+
+
+NOT_FOR_ALL = {
+    r'role="heading"(?! aria-level)': "a heading without its level",
+    r"<pre>": "a block that scrolls, and not by the keyboard",
+    r'<div class="(?:table-wrapper |math")': "the same of tables and formulas",
+    r"<th[^>]*>(?:<p>)?(?:</p>)?</th>": "an empty header",
+    r'<aside class="[^"]*">': "a landmark without a name",
+    r"<img (?![^>]*alt=\"[^\"]+\")": "a picture without words",
+}
+
+
+def test_pages_can_be_read_with_a_keyboard_and_a_screen_reader(built: Path) -> None:
+    pages = [page for page in built.rglob("*.html") if page.parent.name not in ("gallery", "_static")]
+    assert len(pages) > 40
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert [words for pattern, words in NOT_FOR_ALL.items() if re.search(pattern, text)] == [], page.name
+        assert len(re.findall(r"<h1\b", text)) == 1, page.name
+
+
 def test_every_warning_and_every_key_is_there(built: Path) -> None:
     codes = {
         found
