@@ -17,6 +17,7 @@ from data_on_disk import OWL, at
 
 from fingerprint.data import columnar, limits, table_process
 from fingerprint.data.batches import batches
+from fingerprint.data.formats import begin_decoding
 from fingerprint.data.reading import read
 from fingerprint.data.table_reader import _names_of_arrow, _plain
 
@@ -85,6 +86,22 @@ def test_a_process_that_does_not_start_is_no_damage_to_the_file(
     monkeypatch.setattr(table_process, "_START_SECONDS", 0.01)
     with pytest.raises(OSError, match=r"the process that decodes tables must start, got nothing in 0 s"):
         read(path)
+
+
+def test_what_decodes_tables_starts_before_it_is_asked_and_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame([OWL]).write_parquet(path)
+    table_process._end()
+    begin_decoding(["a.jsonl", "b.csv.gz", "folder"])
+    assert not table_process._kept
+    begin_decoding(["a.jsonl", "b.parquet.zst"])
+    begin_decoding(["*.arrow"])
+    (started,) = table_process._kept
+    assert len(read(path)) == 1
+    assert table_process._kept == [started]
+    started.child.kill()
+    started.child.wait()
+    assert len(read(path)) == 1  # by another one
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/limits"), reason="/proc is of Linux")

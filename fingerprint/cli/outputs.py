@@ -36,12 +36,13 @@ def check_outputs(outputs: Mapping[str, Path | None], *, inputs: Sequence[str | 
 def check_inputs(inputs: Mapping[str, str | None]) -> None:
     """Refuse files that are missing or cannot be read, each by its argument: before the first of them is read.
 
-    Only what looks like a file of rows, by its ending: other names may be those of data sets.
+    Only what looks like a file of rows, by its ending: other names may be those of data sets. What decodes tables, if
+    there are some, starts now: that takes as long as a command's own libraries do.
     """
     from glob import iglob
 
     from fingerprint.data.folders import not_found
-    from fingerprint.data.formats import ending_of
+    from fingerprint.data.formats import begin_decoding, ending_of
 
     for argument, name in inputs.items():
         if name is None or not ending_of(name):
@@ -50,6 +51,7 @@ def check_inputs(inputs: Mapping[str, str | None]) -> None:
             raise not_found(name, argument, None)
         if os.path.isfile(name) and not os.access(name, os.R_OK):
             raise PermissionError(f"{argument} must be readable, got {name!r}; change its permissions")
+    begin_decoding(filter(None, inputs.values()))
 
 
 def check_folder(folder: Path, flag: str) -> None:

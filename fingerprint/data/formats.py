@@ -23,6 +23,7 @@ from fingerprint.data.quoting import around, short, shown
 from fingerprint.data.separated import separated_rows
 from fingerprint.data.signatures import HEAD, refuse_binary
 from fingerprint.data.sources import OR_SKIP, BadRowError, NumberedRows, Source
+from fingerprint.data.table_process import begin
 from fingerprint.data.tables import rows_of_columns, rows_of_table
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ def ending_of(file: str) -> str:
     """The ending of a file of rows, with that of its compression; "" for any other file."""
     found = _ending(file)
     return file[file.lower().rindex(found) :] if found in FORMATS else ""
+
+
+def begin_decoding(files: Iterable[str]) -> None:
+    """Start the process that decodes tables, if some are among files that will be read: libraries load meanwhile."""
+    if any(found.read in (_parquet_rows, _arrow_rows) for found in map(FORMATS.get, map(_ending, files)) if found):
+        begin()
 
 
 def names_rows(text: str) -> bool:

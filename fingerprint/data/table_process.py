@@ -49,6 +49,7 @@ class _Process:
 
         paths = [os.getcwd() if path == "" else path for path in sys.path]
         self.parent = os.getpid()
+        self._is_ready = False
         self.child = subprocess.Popen(
             [os.fsdecode(spawn.get_executable() or sys.executable), "-P", "-m", "fingerprint.data.table_reader"],
             stdin=subprocess.PIPE,
@@ -80,18 +81,21 @@ class _Process:
         return answer
 
     def wait_until_ready(self) -> None:
-        """Wait for the first message.
+        """Wait for the first message, if it has not come.
 
         Raises
         ------
         _LateError
             Where it took longer than libraries take to load; EOFError where the process ended.
         """
+        if self._is_ready:
+            return
         assert self.child.stdout is not None
         with self._within(_START_SECONDS):
             answer = receive(self.child.stdout)
         if answer is None or answer[0] != READY:
             raise EOFError
+        self._is_ready = True
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
@@ -203,7 +207,8 @@ def _asked(request: Mapping[str, object], seconds: float) -> Message:
         if _kept and (_kept[0].parent != os.getpid() or _kept[0].child.poll() is not None):
             _kept.pop().end()
         if not _kept:
-            _kept.append(_started())
+            _kept.append(_Process())
+        _wait_for_start()
         try:
             return _kept[0].ask(request, seconds)
         except EOFError:
@@ -216,20 +221,26 @@ def _asked(request: Mapping[str, object], seconds: float) -> Message:
             raise
 
 
-def _started() -> _Process:
-    process = _Process()
+def begin() -> None:
+    """Start the process and do not wait: who asks it later loads libraries of its own meanwhile."""
+    with _lock, suppress(OSError):  # whoever asks it starts it then, and says why it does not
+        if not _kept:
+            _kept.append(_Process())
+
+
+def _wait_for_start() -> None:
+    process = _kept[0]
     try:
         process.wait_until_ready()
     except (_LateError, EOFError) as error:
         how = f"nothing in {_START_SECONDS:.0f} s" if isinstance(error, _LateError) else _how(process.end())
-        process.end()
+        _kept.pop().end()
         raise OSError(
             f"the process that decodes tables must start, got {how}; check `{sys.executable} -c 'import polars'`"
         ) from None
     except BaseException:
-        process.end()
+        _kept.pop().end()
         raise
-    return process
 
 
 def _how(code: int) -> str:
