@@ -318,7 +318,7 @@ def test_commands_refuse_other_files_than_those_pinned(folder: Path, tmp_path: P
     ):
         run = CliRunner().invoke(app, arguments)
         assert run.exit_code == 2, run.output
-        assert "must have the SHA-256 that was asked for" in run.stderr
+        assert "must have the SHA-256 that was asked for" in run.output
 
 
 def test_a_pinned_fingerprint_is_compared_and_rows_have_no_digest(folder: Path, tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_pinned_fingerprint_is_compared_and_rows_have_no_digest(folder: Path, 
     assert run.exit_code == 0, run.output
     assert json.loads((tmp_path / "r.json").read_text())["title"] == "rows.jsonl against a.fp"
     run = CliRunner().invoke(app, ["detect", str(rows_of_one), str(rows_of_one), "--reference-sha256", digest])
-    assert "sha256 must be the digest of a fingerprint, got it for the rows" in run.stderr
+    assert "sha256 must be the digest of a fingerprint, got it for the rows" in run.output
 
 
 def test_merge_takes_the_files_that_were_pinned_and_no_other(folder: Path, tmp_path: Path) -> None:
