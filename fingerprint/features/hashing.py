@@ -73,4 +73,6 @@ def fold(hashed: Hashes, columns: int) -> NDArray[np.int32]:
 
 def count_matrix(rows: Ints, columns: NDArray[np.int32] | Ints, shape: tuple[int, int]) -> sp.csr_matrix:
     """Sparse counts; entries of the same cell are added."""
-    return sp.csr_matrix((np.ones(len(rows), dtype=np.int64), (rows, columns)), shape=shape)
+    found = sp.csr_matrix((np.ones(len(rows), dtype=np.int64), (rows, columns)), shape=shape)
+    found.sum_duplicates()  # some releases of scipy (1.13.0) leave them
+    return found
