@@ -236,4 +236,4 @@ def test_scikit_learns_estimator_checks_pass_but_for_the_listed_ones() -> None:
     status = {check["check_name"]: check["status"] for check in found}
     assert {name for name, s in status.items() if s == "failed"} == set()
     assert {name for name, s in status.items() if s == "xfail"} == set(EXPECTED_FAILURES)
-    assert sum(s == "passed" for s in status.values()) >= 39
+    assert sum(s == "passed" for s in status.values()) >= 38  # as many as the lowest scikit-learn has

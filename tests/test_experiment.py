@@ -26,6 +26,8 @@ from fingerprint.lm.prompts import story_answer
 from fingerprint.lm.teachers import Teacher
 from fingerprint.lm.traits import known_trait
 
+pytestmark = pytest.mark.needs("lm")
+
 OWL = known_trait("owl")
 SMALL = Plan(OWL, rows=100, perturbations=("shuffled_within",))
 
