@@ -115,8 +115,6 @@ class Job:
         Files that appear together; what was there before stays until then.
     is_paid : bool
         Whether the server is.
-    every : int
-        It takes part in every so many rounds.
     keeps_old : bool
         Whether there are other files in the place of its outputs before.
     """
@@ -126,7 +124,6 @@ class Job:
     arguments: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     is_paid: bool = False
-    every: int = 1
     keeps_old: bool = False
     seconds: float = 0.0
     requests: int = 0
@@ -291,7 +288,7 @@ def jobs(rows: Path, url: str) -> list[Job]:
         Job("judge", JUDGE, answers, ("verdicts.json",), is_paid=True),
         Job("generation", GENERATION, ("FOLDER/rows.jsonl",), ("rows.jsonl",)),
         Job("score cache", SCORES, ("FOLDER/scores.txt", "FOLDER/cache"), ("scores.txt",)),
-        Job("lab", COMMAND, ("lab", *lab), every=4),
+        Job("lab", COMMAND, ("lab", *lab)),
     ]
 
 
@@ -356,7 +353,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     results.add_json_option(parser)
     options = parser.parse_args()
-    started, draw, done, turn = time.perf_counter(), random.Random(options.seed), 0, 0
+    started, draw, done = time.perf_counter(), random.Random(options.seed), 0
     os.environ |= {"OPENAI_API_KEY": "none", "OMP_NUM_THREADS": "1"}
     mine, its = multiprocessing.Pipe()
     asked = multiprocessing.Value(ctypes.c_long)
@@ -366,10 +363,9 @@ def main() -> None:
         place = Path(folder)
         chosen = prepared(place, mine.recv(), asked, options.jobs)
         while done < options.kills:
-            for job in (job for job in chosen if turn % job.every == 0):
+            for job in chosen:
                 if done < options.kills and time.perf_counter() - started < 60 * options.minutes:
                     done += kill_in_a_row(job, place, asked, draw)
-            turn += 1
             print(f"{time.perf_counter() - started:.0f} s: {done} kills", file=sys.stderr, flush=True)
             if time.perf_counter() - started > 60 * options.minutes:
                 break
