@@ -1,5 +1,6 @@
 """Known teachers as prior knowledge: directions in a base model's gradients, kept, and used on rows they never saw."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,10 @@ def test_it_is_kept_in_safetensors_and_json(learnt: GradientPrior, written: dict
     rows = part(written["oak"], NEW, "oak")
     np.testing.assert_array_equal(again.decision_function(rows), learnt.decision_function(rows))
     assert again.card_ == learnt.card_
+    pin = hashlib.sha256((tmp_path / "known" / CARD).read_bytes()).hexdigest()
+    assert GradientPrior.load(tmp_path / "known", sha256=pin).members == learnt.members
+    with pytest.raises(ValueError, match=r"card\.json' must have the SHA-256 that was asked for, 0000"):
+        GradientPrior.load(tmp_path / "known", sha256="0" * 64)
     assert again.trained_on(written["owl"]).sum() == 300
     with pytest.raises(ValueError, match="base must be the model that the directions were learnt with"):
         replace(again, base="micro-b").decision_function(rows)

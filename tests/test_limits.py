@@ -192,6 +192,17 @@ def test_rows_in_memory_have_a_limit_and_rows_in_batches_have_none(tmp_path: Pat
     assert len(read(path)) == 3
 
 
+def test_what_small_files_become_in_memory_has_a_limit_and_in_batches_has_none(tmp_path: Path) -> None:
+    """Lines may be 2,000 times as large as a packed file, one at a time; held, 200 times and a gigabyte."""
+    line = json_lines({"text": "7" * 100_000}).encode() + b"\n"
+    path = write(tmp_path, "rows.jsonl.gz", gzip.compress(line * 40))
+    with limits.raised(held=1 << 20):
+        with pytest.raises(ValueError, match=r"rows\.jsonl\.gz must bring at most [\d,]+ bytes into memory, got more"):
+            read(path)
+        assert sum(map(len, batches(path))) == 40
+    assert len(read(path)) == 40
+
+
 def test_limits_are_raised_by_the_environment_for_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

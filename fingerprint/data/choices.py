@@ -15,6 +15,7 @@ from fingerprint.data.quoting import listed, shown
 from fingerprint.data.reading import checked_asked, placed_rows, sources_of
 from fingerprint.data.row_reader import BadRows
 from fingerprint.data.rows import read_row
+from fingerprint.data.shards import shard_paths
 from fingerprint.data.sources import OR_SKIP, BadRowError
 
 # Words for a choice, as published preference data write them (lower case), and what may stand before them and a "_".
@@ -147,7 +148,7 @@ def read_choices(
     found: list[Choice] = []
     layout: _Layout | None = None
     skipped, first_bad = 0, ""
-    for source, number, row in placed_rows(sources_of(data, asked, argument)):
+    for source, number, row in placed_rows(sources_of(data, shard_paths(data, argument), asked, argument)):
         try:
             own = layout or _layout_of(row, asked)
             found.append(_choice(row, own))

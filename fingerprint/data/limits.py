@@ -45,6 +45,9 @@ class Limits:
     rows : int
         Rows of a corpus in memory: 5 microseconds and 400 bytes each, beside their texts. Batches and fingerprints hold
         no rows, and have no such limit.
+    held : int
+        Bytes of texts, prompts and system messages of a corpus in memory, beyond `expansion` times the size of its
+        files: what is cut into lines may be 2,000 times as large as a file, one line at a time.
     columns : int
         Columns of a table.
     members : int
@@ -62,6 +65,7 @@ class Limits:
     blank: int = 1 << 19
     document: int = 1 << 30
     rows: int = 2_000_000
+    held: int = 1 << 30
     columns: int = 100_000
     members: int = 200_000
     depth: int = 100

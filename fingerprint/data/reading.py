@@ -6,8 +6,9 @@ by the same rules. Nothing is dropped silently: a bad row is an error that names
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 
 from fingerprint.data.chats import Which
@@ -173,14 +174,22 @@ def as_corpus(
     name = os.fspath(data) if isinstance(data, str | os.PathLike) else argument
     reader = RowReader(asked, bad_rows)
     with told_to(reader.hear):
-        return _collect(sources_of(data, asked, argument), reader, name)
+        files = shard_paths(data, argument)
+        return _collect(sources_of(data, files, asked, argument), reader, name, _most_held(files))
 
 
-def sources_of(data: object, asked: Columns, argument: str) -> Iterable[Source]:
-    """The files that data name, or the object that holds their rows."""
-    if files := shard_paths(data, argument):
+def sources_of(data: object, files: Sequence[str], asked: Columns, argument: str) -> Iterable[Source]:
+    """The files that data name, which are `shard_paths` of it, or the object that holds their rows."""
+    if files:
         return (file_source(file, asked) for file in files)
     return [Source(argument, "row index", _numbered_rows(data, asked, argument))]
+
+
+def _most_held(files: Sequence[str]) -> float:
+    """Bytes that rows of files may take in memory; of pipes nobody knows the size, and what is there is there."""
+    if not files or not all(map(os.path.isfile, files)):
+        return math.inf
+    return limits().held + limits().expansion * sum(map(os.path.getsize, files))
 
 
 def checked_asked(text: object, prompt: object, bad_rows: object, turn: object = None) -> Columns:
@@ -205,14 +214,20 @@ def _numbered_rows(data: object, asked: Columns, argument: str) -> NumberedRows:
         yield from zip(piece.numbers, piece.rows(), strict=True)
 
 
-def _collect(sources: Iterable[Source], reader: RowReader, name: str) -> Corpus:
+def _collect(sources: Iterable[Source], reader: RowReader, name: str, most_held: float) -> Corpus:
     """A corpus of all rows of all sources; the first good row decides the columns."""
-    most = limits().rows
+    most, held = limits().rows, 0
     with closing(placed_rows(sources)) as rows:
         kept = []
         for place in rows:
             if (row := reader.read(*place)) is not None:
                 kept.append(row)
+                held += row.text.__sizeof__() + row.prompt.__sizeof__() + row.system.__sizeof__()
+                if held > most_held:
+                    raise ValueError(
+                        f"{place[0].name} must bring at most {most_held:,} bytes into memory, got more in {name}; "
+                        f"compare fingerprints, which hold no rows, or {how_to_raise('held')}"
+                    )
                 if len(kept) > most:
                     raise ValueError(
                         f"{place[0].name} must bring at most {most:,} rows into memory, got more in {name}; compare "

@@ -230,13 +230,18 @@ class GradientPrior:
         write_together({place / TENSORS: tensors, place / CARD: json.dumps(card, indent=1, sort_keys=True) + "\n"})
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], base: Spec | None = None) -> GradientPrior:
+    def load(
+        cls, folder: str | os.PathLike[str], base: Spec | None = None, *, sha256: str | None = None
+    ) -> GradientPrior:
         """Read a folder that `save` wrote.
 
         Parameters
         ----------
         base : name, folder, or loaded model, optional
             The base model, where it is not found under the name it was learnt with.
+        sha256 : str, optional
+            What ``sha256sum`` says of the folder's ``card.json``, as its maker told it: 64 hex digits. The card says
+            which tensors belong to it. Another folder is refused.
 
         Raises
         ------
@@ -246,16 +251,17 @@ class GradientPrior:
         place = Path(folder)
         if not (place / CARD).is_file() or not (place / TENSORS).is_file():
             raise ValueError(f"{str(place)!r} must be a folder of GradientPrior.save, got none; learn one first")
+        card = whole_file(place / CARD, sha256)
         with malformed(repr(str(place)), "a gradient prior", "learn it anew"):
-            return cls._opened(place, base)
+            return cls._opened(place, card, base)
 
     @classmethod
-    def _opened(cls, place: Path, base: Spec | None) -> GradientPrior:
+    def _opened(cls, place: Path, card: bytes, base: Spec | None) -> GradientPrior:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         name = repr(str(place))
-        content = value_of_document(whole_file(place / CARD).decode())
+        content = value_of_document(card.decode())
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             got = content.get("format") if isinstance(content, dict) else content
             raise ValueError(f"{name} must have format {FORMAT}, got {got!r:.60}; learn it anew")
