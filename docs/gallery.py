@@ -41,7 +41,7 @@ def not_detected() -> Report:
     Two samples of one simulated teacher on the same 400 prompts. *Not detected is not clean*: the power says how little
     rows as few as these could have shown, and the page how many more it takes.
     """
-    pair = simulated_pair(400, tilt="none", rng=4)
+    pair = simulated_pair(400, tilt="none", rng=11)
     return fingerprint.detect(pair.suspect, pair.reference, title="Two samples of one teacher")
 
 
@@ -52,7 +52,7 @@ def code() -> Report:
     variables. The ladder of code takes away comments, then names, then what is left of the formatting: the signal is
     gone where the names are.
     """
-    pair = simulated_pair(400, kind="code", tilt="names", d_prime=1.2, rng=5)
+    pair = simulated_pair(400, kind="code", tilt="names", d_prime=1.2, rng=8)
     return fingerprint.detect(pair.suspect, pair.reference, title="Functions by a writer that likes other names")
 
 

@@ -6,9 +6,12 @@ of the gallery are not touched: they keep to the rules by themselves.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
+
+from fingerprint.report.plots import PICTURES
 
 INSTEAD = {
     # aria-required-attr: captions in the list of pages
@@ -26,6 +29,9 @@ INSTEAD = {
     '<div id="search-results"></div>': '<h1>Search</h1>\n<div id="search-results"></div>',
 }
 
+DRAWN = re.compile(r'(plot_(\w+)</span>(?:(?!plot_).)*?<img alt=")[^"]*_images/[^"]*(?=")', re.DOTALL)
+"""A picture of a notebook, called by its file, and the method that drew it."""
+
 
 def _mend(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.name != "html":
@@ -37,6 +43,7 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
         for found, written in INSTEAD.items():
             if found not in written or written not in mended:  # not again what holds itself
                 mended = mended.replace(found, written)
+        mended = DRAWN.sub(lambda drawn: f"{drawn[1]}Picture: {PICTURES[drawn[2]].title.lower()}", mended)
         if mended != text:
             page.write_text(mended, encoding="utf-8")
 

@@ -24,7 +24,7 @@ MADE_OF = MADE / "made-of.txt"
 
 
 def _digest() -> str:
-    inside = (path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".jsonl", ".html", ".css"))
+    inside = (path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".jsonl", ".j2"))
     sources = [SCRIPT, *sorted(inside)]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 

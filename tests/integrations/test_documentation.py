@@ -81,7 +81,7 @@ NOT_FOR_ALL = {
     r'<div class="(?:table-wrapper |math")': "the same of tables and formulas",
     r"<th[^>]*>(?:<p>)?(?:</p>)?</th>": "an empty header",
     r'<aside class="[^"]*">': "a landmark without a name",
-    r"<img (?![^>]*alt=\"[^\"]+\")": "a picture without words",
+    r"<img (?![^>]*alt=\"[^\"]+\")|<img alt=\"[^\"]*_images/": "a picture without words",
 }
 
 
