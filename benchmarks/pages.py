@@ -68,9 +68,8 @@ def main() -> None:
                     figures.append({"width": width, "scheme": scheme, "median": middle, "slowest": slowest})
     kept = size < MOST_BYTES and longest < MOST_SECONDS
     print(f"under {MOST_BYTES:,} bytes and {MOST_SECONDS:g} s: {'yes' if kept else 'NO'}")
-    results.write(
-        options.json, {"rows": report.rows.height, "bytes": size, "written": written, "opened": figures}, started
-    )
+    told = {"rows": report.rows.height, "bytes": size, "written": written, "opened": figures}
+    results.write(options.json, told, started)
     sys.exit(not kept)
 
 
