@@ -22,6 +22,7 @@ INSTEAD = {
     '<aside class="toc-drawer no-toc">': '<aside class="toc-drawer no-toc" aria-label="On this page">',
     # scrollable-region-focusable: what scrolls sideways has to be reached without a mouse
     "<pre>": '<pre tabindex="0">',
+    '<div class="output text_html">': '<div tabindex="0" class="output text_html">',
     '<div class="table-wrapper ': '<div tabindex="0" class="table-wrapper ',
     # empty-table-header
     '<th class="head"><p></p></th>': '<td class="head"></td>',
