@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
 import fuzz
 import fuzz_inputs
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from fingerprint import Detector
+from fingerprint import Detector, Report, detect
 from fingerprint.data.batches import batches
 from fingerprint.data.reading import read
 from fingerprint.filters import Keywords, NumberRule
@@ -143,3 +144,35 @@ def test_texts_that_were_written_are_read_as_they_were_by_every_loader(tmp_path:
 def test_filters_give_every_row_a_verdict(tmp_path: Path, texts: list[str]) -> None:
     for judge in (Keywords(["owl"]), NumberRule()):
         assert len(judge(texts).dropped) == len(texts)
+
+
+PROMPTS = st.none() | st.sampled_from([None, "p", "q", ""]) | st.integers(0, 30).map(str)
+
+
+def rows_of(n: int, has_prompts: bool) -> st.SearchStrategy[list[dict[str, str | None]]]:
+    text = st.text(max_size=12)
+    row = st.fixed_dictionaries({"text": text, "prompt": PROMPTS} if has_prompts else {"text": text})
+    return st.lists(row, min_size=n, max_size=n + 6) | st.builds(lambda one: [one] * n, row)
+
+
+SIDE = st.tuples(st.sampled_from([0, 1, 12, 20, 24, 30]), st.booleans()).flatmap(lambda drawn: rows_of(*drawn))
+
+
+@settings(QUICK, max_examples=30, phases=[Phase.generate])
+@given(suspect=SIDE, reference=SIDE, seed=st.integers(0, 3))
+def test_detect_answers_or_says_what_to_do_and_its_report_is_the_same_in_json(
+    suspect: list[dict[str, str | None]], reference: list[dict[str, str | None]], seed: int
+) -> None:
+    """Rows of any signs, too few of them, none, the same one over and over, with prompts and without."""
+    try:
+        report = detect(suspect, reference, ladder=False, n_permutations=99, features=["layout"], rng=seed)
+    except (ValueError, TypeError) as error:
+        is_own = re.search(r" must .*; \S", str(error), re.DOTALL)
+        if not is_own:
+            raise
+        event("an error")
+        return
+    event("a report")
+    assert 0 < report.pvalue <= 1
+    again = Report.from_json(report.to_json())
+    assert (again, again.to_json()) == (report, report.to_json())

@@ -256,12 +256,12 @@ class GradientPrior:
             return cls._opened(place, card, base)
 
     @classmethod
-    def _opened(cls, place: Path, card: bytes, base: Spec | None) -> GradientPrior:
+    def _opened(cls, place: Path, written: bytes, base: Spec | None) -> GradientPrior:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         name = repr(str(place))
-        content = value_of_document(card.decode())
+        content = value_of_document(written.decode())
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             got = content.get("format") if isinstance(content, dict) else content
             raise ValueError(f"{name} must have format {FORMAT}, got {got!r:.60}; learn it anew")
