@@ -66,7 +66,7 @@ def compare(
     color: ColorOption = "auto",
     debug: DebugOption = False,
 ) -> None:
-    """Compare the fingerprints SUSPECT and REFERENCE, without any row. Takes about 3 seconds on two cores.
+    """Compare the fingerprints SUSPECT and REFERENCE, without any row. Takes about 2 seconds on two cores.
 
     Either may be rows, which are summed first, with the features and cells of the other; the options that name columns
     or say how rows are read are for these.
