@@ -243,9 +243,11 @@ def test_settings_know_the_inputs_by_what_they_hold() -> None:
     assert list(scanned["detector"]["families"]) == ["numbers"]
     assert identified["inputs"]["suspect"]["digest"] == _pair(100, 7, trait_seed=1)[0].digest
     assert identified["options"]["candidates"] == ["corpus: owls", "corpus: cats"]
-    again = [Fingerprint.of(corpus).digest for corpus in _pair(60, 8)]
+    sides = _pair(60, 8)
+    again = [Fingerprint.of(corpus).digest for corpus in sides]
     assert [compared["inputs"][side]["digest"] for side in ("suspect", "reference")] == again
-    assert again[0] != again[1]
+    others = Corpus(sides[0].texts[::-1], sides[0].prompts)  # the same answers, to other prompts
+    assert len({*again, Fingerprint.of(others).digest}) == 3
     suspect, reference = judged["inputs"]["suspect"], judged["inputs"]["reference"]
     assert suspect["rows"] == reference["rows"] == 300
     assert suspect["digest"] != reference["digest"]

@@ -23,7 +23,7 @@ def merged(
     for done, path in enumerate(os.fspath(one) for one in paths):
         told(done)
         found = _read(path, pins)
-        content = _content(found)
+        content = found.digest
         if content in known:
             raise ValueError(
                 f"fingerprints must be of different rows, got the same sums in {known[content]!r} and {path!r}; leave "
@@ -53,10 +53,3 @@ def _read(path: str, pins: list[str] | None) -> SummedRows:
             )
         pins.remove(digest)
     return from_bytes(content, repr(path))
-
-
-def _content(fingerprint: SummedRows) -> str:
-    """Digest of the sums, whatever the card says."""
-    families = [(name, family.sums, family.squares) for name, family in sorted(fingerprint.families.items())]
-    arrays = [fingerprint.rows, fingerprint.prompts, *(array for _, *both in families for array in both)]
-    return digests.hex_digest_of_parts((array.tobytes() for array in arrays), 16)

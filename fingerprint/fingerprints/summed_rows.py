@@ -75,9 +75,11 @@ class SummedRows:
 
     @property
     def digest(self) -> str:
-        """Hash of rows, prompts and squared counts, which other rows do not share: 32 hex digits."""
-        arrays = [self.rows, self.prompts, *(self.families[name].squares for name in sorted(self.families))]
-        return hex_digest_of_parts((array.astype("<i8").tobytes() for array in arrays), 16)
+        """Hash of the sums and of what they are sums of, whatever the card says: 32 hex digits."""
+        sums = [self.rows, self.prompts]
+        for _, family in sorted(self.families.items()):
+            sums += [family.sums, family.squares]
+        return hex_digest_of_parts((repr(sorted(self.definitions.items())).encode(), *(s.tobytes() for s in sums)), 16)
 
     def record(self) -> dict[str, object]:
         """For JSON, beside results: what it is of."""
