@@ -57,8 +57,8 @@ DESIGNS = {
     "separate, 100 and 100": (0, 100, 100),
     "separate, 40 and 400": (0, 40, 400),
 }
-# Halves of the prompts: panels, and rows judged. Weights were chosen so on sets of large models, and the other way round
-# (`--swap`) on a small one.
+# Halves of the prompts: panels, and rows judged. Weights were chosen so on sets of large models, and the other way
+# round (`--swap`) on a small one.
 FIRST, SECOND = (1, 0) if "--swap" in sys.argv else (0, 1)
 NULLS_A_POOL = 10  # nulls of the same rows: what takes time is looking at them
 LONGEST = 400  # rows of a stream
