@@ -89,10 +89,10 @@ def test_a_rule_that_the_suspect_breaks_is_refused() -> None:
 def test_the_command_names_bad_arguments() -> None:
     done = CliRunner().invoke(app, ["identify", "rows", "--traits", "axolotl"])
     assert done.exit_code == 2
-    assert "got 'axolotl'" in done.stderr
+    assert "got 'axolotl'" in done.output
     done = CliRunner().invoke(app, ["identify", "rows", "--traits", "owl"])
     assert done.exit_code == 2
-    assert "--reference must be given where there is no model" in done.stderr
+    assert "--reference must be given where there is no model" in done.output
 
 
 @pytest.mark.needs("lm")
@@ -151,17 +151,18 @@ def test_the_command_leaves_bad_rows_out_if_asked(tmp_path: Path) -> None:
     arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--permutations", "99"]
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 2
-    assert "line 8" in refused.stderr
+    assert "line 8" in refused.output
     done = CliRunner().invoke(app, [*arguments, "--skip-bad-rows", "--json", str(tmp_path / "found.json")])
     assert done.exit_code == 0, done.stderr
     assert json.loads((tmp_path / "found.json").read_text())["rows"] == 20
 
 
+@pytest.mark.needs("lm")
 def test_the_command_refuses_a_rule_that_is_none(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "p", "completion": "1, 2"}\n')
     arguments = ["identify", str(rows), "--model", "micro-a", "--candidate", "You love order.", "--filter", "digits"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
-    assert "filter must be one of numbers" in done.stderr
-    assert "got 'digits'" in done.stderr
+    assert "filter must be one of numbers" in done.output
+    assert "got 'digits'" in done.output
