@@ -6,6 +6,10 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+from fingerprint import Fingerprint
+from fingerprint.lab.simulated import simulated_pair
 
 DETECT = "from fingerprint import detect"
 NEEDED = "import numpy, polars, scipy.sparse"  # what the rows and sums of every comparison are made of
@@ -36,6 +40,23 @@ def test_importing_detect_loads_nothing_heavy() -> None:
     loaded = set(_printed(f"{DETECT}; import sys; print(*sys.modules)").split())
     assert {"fingerprint.detection.detect", "numpy", "polars", "scipy.sparse"} <= loaded
     assert not HEAVY & loaded
+
+
+def test_comparing_stored_fingerprints_loads_nothing_for_tables_and_starts_no_process(tmp_path: Path) -> None:
+    for seed in range(2):
+        rows = simulated_pair(100, design="shared", rng=seed).suspect
+        Fingerprint.of(rows, features="numbers", cells=64, prompt=False).save(tmp_path / f"{seed}.fp")
+    program = f"""
+import sys, fingerprint.cli.app as app
+try:
+    app.main(["compare", {str(tmp_path / "0.fp")!r}, {str(tmp_path / "1.fp")!r}, "--quiet"])
+except SystemExit as end:
+    assert end.code == 0, end
+print("loaded", *sys.modules)
+"""
+    loaded = set(_printed(program).partition("loaded")[2].split())
+    assert "fingerprint.fingerprints.compare" in loaded
+    assert not ({"polars", "multiprocessing"} | HEAVY - {"scipy.special", "typer"}) & loaded
 
 
 def test_importing_detect_takes_at_most_half_as_long_again_as_what_it_needs() -> None:

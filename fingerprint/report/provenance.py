@@ -6,7 +6,6 @@ import platform
 from collections.abc import Mapping
 
 import numpy as np
-import polars as pl
 
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.notes import ReadAs
@@ -27,8 +26,8 @@ def versions() -> JsonObject:
         "fingerprint": own_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "scikit-learn": version("scikit-learn"),  # to ask the package itself takes it a second to load
-        "polars": pl.__version__,
+        "scikit-learn": version("scikit-learn"),  # to ask the packages themselves takes them a second to load
+        "polars": version("polars"),
     }
 
 
