@@ -32,7 +32,9 @@ from fingerprint.lab.judges import SimulatedJudge, neutral_pairs
 from fingerprint.lab.simulated import simulated_pair
 from fingerprint.preferences.detect_labels import detect_labels
 from fingerprint.preferences.result import LabelsResult
+from fingerprint.report import formatting
 from fingerprint.report.contract import Result
+from fingerprint.report.encoding import finite
 from fingerprint.report.report import Report
 from fingerprint.report.side_by_side import SideBySide, compare_reports
 from fingerprint.statistics.intervals import Estimate
@@ -252,3 +254,13 @@ def test_settings_know_the_inputs_by_what_they_hold() -> None:
     assert suspect["rows"] == reference["rows"] == 300
     assert suspect["digest"] != reference["digest"]
     assert scanned["seed"] == identified["seed"] == compared["seed"] == judged["seed"] == 0
+
+
+def test_a_result_that_was_read_back_is_shown_as_it_was() -> None:
+    value = 0.8565 - 1e-13  # between what has three decimals; JSON holds .8565
+    read = finite(value)
+    assert formatting.figure(value) == formatting.figure(read)
+    assert formatting.rate(value) == formatting.rate(read)
+    assert formatting.probability(value / 10) == formatting.probability(finite(value / 10))
+    report = real(Report)
+    assert str(Report.from_json(report.to_json())) == str(report)

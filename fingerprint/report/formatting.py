@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 
+from fingerprint.report.encoding import finite
 from fingerprint.statistics.intervals import Estimate
 
 UNKNOWN = "n/a"
@@ -55,13 +55,15 @@ def name(text: str, limit: int | None = None) -> str:
 
 
 def figure(value: float | None, digits: int = 3) -> str:
-    """A figure with `digits` decimals."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    """A figure with `digits` decimals; of what JSON holds, so that a report that was read back looks the same."""
+    written = None if value is None else finite(value)
+    return UNKNOWN if written is None else f"{written:.{digits}f}"
 
 
 def rate(value: float | None) -> str:
-    """A figure with three significant digits."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.3g}"
+    """A figure with three significant digits, of what JSON holds."""
+    written = None if value is None else finite(value)
+    return UNKNOWN if written is None else f"{written:.3g}"
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:
@@ -78,9 +80,10 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
 
 def probability(pvalue: float | None) -> str:
     """A p-value: four decimals, or two significant digits below that."""
-    if pvalue is None or not math.isfinite(pvalue):
+    written = None if pvalue is None else finite(pvalue)
+    if written is None:
         return UNKNOWN
-    return f"{pvalue:.4f}" if pvalue >= 1e-4 else f"{pvalue:.1e}"
+    return f"{written:.4f}" if written >= 1e-4 else f"{written:.1e}"
 
 
 def count(number: int | None) -> str:
