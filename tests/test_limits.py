@@ -20,6 +20,7 @@ from data_on_disk import OWL, at, json_lines, write
 from fingerprint.data import limits
 from fingerprint.data.batches import batches
 from fingerprint.data.reading import read
+from fingerprint.data.zipped import check_zip
 from fingerprint.features.compiled import begun, side_by_side
 from fingerprint.filters import Precomputed
 
@@ -81,6 +82,51 @@ def evaluation(
     return bytes(body + listed) + struct.pack("<4s4HLLH", b"PK\5\6", 0, 0, n, n, len(listed), len(body), 0)
 
 
+_ENTRY = struct.Struct("<4s6H3L5H2L")  # of a member in the list of members
+
+
+def hidden(*, is_bomb: bool) -> bytes:
+    """A list of members whose last one has a comment: another list of members, with its end of 64 bits.
+
+    Some programs take the list in the comment wherever the locator of its end stands, others only where a field of the
+    end record is full (with `is_bomb` one that few look at), and then wherever the locator points. One list is that of
+    a good log, and the other, in the comment with `is_bomb`, of 99 members of a megabyte each, the same bytes.
+    """
+    packed = deflated(b"{}"), deflated(b"7" * MIB)
+    body, starts = b"", []
+    for part in packed:
+        starts.append(len(body))
+        body += struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 33, 0, len(part), 10, 1, 0) + b"a" + part
+
+    def entries(which: int, comment: int = 0) -> bytes:
+        names = ["header.json", *map(str, range(98))][: 99 if which else 1]
+        found = b""
+        for name in names:
+            left = comment if name == names[-1] else 0
+            sizes = (0, len(packed[which]), 10, len(name), 0, left, 0, 0, 0, starts[which])
+            found += _ENTRY.pack(b"PK\1\2", 20, 20, 0, 8, 0, 33, *sizes) + name.encode()
+        return found
+
+    inner = entries(int(is_bomb))
+    n_inner, n = (99, 1) if is_bomb else (1, 99)
+    gap = bytes(is_bomb)  # not right before the locator, where some look, but where it points
+    listed = entries(int(not is_bomb), len(inner) + 76 + len(gap))
+    where = len(body) + len(listed) + len(inner)
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, n_inner, n_inner, len(inner), where - len(inner))
+    listed += inner + end + gap + struct.pack("<4sLQL", b"PK\6\7", 0, where, 1)
+    n_here = 0xFFFF if is_bomb else n
+    return body + listed + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, n_here, n, len(listed), len(body), 0)
+
+
+def many_hidden() -> bytes:
+    """A list of 200,001 members where the end record tells of none, and of a list that is the one before its end."""
+    entry = _ENTRY.pack(b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0)
+    listed = b"".join(entry + b"%06d" % i for i in range(200_001))
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 0, 0, len(listed), 0)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(listed), 1)
+    return listed + end + locator + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0, 0, 76, len(listed), 0)
+
+
 def deflated(content: bytes) -> bytes:
     packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packing.compress(content) + packing.flush()
@@ -125,6 +171,9 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "twice.eval": (lambda: evaluation({"1": b""}, 0, same=1), "must have every member once"),
     "early.eval": (lambda: evaluation(inside(5))[:-9], "a zip file, got another or a damaged one"),
     "before.eval": (lambda: b"0" + evaluation(inside(5)), "a zip file, got another or a damaged one"),
+    "hidden.eval": (lambda: hidden(is_bomb=False), "a zip file, got another or a damaged one"),
+    "disks.eval": (lambda: hidden(is_bomb=True), "a zip file, got another or a damaged one"),
+    "none.eval": (many_hidden, "a zip file, got another or a damaged one"),
     "method.eval": (lambda: evaluation(inside(5), 12), "must be complete, got a damaged one"),
     "damaged.eval": (lambda: evaluation({"a.json": b"\xff" * 9}), "must be complete, got a damaged one"),
     "times.parquet": (
@@ -147,6 +196,17 @@ def test_a_file_that_asks_for_too_much_is_one_error_with_its_name_in_little_time
         deque(batches(path), maxlen=0) if path.suffix in (".txt", ".parquet") else read(path)
     assert str(caught.value).startswith(str(path))
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_log_of_so_many_samples_that_its_end_has_numbers_of_64_bits_passes(tmp_path: Path, is_full: bool) -> None:
+    content = evaluation(inside(5))
+    *_, listed, start, _ = struct.unpack("<4s4H2LH", content[-22:])
+    if is_full:
+        end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 2, 2, listed, start)
+        end += struct.pack("<4sLQL", b"PK\6\7", 0, start + listed, 1)
+        content = content[:-22] + end + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, listed, start, 0)
+    check_zip(str(write(tmp_path, "log.eval", content)), "a log")
 
 
 def test_after_a_file_that_ended_its_reader_others_are_read(tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ from fingerprint.data.json_values import DeepError, check_depth_of_document
 from fingerprint.data.limits import Limits, how_to_raise, limits
 from fingerprint.data.quoting import short
 
-# The end of the list of members, without a comment: signature, disks, how many, bytes of the list, where it starts.
+# The end of the list of members, without a comment: signature, this disk and that of the list, members on this disk and
+# in all, bytes of the list, where it starts.
 _END = struct.Struct("<4s4H2LH")
 _END_64, _LOCATOR_64 = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 _HEAD = struct.Struct("<4s5H3L2H")  # before every member
-_MEMBER = b"PK\1\2"
+_MEMBER, _LOCATOR = b"PK\1\2", b"PK\6\7"
 # Bytes of the list of members: in memory, each takes ten times as much.
 _MOST_LISTED = 1 << 25
 _PIECE = 1 << 16
@@ -49,20 +50,22 @@ def check_zip(file: str, what: str) -> None:
     """
     bounds, size = limits(), os.path.getsize(file)
     with open(file, "rb") as content:
-        listed = _list_of_members(content, size)
-        if listed is None:
+        place = _place_of_list(content, size)
+        if place is None:
             raise ValueError(f"{file} must be {what}, a zip file, got another or a damaged one; {_REMEDY}")
-        if (count := listed.count(_MEMBER)) > bounds.members:
-            raise ValueError(
-                f"{file} must have at most {bounds.members:,} members, got {count:,}; {how_to_raise('members')}"
-            )
+        start, listed = place
+        content.seek(start)
+        _check_count(file, content.read(listed).count(_MEMBER), bounds)
         try:
             with zipfile.ZipFile(content) as archive:
                 members = archive.infolist()
+                if archive.start_dir != start:
+                    raise zipfile.BadZipFile("with its list of members in two places")
         except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
             raise ValueError(
                 f"{file} must be {what}, got a damaged zip file ({short(str(error))}); {_REMEDY}"
             ) from None
+        _check_count(file, len(members), bounds)
         names = {member.filename for member in members}
         if len(names) < len(members):
             raise ValueError(f"{file} must have every member once, got one twice; {_REMEDY}")
@@ -71,28 +74,39 @@ def check_zip(file: str, what: str) -> None:
             given += _check_member(content, file, member, given, bounds, size)
 
 
-def _list_of_members(content: IO[bytes], size: int) -> bytes | None:
-    """The list of members, if it is where every program looks for it: at the end, with nothing after or between."""
-    if size < _END.size:
-        return None
+def _check_count(file: str, count: int, bounds: Limits) -> None:
+    if count > bounds.members:
+        raise ValueError(
+            f"{file} must have at most {bounds.members:,} members, got {count:,}; {how_to_raise('members')}"
+        )
+
+
+def _place_of_list(content: IO[bytes], size: int) -> tuple[int, int] | None:
+    """Where the list of members starts and its bytes, if every program looks for it there and nowhere else.
+
+    It must end where the end record starts, with nothing after or between. Programs do not agree on when numbers of 64
+    bits hold instead: some wherever their locator stands before the end record, which may then be a comment's last
+    bytes; some for any full field, wherever the locator points. So the locator must be there for a full field that all
+    of them know, and point right before itself, and must not be there otherwise.
+    """
     at = size - _END.size
+    if at < 0:
+        return None
     content.seek(at)
-    signature, *_, n_members, listed, start, comment = _END.unpack(content.read(_END.size))
-    if signature != b"PK\5\6" or comment:
+    signature, disk, disk_of_list, n_here, n_members, listed, start, comment = _END.unpack(content.read(_END.size))
+    if signature != b"PK\5\6" or comment or disk or disk_of_list or n_here != n_members:
         return None
-    if at >= _LOCATOR_64.size + _END_64.size and (n_members == 0xFFFF or 0xFFFFFFFF in (listed, start)):
-        content.seek(at - _LOCATOR_64.size)
-        locator, _, where, _ = _LOCATOR_64.unpack(content.read(_LOCATOR_64.size))
-        if locator == b"PK\6\7":
-            at -= _LOCATOR_64.size + _END_64.size
-            content.seek(at)
-            signature, *_, listed, start = _END_64.unpack(content.read(_END_64.size))
-            if signature != b"PK\6\6" or where != at:
-                return None
-    if start + listed != at or listed > _MOST_LISTED:
-        return None
-    content.seek(start)
-    return content.read(listed)
+    content.seek(max(at - _LOCATOR_64.size, 0))
+    if content.read(4) == _LOCATOR:
+        at -= _LOCATOR_64.size + _END_64.size
+        if at < 0 or not (n_members == 0xFFFF or 0xFFFFFFFF in (listed, start)):
+            return None
+        content.seek(at)
+        signature, *_, disk, disk_of_list, n_here, n_members, listed, start = _END_64.unpack(content.read(_END_64.size))
+        _, _, where, _ = _LOCATOR_64.unpack(content.read(_LOCATOR_64.size))
+        if signature != b"PK\6\6" or where != at or disk or disk_of_list or n_here != n_members:
+            return None
+    return (start, listed) if start + listed == at and listed <= _MOST_LISTED else None
 
 
 def _check_member(
