@@ -174,6 +174,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "hidden.eval": (lambda: hidden(is_bomb=False), "a zip file, got another or a damaged one"),
     "disks.eval": (lambda: hidden(is_bomb=True), "a zip file, got another or a damaged one"),
     "none.eval": (many_hidden, "a zip file, got another or a damaged one"),
+    "tail.eval": (lambda: evaluation({"a.json": deflated(b"{}") + bytes(8 * MIB)}), "damaged one .'bytes behind its"),
+    "cut.eval": (lambda: evaluation({"a.json": deflated(b"{}")[:-1]}), "damaged one .'it ends too early'"),
     "method.eval": (lambda: evaluation(inside(5), 12), "must be complete, got a damaged one"),
     "damaged.eval": (lambda: evaluation({"a.json": b"\xff" * 9}), "must be complete, got a damaged one"),
     "times.parquet": (

@@ -146,8 +146,14 @@ def _unpacked(content: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
         yield from iter(partial(packed.read, _PIECE), b"")
     elif member.compress_type == zipfile.ZIP_DEFLATED:
         inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-        while some := inflating.unconsumed_tail or packed.read(_PIECE):
-            yield inflating.decompress(some, _PIECE)
+        while not inflating.eof:
+            some = inflating.unconsumed_tail or packed.read(_PIECE)
+            found = inflating.decompress(some, _PIECE)
+            if not (some or found):
+                raise EOFError("it ends too early")
+            yield found
+        if inflating.unused_data or packed.left:
+            raise EOFError("bytes behind its end")
     elif member.compress_type == _ZSTD:
         yield from iter(partial(io.BufferedReader(ZstdStream(packed)).read1, _PIECE), b"")
     else:
