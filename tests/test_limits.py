@@ -176,6 +176,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "none.eval": (many_hidden, "a zip file, got another or a damaged one"),
     "tail.eval": (lambda: evaluation({"a.json": deflated(b"{}") + bytes(8 * MIB)}), "damaged one .'bytes behind its"),
     "cut.eval": (lambda: evaluation({"a.json": deflated(b"{}")[:-1]}), "damaged one .'it ends too early'"),
+    "name.eval": (lambda: evaluation({"a\0.json": b"[" * 5000}, 0), r"member 'a.*json' must be the same to every"),
     "method.eval": (lambda: evaluation(inside(5), 12), "must be complete, got a damaged one"),
     "damaged.eval": (lambda: evaluation({"a.json": b"\xff" * 9}), "must be complete, got a damaged one"),
     "times.parquet": (

@@ -26,6 +26,7 @@ from fingerprint.data.quoting import short
 _END = struct.Struct("<4s4H2LH")
 _END_64, _LOCATOR_64 = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 _HEAD = struct.Struct("<4s5H3L2H")  # before every member
+_EXTRA, _NUMBERS_64 = struct.Struct("<HH"), 1  # a field of its own of a member: kind, bytes behind
 _MEMBER, _LOCATOR = b"PK\1\2", b"PK\6\7"
 # Bytes of the list of members: in memory, each takes ten times as much.
 _MOST_LISTED = 1 << 25
@@ -66,6 +67,12 @@ def check_zip(file: str, what: str) -> None:
                 f"{file} must be {what}, got a damaged zip file ({short(str(error))}); {_REMEDY}"
             ) from None
         _check_count(file, len(members), bounds)
+        for member in members:
+            if not _is_read_as_one(member):
+                raise ValueError(
+                    f"{file}, member {short(member.orig_filename)} must be the same to every program, got a name or a "
+                    f"place that some read in another way; {_REMEDY}"
+                )
         names = {member.filename for member in members}
         if len(names) < len(members):
             raise ValueError(f"{file} must have every member once, got one twice; {_REMEDY}")
@@ -134,6 +141,15 @@ def _check_member(
     except (zlib.error, struct.error, EOFError, NotImplementedError) as error:
         raise ValueError(f"{name} must be complete, got a damaged one ({short(str(error))}); {_REMEDY}") from None
     return len(found)
+
+
+def _is_read_as_one(member: zipfile.ZipInfo) -> bool:
+    """Whether all programs read the same name and place: some end names at a NUL, some read a second extra field."""
+    extra, n_fields = member.extra, 0
+    while len(extra) >= _EXTRA.size:
+        kind, length = _EXTRA.unpack_from(extra)
+        n_fields, extra = n_fields + (kind == _NUMBERS_64), extra[_EXTRA.size + length :]
+    return member.orig_filename == member.filename and n_fields <= 1
 
 
 def _unpacked(content: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
