@@ -19,6 +19,7 @@ from data_on_disk import OWL, at, json_lines, write
 
 from fingerprint.data import limits
 from fingerprint.data.batches import batches
+from fingerprint.data.choices import read_choices
 from fingerprint.data.reading import read
 from fingerprint.data.zipped import check_zip
 from fingerprint.features.compiled import begun, side_by_side
@@ -267,6 +268,16 @@ def test_what_small_files_become_in_memory_has_a_limit_and_in_batches_has_none(t
             read(path)
         assert sum(map(len, batches(path))) == 40
     assert len(read(path)) == 40
+
+
+def test_judged_pairs_have_the_limits_of_other_rows_in_memory(tmp_path: Path) -> None:
+    pair = json_lines({"chosen": "7" * 100_000, "rejected": "9"}).encode() + b"\n"
+    path = write(tmp_path, "pairs.jsonl.gz", gzip.compress(pair * 40))
+    with limits.raised(held=1 << 20), pytest.raises(ValueError, match=at(path) + " must bring at most .* bytes .*held=N"):
+        read_choices(path)
+    with limits.raised(rows=39), pytest.raises(ValueError, match=at(path) + " must bring at most 39 rows .*rows=N"):
+        read_choices(path)
+    assert len(read_choices(path)) == 40
 
 
 def test_limits_are_raised_by_the_environment_for_every_command(

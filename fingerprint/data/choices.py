@@ -12,7 +12,7 @@ from fingerprint.data.corpus import digest_of_sum
 from fingerprint.data.digests import sum_of
 from fingerprint.data.normal_form import normal_form
 from fingerprint.data.quoting import listed, shown
-from fingerprint.data.reading import checked_asked, placed_rows, sources_of
+from fingerprint.data.reading import InMemory, checked_asked, placed_rows, sources_of
 from fingerprint.data.row_reader import BadRows
 from fingerprint.data.rows import read_row
 from fingerprint.data.shards import shard_paths
@@ -148,7 +148,9 @@ def read_choices(
     found: list[Choice] = []
     layout: _Layout | None = None
     skipped, first_bad = 0, ""
-    for source, number, row in placed_rows(sources_of(data, shard_paths(data, argument), asked, argument)):
+    files = shard_paths(data, argument)
+    in_memory = InMemory(name, files)
+    for source, number, row in placed_rows(sources_of(data, files, asked, argument)):
         try:
             own = layout or _layout_of(row, asked)
             found.append(_choice(row, own))
@@ -158,6 +160,7 @@ def read_choices(
                 raise ValueError(message) from None
             skipped, first_bad = skipped + 1, first_bad or message
             continue
+        in_memory.add(source, found[-1].prompt, found[-1].first, found[-1].second)
         layout = own
     if not found:
         raise ValueError(f"{name} must have at least one good row, got {skipped} bad; the first: {first_bad}")

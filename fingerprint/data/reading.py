@@ -25,6 +25,7 @@ from fingerprint.data.sources import NumberedRows, Source
 
 # Rows of data in memory that are turned into plain values at a time.
 _SIZE = 8192
+_NO_ROWS = "compare fingerprints, which hold no rows, or "
 
 
 def read(
@@ -175,7 +176,7 @@ def as_corpus(
     reader = RowReader(asked, bad_rows)
     with told_to(reader.hear):
         files = shard_paths(data, argument)
-        return _collect(sources_of(data, files, asked, argument), reader, name, _most_held(files))
+        return _collect(sources_of(data, files, asked, argument), reader, name, InMemory(name, files, _NO_ROWS))
 
 
 def sources_of(data: object, files: Sequence[str], asked: Columns, argument: str) -> Iterable[Source]:
@@ -185,11 +186,40 @@ def sources_of(data: object, files: Sequence[str], asked: Columns, argument: str
     return [Source(argument, "row index", _numbered_rows(data, asked, argument))]
 
 
-def _most_held(files: Sequence[str]) -> float:
-    """Bytes that rows of files may take in memory; of pipes nobody knows the size, and what is there is there."""
-    if not files or not all(map(os.path.isfile, files)):
-        return math.inf
-    return limits().held + limits().expansion * sum(map(os.path.getsize, files))
+class InMemory:
+    """What rows take in memory so far, and the end of it where that is more than the limits allow.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the data.
+    files : sequence of str
+        Whose rows they are. Of pipes nobody knows the size, and what was in memory before is there: without files, or
+        with pipes among them, rows are counted and their bytes are not.
+    instead : str, optional
+        What messages advise before they say how to raise a limit.
+    """
+
+    def __init__(self, name: str, files: Sequence[str], instead: str = "") -> None:
+        bounds, is_known = limits(), bool(files) and all(map(os.path.isfile, files))
+        self._name, self._instead, self._rows, self._held = name, instead, 0, 0
+        self._most_rows = bounds.rows
+        self._most_held = bounds.held + bounds.expansion * sum(map(os.path.getsize, files)) if is_known else math.inf
+
+    def add(self, source: Source, *texts: str | None) -> None:
+        """Count a row of these texts; a ValueError with the name of the source where it is one too many."""
+        self._rows += 1
+        self._held += sum(text.__sizeof__() for text in texts)
+        if self._held > self._most_held:
+            self._refuse(source, f"{self._most_held:,} bytes", "held")
+        if self._rows > self._most_rows:
+            self._refuse(source, f"{self._most_rows:,} rows", "rows")
+
+    def _refuse(self, source: Source, most: str, limit: str) -> None:
+        raise ValueError(
+            f"{source.name} must bring at most {most} into memory, got more in {self._name}; "
+            f"{self._instead}{how_to_raise(limit)}"
+        )
 
 
 def checked_asked(text: object, prompt: object, bad_rows: object, turn: object = None) -> Columns:
@@ -214,25 +244,14 @@ def _numbered_rows(data: object, asked: Columns, argument: str) -> NumberedRows:
         yield from zip(piece.numbers, piece.rows(), strict=True)
 
 
-def _collect(sources: Iterable[Source], reader: RowReader, name: str, most_held: float) -> Corpus:
+def _collect(sources: Iterable[Source], reader: RowReader, name: str, in_memory: InMemory) -> Corpus:
     """A corpus of all rows of all sources; the first good row decides the columns."""
-    most, held = limits().rows, 0
     with closing(placed_rows(sources)) as rows:
         kept = []
         for place in rows:
             if (row := reader.read(*place)) is not None:
                 kept.append(row)
-                held += row.text.__sizeof__() + row.prompt.__sizeof__() + row.system.__sizeof__()
-                if held > most_held:
-                    raise ValueError(
-                        f"{place[0].name} must bring at most {most_held:,} bytes into memory, got more in {name}; "
-                        f"compare fingerprints, which hold no rows, or {how_to_raise('held')}"
-                    )
-                if len(kept) > most:
-                    raise ValueError(
-                        f"{place[0].name} must bring at most {most:,} rows into memory, got more in {name}; compare "
-                        f"fingerprints, which hold no rows, or {how_to_raise('rows')}"
-                    )
+                in_memory.add(place[0], row.text, row.prompt, row.system)
     if not kept:
         raise ValueError(reader.no_good_row(name))
     return Corpus(
