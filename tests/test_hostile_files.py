@@ -231,6 +231,14 @@ FINGERPRINTS: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "negative sums": (
         tokens_of(sums=np.full((64, 32768), -1), squares=np.zeros(32768, np.int64)), "must hold sums from 0 on"
     ),
+    "huge sums": (
+        tokens_of(sums=np.full((64, 32768), 2**63, np.uint64), squares=np.zeros(32768, np.int64)),
+        "tokens must hold sums that add up to less than 2.63, got greater ones",
+    ),
+    "sums beyond": (
+        tokens_of(sums=np.full((64, 32768), 2**58, np.int64), squares=np.zeros(32768, np.int64)),
+        "tokens must hold sums that add up to less than 2.63, got greater ones",
+    ),
     "huge squares": (
         tokens_of(sums=np.zeros((64, 32768), np.uint8), squares=np.full(32768, 2**63, np.uint64)),
         "must hold sums from 0 on",

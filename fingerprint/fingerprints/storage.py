@@ -31,6 +31,7 @@ FORMAT = 2
 _HEADER = "fingerprint.json"
 # Sums of cells stay whole numbers of 64 bits below this.
 _MOST_ROWS = 2**48
+_MOST_SUM = 2**63 - 1  # of all cells: they are put together, and added up, in whole numbers of 64 bits
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same fingerprint is the same file, whenever it is written
 
 
@@ -128,7 +129,9 @@ def _arrays(content: bytes, shape: tuple[int, int], name: str) -> tuple[Ints, In
     if sums is None or squares is None or len(arrays) > 2 or (sums.shape, squares.shape) != (shape, shape[1:]):
         got = {array: values.shape for array, values in arrays.items()}
         raise ValueError(f"{name} must hold sums of {shape} and their squares, got {short(got)}; make it again")
-    squares = squares.astype(np.int64)
+    squares = squares.astype(np.int64)  # negative, from 2^63 on
     if int(sums.min(initial=0)) < 0 or int(squares.min(initial=0)) < 0:
         raise ValueError(f"{name} must hold sums from 0 on, got negative ones; make it again")
+    if int(sums.max(initial=0)) > _MOST_SUM // shape[0]:
+        raise ValueError(f"{name} must hold sums that add up to less than 2^63, got greater ones; make it again")
     return narrow(sums), squares
