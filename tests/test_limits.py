@@ -6,12 +6,14 @@ import gzip
 import io
 import os
 import struct
+import sys
 import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -20,6 +22,7 @@ from data_on_disk import OWL, at, json_lines, write
 from fingerprint.data import limits
 from fingerprint.data.batches import batches
 from fingerprint.data.choices import read_choices
+from fingerprint.data.eval_logs import rows_of_eval_file
 from fingerprint.data.reading import read
 from fingerprint.data.zipped import check_zip
 from fingerprint.features.compiled import begun, side_by_side
@@ -211,6 +214,21 @@ def test_a_log_of_so_many_samples_that_its_end_has_numbers_of_64_bits_passes(tmp
         end += struct.pack("<4sLQL", b"PK\6\7", 0, start + listed, 1)
         content = content[:-22] + end + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, listed, start, 0)
     check_zip(str(write(tmp_path, "log.eval", content)), "a log")
+
+
+@pytest.mark.parametrize("error", [MemoryError, ModuleNotFoundError])
+def test_a_machine_that_cannot_read_a_log_is_not_told_of_as_a_bad_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error("of the machine")
+
+    reader = SimpleNamespace(read_eval_log=failing, read_eval_log_samples=failing)
+    monkeypatch.setitem(sys.modules, "inspect_ai.log", reader)
+    monkeypatch.setitem(sys.modules, "inspect_ai", SimpleNamespace(log=reader))
+    path = write(tmp_path, "log.eval", evaluation(inside(5)))
+    with pytest.raises(error, match=r"\Aof the machine\Z"):
+        list(rows_of_eval_file(str(path)))
 
 
 def test_after_a_file_that_ended_its_reader_others_are_read(tmp_path: Path) -> None:

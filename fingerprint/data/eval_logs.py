@@ -37,7 +37,7 @@ def rows_of_eval_file(file: str) -> NumberedRows:
     Raises
     ------
     ImportError
-        If inspect_ai is not installed.
+        If inspect_ai, or what it needs, is not installed.
     ValueError
         If the file is no log, or takes more to read than one of its size may.
     """
@@ -54,6 +54,8 @@ def rows_of_eval_file(file: str) -> NumberedRows:
             file, all_samples_required=False, resolve_attachments="core", exclude_fields=_UNREAD
         )
         rows = [(_key(sample), _row(sample)) for sample in samples]
+    except (MemoryError, ImportError):  # of this machine, not of the file
+        raise
     except Exception as error:  # whatever its reader raises: of hostile files there is no list of that
         told = short(str(error) or type(error).__name__)
         raise ValueError(
