@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
 import logging
 import multiprocessing
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,6 +126,23 @@ def test_who_waits_for_rows_of_another_process_says_so_once(
     assert told == [f"fingerprint: waiting for 2 rows that another process is asking for, by {where}"]
 
 
+def test_waits_that_a_row_came_between_are_short_ones_and_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a clock that goes on by a second a look: two looks in a row are no long wait, three would be."""
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    monkeypatch.setattr(endpoint, "TOLD_AFTER", 1.5)
+    monkeypatch.setattr(endpoint, "LOOK_AGAIN", 0.0)
+    looks = dict(zip(("owl", "5, 7"), (iter([False, False, True]), iter([False, False, False, True])), strict=True))
+    with FaultyServer() as server:
+        asked = judge_at(server, cache=tmp_path / "answers.jsonl", concurrency=1)
+        by_key = {asked._key(single_question("likes birds", text)): look for text, look in looks.items()}
+        monkeypatch.setattr(ReplyFile, "claim", lambda _, key: next(by_key[key]))
+        assert asked(list(looks)).dropped.tolist() == [True, False]
+    assert capsys.readouterr().err == ""
+    assert all(next(look, None) is None for look in looks.values())
+
+
 def test_a_model_that_thinks_longer_than_the_timeout_answers() -> None:
     """Reasoning models send nothing until they are done: `timeout` is for connecting and sending alone."""
     with FaultyServer(pause=0.6) as server:
@@ -145,7 +165,9 @@ def test_secrets_in_an_address_reach_the_server_and_no_log_message_or_file(
         with pytest.raises(ConnectionError) as gone:
             where.ask([Question("row")])
         told = [caplog.text, repr(where), str(gone.value), *(one.read_text() for one in tmp_path.iterdir())]
-        assert not any("hunter" in text for text in told)
+        in_headers = base64.b64encode(b"user:hunter2").decode()
+        assert any(in_headers.encode() in line for line in server.head)
+        assert not any("hunter" in text or in_headers in text for text in told)
         again = Judge("likes birds", "judge", base_url=server.url, cache=tmp_path / "answers.jsonl")
         again(["5, 7", "owl"])
         assert server.asked.total() == 2  # another password is no other judge
