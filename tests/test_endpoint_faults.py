@@ -171,6 +171,10 @@ def test_secrets_in_an_address_reach_the_server_and_no_log_message_or_file(
         again = Judge("likes birds", "judge", base_url=server.url, cache=tmp_path / "answers.jsonl")
         again(["5, 7", "owl"])
         assert server.asked.total() == 2  # another password is no other judge
+        for query, asked_so_far in (("?deployment=a", 4), ("?deployment=b", 6), ("?apiKey=hunter4&deployment=a", 6)):
+            other = Judge("likes birds", "judge", base_url=server.url + query, cache=tmp_path / "answers.jsonl")
+            other(["5, 7", "owl"])
+            assert server.asked.total() == asked_so_far
 
 
 @pytest.mark.parametrize("url", ["http://u:hun?ter@ho st/v1", "http://ho st/v1?key=hun@ter", "http://u:hun#ter@/"])

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 _ONE_WORD = re.compile(r"[^\s\x00-\x1f\x7f\\]+\Z")  # no blank, no control character, and no backslash for a slash
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+# Words for secrets in the names of parameters, as gateways write them: Azure has code, sig and subscription-key.
+_SECRETS = frozenset(
+    {"apikey", "auth", "authorization", "code", "credential", "credentials", "key", "pass", "passwd", "password", "pwd"}
+    | {"secret", "sig", "signature", "token"}
+)
 OPENAI_URL = "https://api.openai.com/v1"
 """Where the `openai` client goes by itself."""
 
@@ -67,6 +73,28 @@ def without_secrets(url: str) -> str:
     if parts is None:
         return ""
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def server_of(url: str) -> str:
+    """What of an address decides who answers: all that is sent, but for user, password and keys.
+
+    It is what replies are known by again, so that they hold for another key of the same server, and not for another
+    deployment there that the query names. Parameters named like a secret (`_SECRETS`) are left out, in whatever case.
+
+    Examples
+    --------
+    >>> server_of("https://user:secret@gpu.example.org/v1?deployment=a&api-key=secret&AccessToken=secret")
+    'https://gpu.example.org/v1?deployment=a'
+    """
+    parts = _parts(url)
+    pairs = [] if parts is None else parse_qsl(parts.query, keep_blank_values=True)
+    sent = urlencode([(name, value) for name, value in pairs if _SECRETS.isdisjoint(_words(name))])
+    return without_secrets(url) + (f"?{sent}" if sent else "")
+
+
+def _words(name: str) -> set[str]:
+    """Words of a parameter's name, lower case: of "api-key", "api_key" and "apiKey" the same two."""
+    return {word.lower() for word in _WORDS.findall(name)}
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -249,7 +249,7 @@ class _Asking:
         self.endpoint, self.connection, self.meter = endpoint, connection, endpoint.meter
         self.shared = ReplyFile() if shared is None else shared
         self.is_spent = self.is_told = False
-        self.waits_since: float | None = None  # when all that is left was found to be of others, since the last row that was not
+        self.waits_since: float | None = None  # since when all rows that were looked at were of others
         self.replied = self.failures_in_a_row = 0
         self.given = self.taken = 0  # replies that the caller can have, and those it is done with
         self.last_fault: Fault | None = None

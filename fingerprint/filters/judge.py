@@ -18,7 +18,7 @@ import numpy as np
 
 from fingerprint.data.arrays import Bools, Floats
 from fingerprint.data.digests import hex_digest
-from fingerprint.endpoints.address import without_secrets
+from fingerprint.endpoints.address import server_of
 from fingerprint.endpoints.endpoint import Endpoint, Question
 from fingerprint.endpoints.meter import Usage
 from fingerprint.endpoints.replies import Reply, ReplyFile
@@ -245,8 +245,8 @@ class Judge:
         return found
 
     def _key(self, question: str) -> str:
-        """Hash of all that an answer depends on, the endpoint's address among it, but for passwords."""
-        url = None if self._base_url is None else without_secrets(self._base_url)
+        """Hash of what an answer depends on: of the endpoint's address and query too, not of passwords and keys."""
+        url = None if self._base_url is None else server_of(self._base_url)
         asked = json.dumps([url, self.model, question, self._request], sort_keys=True, default=repr)
         return hex_digest(asked, 16)
 
