@@ -40,7 +40,7 @@ import results
 from fingerprint.data import formats
 from fingerprint.data.batches import batches
 from fingerprint.data.columns import Columns
-from fingerprint.data.compression import Held, opened
+from fingerprint.data.compression import Held, opened, opened_bytes
 from fingerprint.data.corpus import Corpus
 from fingerprint.data.reading import read
 from fingerprint.data.row_reader import RowReader
@@ -99,36 +99,37 @@ def read_case(number: int, folder: Path) -> tuple[str, Outcome, str]:
 
 def rows_of_stream(name: str, content: bytes, bad: str) -> object:
     """The corpus of a file that is this content, without the file."""
-    if not content:
-        return None
-    if formats.opened is not _opened:
-        formats.opened = _opened
-    _contents[name] = content
-    reader, source = RowReader(Columns(), bad), formats.file_source(name, Columns())  # type: ignore[arg-type]
-    kept = [found for place, row in source.rows if (found := reader.read(source, place, row)) is not None]
+    def of_content(_: str, held: Held = "columns") -> AbstractContextManager[io.BufferedReader]:
+        return opened_bytes(io.BufferedReader(io.BytesIO(content)), name, held)  # type: ignore[arg-type]
+
+    formats.opened = of_content
+    try:
+        reader, source = RowReader(Columns(), bad), formats.file_source(name, Columns())  # type: ignore[arg-type]
+        kept = [found for place, row in source.rows if (found := reader.read(source, place, row)) is not None]
+    finally:
+        formats.opened = opened
     if not kept:
         raise ValueError(reader.no_good_row(name))
     return Corpus(tuple(row.text for row in kept), tuple(row.prompt for row in kept), tuple(row.system for row in kept))
-
-
-_contents: dict[str, bytes] = {}
-
-
-def _opened(file: str, held: Held = "columns") -> AbstractContextManager[io.BufferedReader]:
-    """A file of these names, or another one."""
-    content = _contents.get(file)
-    return opened(file, held) if content is None else io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
 
 
 _files: dict[str, int] = {}
 
 
 def write(path: str, content: bytes) -> None:
-    """Write a file, and keep it open for the next content: that takes a third of the time."""
+    """Write a file, and keep it open for the next content, until `close_files`: that takes a third of the time."""
     if path not in _files or not os.path.exists(path):
+        if path in _files:
+            os.close(_files.pop(path))
         _files[path] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     os.ftruncate(_files[path], 0)
     os.pwrite(_files[path], content, 0)
+
+
+def close_files() -> None:
+    """Close all that `write` has opened; their folders may be gone by then."""
+    while _files:
+        os.close(_files.popitem()[1])
 
 
 def own_case(number: int, folder: Path) -> tuple[str, Outcome, str]:
@@ -203,6 +204,7 @@ def child(kind: str, first: int, most: int, seconds: float, state: Path) -> None
                 if told > end:
                     break
         _STATE.pack_into(at, 0, number, before)
+    close_files()
     tell(found)
 
 

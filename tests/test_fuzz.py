@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -13,7 +14,9 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from fingerprint import Detector, Report, detect
+from fingerprint.data import formats
 from fingerprint.data.batches import batches
+from fingerprint.data.compression import opened
 from fingerprint.data.reading import read
 from fingerprint.filters import Keywords, NumberRule
 
@@ -30,6 +33,7 @@ def _no_notes() -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+    fuzz.close_files()
 
 
 @pytest.mark.parametrize("what", BROKE)
@@ -59,6 +63,27 @@ def test_mutated_files_are_answered_or_refused_by_name(tmp_path: Path, kind: str
     for number in range(7_000_000, 7_000_000 + cases):
         ending, found, why = fuzz.CASES[kind](number, tmp_path)
         assert found != "other", (number, ending, why)
+
+
+def test_cases_leave_the_process_as_it_was(tmp_path: Path) -> None:
+    for number in range(40):
+        fuzz.read_case(number, tmp_path)
+        assert formats.opened is opened
+    kept = list(fuzz._files.values())
+    (tmp_path / next(iter(fuzz._files))).unlink()
+    for number in range(40):
+        fuzz.read_case(number, tmp_path)
+    kept += fuzz._files.values()
+    fuzz.close_files()
+    assert kept
+    for descriptor in kept:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_bytes_without_a_file_meet_the_limits_of_files() -> None:
+    with pytest.raises(ValueError, match=r"in memory/rows\.txt must hold rows, got .* of nothing but white space"):
+        fuzz.rows_of_stream("in memory/rows.txt", b"\n" * (1 << 20), "error")
 
 
 def test_a_case_is_the_same_for_ever_and_mutations_change_something() -> None:

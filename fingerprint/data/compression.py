@@ -46,9 +46,15 @@ def opened(file: str, held: Held = "columns") -> Iterator[io.BufferedReader]:
         What the caller holds at a time. None of its lines may be long, and white space must end somewhere; or there is
         a limit to all of it; or whoever decodes it has its own.
     """
+    with _opened_file(file) as raw, opened_bytes(raw, file, held) as stream:
+        yield stream
+
+
+@contextmanager
+def opened_bytes(raw: io.BufferedReader, file: str, held: Held) -> Iterator[io.BufferedReader]:
+    """`opened`, of bytes that are open already and are called by the name of a file."""
     try:
-        with _opened_file(file) as raw:
-            yield _decompressed(raw, file, held)
+        yield _decompressed(raw, file, held)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{file} must be complete compressed data, got a truncated or damaged file ({error}); copy it again"
