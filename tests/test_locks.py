@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -130,6 +131,27 @@ def test_what_one_has_claimed_no_other_has_until_it_is_left(tmp_path: Path) -> N
             assert other.take("a")
             assert not one.take("b")
         assert one.take("a")  # a holder that ended, or was killed, holds nothing
+
+
+def test_who_writes_is_said_to_no_file_that_a_link_put_there_meanwhile_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep me")
+    opens, exchanged = Path.open, []
+
+    def open_and_exchange(path: Path, mode: str = "r", **options: Any) -> IO[Any]:
+        file = opens(path, mode, **options)
+        if mode == "xb":
+            path.unlink()
+            path.symlink_to(precious)
+            exchanged.append(path.name)
+        return file
+
+    monkeypatch.setattr(Path, "open", open_and_exchange)
+    with alone_with(tmp_path / "rows"):
+        assert exchanged == ["rows.writer"]
+    assert precious.read_text() == "keep me"
 
 
 def test_a_file_system_without_locks_is_told_and_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,13 +131,18 @@ def draft_beside(target: Path) -> Iterator[Path]:
 
     Its name is always the same, so that what a killed process left is replaced; another process that is writing the
     same target meanwhile has another one.
+
+    Its name is given away, and opened again by whoever writes: the folder must be one that nobody else may write to, or
+    a link can be put in its place meanwhile.
     """
     path = _hidden(_real(target))
     with ExitStack() as held:
         is_ours = False
         with suppress(OSError):  # another process holds it, or somebody has put a link there
             held.enter_context(alone_with(path.with_name(f"{path.name}.lock")))
-            is_ours = made_anew(path)
+            if (made := made_anew(path)) is not None:
+                made.close()
+                is_ours = True
         if not is_ours:
             path = path.with_name(f".{secrets.token_hex(8)}.tmp")
             _opened(path).close()

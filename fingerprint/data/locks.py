@@ -215,21 +215,24 @@ def is_own(path: Path) -> bool:
     return stat.S_ISREG(found.st_mode) and is_users and found.st_nlink == 1
 
 
-def made_anew(path: Path) -> bool:
-    """Put an empty file of this user's in the place of an earlier one; False where something else is there."""
+def made_anew(path: Path) -> IO[bytes] | None:
+    """An empty file of this user's, open for writing, in place of an earlier one; None where another thing is there.
+
+    Write to what is returned: by the time that the name is opened again, whoever may write to the folder can have put a
+    link there.
+    """
     try:
         if not is_own(path):
-            return False
+            return None
         path.unlink()
     except FileNotFoundError:
         pass
     except OSError:
-        return False
+        return None
     try:
-        path.open("xb").close()
+        return path.open("xb")
     except FileExistsError:
-        return False
-    return True
+        return None
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -252,8 +255,9 @@ def _not_followed(path: str, flags: int) -> int:
 def _write_note(note: Path, text: str) -> None:
     """Say who writes, where that can be said without writing to a file of somebody else."""
     with suppress(OSError):
-        if made_anew(note):
-            note.write_text(text, encoding="utf-8")
+        if (file := made_anew(note)) is not None:
+            with file:
+                file.write(text.encode())
 
 
 def _named(note: Path) -> str:
