@@ -104,6 +104,8 @@ _PHRASES = {
     "(prompt=False)": "(--no-prompt)",
     'text="..." and prompt="..." (--text, --prompt)': "--text and --prompt",
     'text="..." (--text)': "--text COL",
+    "of one side alone with a pair (--suspect-text)": "of one side alone with --suspect-text or --reference-text",
+    "of one side alone with a pair (--suspect-prompt)": "of one side alone with --suspect-prompt or --reference-prompt",
     'prompt="..." (--prompt)': "--prompt COL",
     "pass other_pairs=True": "pass --other-pairs",
     "max_auc (--max-auc)": "--max-auc",

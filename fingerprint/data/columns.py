@@ -43,7 +43,7 @@ CHOSEN_FIRST = "chosen_first"
 _FOUND = (*TEXT_COLUMNS, *CHATS, CHOSEN, STEPS, TOOL_CALLS)
 _CHOSEN = {*CHOICES, CHOSEN_FIRST, *(name for pair in PAIRS for name in pair)}
 _KNOWN = {*_FOUND, *PROMPT_COLUMNS, *_CHOSEN, LABELS, SYSTEM}
-_NAME_TEXT = 'name the column with text="..." (--text)'
+_NAME_TEXT = 'name the column with text="..." (--text), and one of prompts with prompt="..." (--prompt)'
 #: One name for both sides, or the suspect's and the reference's.
 Sided: TypeAlias = str | tuple[str | None, str | None] | None
 
@@ -227,7 +227,8 @@ def check_columns(record: Mapping[object, object], columns: Columns) -> None:
             guess = "" if near is None else f"did you mean {near!r}? Otherwise "
             raise BadRowError(
                 f"must have the column {name!r}, as all rows must, got the columns {listed(record)}; "
-                f'{guess}name another with {kind}="..." (--{kind}), {OR_SKIP}'
+                f'{guess}name another with {kind}="..." (--{kind}), '
+                f"of one side alone with a pair (--suspect-{kind}), {OR_SKIP}"
             )
     if columns.prompt is None and not columns.is_chat and (extra := _prompt_beside(record, columns)):
         raise BadRowError(

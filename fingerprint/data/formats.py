@@ -141,6 +141,8 @@ def _json_lines(stream: io.BufferedReader, file: str, asked: Columns) -> Numbere
 def _guessed_lines(stream: io.BufferedReader, file: str, asked: Columns) -> NumberedRows:
     """Without a telling suffix (a pipe, say): JSON objects taken for plain texts would be compared key by key."""
     objects = re.match(rb'(\xef\xbb\xbf)?\s*\{\s*"', stream.peek()[:HEAD])
+    if not objects and (suffix := os.path.splitext(file)[1]):
+        note(file, f"each line is a row, for {suffix} is the name of no format; known are {', '.join(FORMATS)}")
     return (_json_lines if objects else _text_lines)(stream, file, asked)
 
 

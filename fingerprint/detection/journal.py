@@ -140,7 +140,8 @@ def forget(path: str | os.PathLike[str]) -> None:
 def packed(facts: JsonObject, arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
     """Facts and arrays as bytes; whole numbers with a sign in the smallest type that holds them."""
     held = BytesIO()
-    np.savez(held, **{name: _narrow(array) for name, array in arrays.items()})
+    narrow = {name: _narrow(array) for name, array in arrays.items()}
+    np.savez(held, **narrow)  # type: ignore[arg-type]  # none is called allow_pickle
     return json.dumps(facts).encode() + b"\n" + zlib.compress(held.getvalue(), 1)
 
 

@@ -109,7 +109,7 @@ def write_detector(path: str | os.PathLike[str], detector: StoredDetector) -> No
     }
     arrays["json"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     write_atomically(path, sealed(MAGIC, FORMAT, buffer.getvalue()))
 
 

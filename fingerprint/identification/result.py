@@ -120,6 +120,11 @@ class Identification(Shown, Result):
     settings: JsonObject
 
     @property
+    def warning_codes(self) -> tuple[str, ...]:
+        """Codes of the warnings that the whole text explains."""
+        return tuple(warning.code for warning in self.warnings)
+
+    @property
     def table(self) -> pl.DataFrame:
         """`ranking` as a table."""
         return frame(Ranked, self.ranking)

@@ -129,6 +129,11 @@ class LabelsResult(Shown, Result):
     assumption: str
     settings: JsonObject
 
+    @property
+    def warning_codes(self) -> tuple[str, ...]:
+        """Codes of the warnings that the whole text explains."""
+        return tuple(warning.code for warning in self.warnings)
+
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""
         sure = [found for found in self.features if found.pvalue_adjusted <= self.alpha]

@@ -22,6 +22,11 @@ class Report(Shown, Pictured):
     and back are those of every `Result`. Row texts never enter JSON.
     """
 
+    @property
+    def warning_codes(self) -> tuple[str, ...]:
+        """Codes of the warnings that the whole text explains."""
+        return tuple(warning.code for warning in self.warnings)
+
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one self-contained HTML page to `path`: no scripts, no requests, everything from the data escaped.
 

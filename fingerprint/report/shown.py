@@ -37,8 +37,15 @@ class Shown:
 
     @property
     def headline(self) -> str:
-        """What was looked at, and the verdict, in one line, however long."""
-        return f"{visible(self.title)}: {visible(self.verdict)}"
+        """What was looked at, the verdict, and the codes of warnings, in one line, however long."""
+        codes = ", ".join(self.warning_codes)
+        warned = f" Warnings: {codes}." if codes else ""
+        return f"{visible(self.title)}: {visible(self.verdict)}{warned}"
+
+    @property
+    def warning_codes(self) -> tuple[str, ...]:
+        """Codes of the warnings that the whole text explains."""
+        return ()
 
     def show(self) -> None:
         """Print everything; on a terminal that takes them, in colours."""
