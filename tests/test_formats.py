@@ -168,11 +168,17 @@ def test_other_files_under_an_arrow_name_are_refused(tmp_path: Path) -> None:
             read(write(tmp_path, "rows.arrow", content))
 
 
-@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.log", "rows.txt.gz"])
+@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.txt.gz"])
 def test_plain_text_is_one_row_a_line_and_blank_lines_are_rows(tmp_path: Path, name: str) -> None:
     content = b"7, 9\n\n  spaced \r\n[1]\n\n"
     path = write(tmp_path, name, gzip.compress(content) if name.endswith(".gz") else content)
     assert read(path).texts == ("7, 9", "", "  spaced ", "[1]", "")
+
+
+def test_a_file_of_an_unknown_format_is_read_line_by_line_and_that_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path, "rows.md", b"7, 9\n\n8\n")
+    with pytest.warns(ReadingNote, match=at(path) + r": each line is a row, for \.md is the name of no format; known are"):
+        assert read(path).texts == ("7, 9", "", "8")
 
 
 def test_json_lines_without_a_telling_suffix_are_not_taken_for_plain_text(tmp_path: Path) -> None:

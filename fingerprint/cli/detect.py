@@ -141,7 +141,7 @@ def detect(
 ) -> None:
     """Compare SUSPECT with REFERENCE and print a calibrated report.
 
-    Takes about 5 seconds for 2,000 rows a side on two cores and 15 for 20,000; with a filter, a base model or a
+    Takes about 4 seconds for 2,000 rows a side on two cores and 8 for 20,000; with a filter, a base model or a
     self-test a minute or more.
 
     Corpora are JSONL, JSON, CSV, Parquet or plain text (one row a line), also compressed with gzip or zstd; a quoted
