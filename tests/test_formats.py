@@ -177,7 +177,7 @@ def test_plain_text_is_one_row_a_line_and_blank_lines_are_rows(tmp_path: Path, n
 
 def test_a_file_of_an_unknown_format_is_read_line_by_line_and_that_is_said(tmp_path: Path) -> None:
     path = write(tmp_path, "rows.md", b"7, 9\n\n8\n")
-    with pytest.warns(ReadingNote, match=at(path) + r": each line is a row, for \.md is the name of no format; known are"):
+    with pytest.warns(ReadingNote, match=at(path) + r": each line is a row, for \.md is the name of no format"):
         assert read(path).texts == ("7, 9", "", "8")
 
 
