@@ -49,9 +49,10 @@ def design(design: Design) -> list[str]:
 def _units(design: Design) -> str:
     blocks = f"{count(design.blocks)} blocks"
     if design.is_paired:
+        together = " (some hold several pairs, which swap together)" if (design.pairs or 0) > design.blocks else ""
         return (
             f"{count(design.prompts_shared)} prompts answered by both sides; {count(design.pairs)} pairs of rows in "
-            f"{blocks}, sides swapped within a block."
+            f"{blocks}{together}, sides swapped within a block."
         )
     if design.kind == "cells":
         return f"{count(design.blocks)} cells of prompts, sides swapped within a cell: the reference is known by sums."
