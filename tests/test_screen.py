@@ -138,7 +138,9 @@ def test_colours_are_for_terminals_unless_told_otherwise(monkeypatch: pytest.Mon
 
 def test_quiet_is_the_verdict_in_one_line_and_verbose_everything(run: Run, calls: list[dict[str, Any]]) -> None:
     report = build_report("")
-    assert run("detect", "a", "b", "-q")[1] == f"{report.title}: {report.verdict}\n"
+    codes = ", ".join(warning.code for warning in report.warnings)
+    assert codes
+    assert run("detect", "a", "b", "-q")[1] == f"{report.title}: {report.verdict} Warnings: {codes}.\n"
     assert run("detect", "a", "b", "-v")[1] == report.text(Page(80), full=True) + "\n"
     code, out, err = run("detect", "a", "b", "-q", "-v")
     assert (code, out) == (2, "")
