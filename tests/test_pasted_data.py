@@ -117,7 +117,7 @@ def alike(name: str, draw: Draw, *more_warnings: str, n: int = 50, **options: An
     return Case(name, rows(draw, n, 3), rows(draw, n, 4), False, expected, least=0.0101, options=options)
 
 
-ONE_ROW = frozenset({"duplicates", "constant_family"})
+ONE_ROW = frozenset({"same_texts", "duplicates", "constant_family"})
 NO_PROMPTS = frozenset({"prompts_missing"})
 N = 50
 
@@ -179,7 +179,7 @@ CASES = (
         corpus(rows(numbers, N, 1), prompts(N)),
         detected=False,
         least=1.0,
-        warnings=frozenset({"constant_family"}),
+        warnings=frozenset({"constant_family", "same_texts"}),
         kind="shared",
     ),
     Case(
@@ -188,7 +188,7 @@ CASES = (
         rows(numbers, N, 1),
         detected=False,
         least=0.5,
-        warnings=NO_PROMPTS,
+        warnings=NO_PROMPTS | {"same_texts"},
     ),
     Case(
         "system messages on one side only",
