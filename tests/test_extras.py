@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def test_a_log_of_an_evaluation_names_the_extra_that_reads_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "inspect_ai.log", None)
     for name in ("a.eval", "b.eval"):
-        (tmp_path / name).write_bytes(b"PK")
+        with zipfile.ZipFile(tmp_path / name, "w") as log:
+            log.writestr("header.json", "{}")
     code, out, err = run("detect", tmp_path / "a.eval", tmp_path / "b.eval")
     assert (code, out) == (2, "")
     assert err.endswith("install it: pip install 'subliminal-fingerprint[inspect]'\n")

@@ -79,7 +79,10 @@ def test_results_of_columns_of_each_side_or_of_turns_are_the_same(run: Run, fold
             shown = ("--permutations", "199", "--title", "Owls, once more", "--json", out)
             code, text, err = run(command, suspect, *more, reference, *options, *shown)
             assert (code, text.splitlines()[0], err) == (0, "Owls, once more", "")
-            written.add(out.read_text())
+            record = json.loads(out.read_text())
+            for known in record["settings"]["inputs"].values():  # the same rows, by other columns
+                known.pop("columns", None)
+            written.add(json.dumps(record))
         assert len(written) == 1
         assert json.loads(written.pop())["title"] == "Owls, once more"
     quiet = run("scan", folder / "new-trait.jsonl", "--detector", detector, "--title", "Owls", "--quiet")[1]
