@@ -11,7 +11,7 @@ from fingerprint.report.contract import Result
 from fingerprint.report.encoding import JsonObject, frame
 from fingerprint.report.layout import Page
 from fingerprint.report.results import Warning
-from fingerprint.report.shown import MORE_OF_RESULT, Shown
+from fingerprint.report.shown import MORE_OF_RESULT, Warned
 from fingerprint.report.terminal import Style
 
 _SHOWN = 5  # candidates in the short text
@@ -66,7 +66,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, eq=False)
-class Identification(Shown, Result):
+class Identification(Warned, Result):
     """What `identify` found.
 
     Attributes
@@ -118,11 +118,6 @@ class Identification(Shown, Result):
     reference: Anchor
     warnings: tuple[Warning, ...]
     settings: JsonObject
-
-    @property
-    def warning_codes(self) -> tuple[str, ...]:
-        """Codes of the warnings that the whole text explains."""
-        return tuple(warning.code for warning in self.warnings)
 
     @property
     def table(self) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from fingerprint.report.contract import Result
 from fingerprint.report.encoding import JsonObject
 from fingerprint.report.layout import Page
 from fingerprint.report.results import FeatureDifference, Warning
-from fingerprint.report.shown import MORE_OF_RESULT, Shown, verdict_style
+from fingerprint.report.shown import MORE_OF_RESULT, Warned, verdict_style
 from fingerprint.statistics.intervals import Estimate
 
 _SHOWN = 3  # features in the short text
@@ -60,7 +60,7 @@ class PairsNeeded:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelsResult(Shown, Result):
+class LabelsResult(Warned, Result):
     """Choices of a judge, compared with those of a reference judge.
 
     Attributes
@@ -128,11 +128,6 @@ class LabelsResult(Shown, Result):
     warnings: tuple[Warning, ...]
     assumption: str
     settings: JsonObject
-
-    @property
-    def warning_codes(self) -> tuple[str, ...]:
-        """Codes of the warnings that the whole text explains."""
-        return tuple(warning.code for warning in self.warnings)
 
     def text(self, page: Page, *, full: bool = False) -> str:
         """About a dozen lines, or everything, the verdict last either way."""

@@ -10,22 +10,17 @@ from fingerprint.report.layout import Page
 from fingerprint.report.metrics import Metric, metrics
 from fingerprint.report.pictured import Pictured
 from fingerprint.report.short_text import dozen_lines
-from fingerprint.report.shown import Shown
+from fingerprint.report.shown import Warned
 from fingerprint.report.summary import card
 from fingerprint.report.text import everything
 
 
-class Report(Shown, Pictured):
+class Report(Warned, Pictured):
     """What `detect` found: the verdict, the figures behind it, and everything a reader needs to doubt it.
 
     Fields, tables and derived figures are those of `DetectionResult`, pictures those of `Pictured`; the ways to JSON
     and back are those of every `Result`. Row texts never enter JSON.
     """
-
-    @property
-    def warning_codes(self) -> tuple[str, ...]:
-        """Codes of the warnings that the whole text explains."""
-        return tuple(warning.code for warning in self.warnings)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one self-contained HTML page to `path`: no scripts, no requests, everything from the data escaped.

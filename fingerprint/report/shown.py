@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fingerprint.report.formatting import visible
 from fingerprint.report.layout import Page
+from fingerprint.report.results import Warning
 from fingerprint.report.terminal import Style, columns, takes_colors
 
 # Said where a short text ends.
@@ -37,15 +38,8 @@ class Shown:
 
     @property
     def headline(self) -> str:
-        """What was looked at, the verdict, and the codes of warnings, in one line, however long."""
-        codes = ", ".join(self.warning_codes)
-        warned = f" Warnings: {codes}." if codes else ""
-        return f"{visible(self.title)}: {visible(self.verdict)}{warned}"
-
-    @property
-    def warning_codes(self) -> tuple[str, ...]:
-        """Codes of the warnings that the whole text explains."""
-        return ()
+        """What was looked at, and the verdict, in one line, however long."""
+        return f"{visible(self.title)}: {visible(self.verdict)}"
 
     def show(self) -> None:
         """Print everything; on a terminal that takes them, in colours."""
@@ -53,3 +47,15 @@ class Shown:
 
     def __str__(self) -> str:
         return self.text(Page(columns()))
+
+
+class Warned(Shown):
+    """A result with warnings, which the whole text explains."""
+
+    warnings: tuple[Warning, ...]
+
+    @property
+    def headline(self) -> str:
+        """What was looked at, the verdict, and the codes of warnings, in one line, however long."""
+        codes = ", ".join(warning.code for warning in self.warnings)
+        return f"{super().headline} Warnings: {codes}." if codes else super().headline
