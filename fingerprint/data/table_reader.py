@@ -169,10 +169,9 @@ def _parquet(request: Request) -> Read:
 def _arrow(request: Request) -> Read:
     import polars as pl
 
-    if "columns" not in request:
-        with open(str(request["file"]), "rb") as file:
-            return _names_of_arrow(file), None
     with open(str(request["file"]), "rb") as file:
+        if "columns" not in request:
+            return _names_of_arrow(file), None
         content = file.read()
     read: Callable[..., pl.DataFrame] = pl.read_ipc if content.startswith(_ARROW) else pl.read_ipc_stream
     names = read(io.BytesIO(content), n_rows=0).columns
